@@ -1,0 +1,82 @@
+"""What can go wrong, in words a person can act on.
+
+Every error of Lookback derives from LensError and is built from three facts: what was expected, what came, and what to do.
+"""
+
+from __future__ import annotations
+
+
+class LensError(Exception):
+    """Base of all of Lookback's own errors. `str(error)` is a sentence fit to be shown on screen."""
+
+    def __init__(self, expected: str, got: str, todo: str = "") -> None:
+        self.expected, self.got, self.todo = (_plain(part) for part in (expected, got, todo))
+        super().__init__(self._sentence())
+
+    def _sentence(self) -> str:
+        parts = [f"Expected {self.expected}, but got {self.got}."]
+        if self.todo:
+            parts.append(self.todo if self.todo.endswith((".", "?")) else self.todo + ".")
+        return " ".join(parts)
+
+
+class InputError(LensError, ValueError):
+    """A text or a list of ids that cannot be read: empty, not text, an id outside the vocabulary."""
+
+
+class TooLongError(InputError):
+    """More tokens than the model takes. Nothing is ever cut silently."""
+
+
+class RequestError(LensError, ValueError):
+    """A request that contradicts itself or the model: an unknown keep, a target for an encoder, a temperature of 0."""
+
+
+class MaskError(RequestError):
+    """A mask that cannot be used: an unknown name, a missing width, a row with nothing left to look at."""
+
+
+class NoSuchHeadError(RequestError):
+    """A stream, layer, head or position that this model or this text does not have."""
+
+
+class NotKeptError(RequestError):
+    """An array was asked of a trace whose request did not keep it."""
+
+
+class NotAPredictor(RequestError):
+    """The model has no output head, or needs a position to predict at."""
+
+
+class ModelError(LensError):
+    """Base of everything that can go wrong with a model itself."""
+
+
+class ModelNotFoundError(ModelError, LookupError):
+    """No shipped model, folder or file of that name."""
+
+
+class HubUnreachableError(ModelNotFoundError):
+    """A hub name that is not on this machine, and no hub to ask."""
+
+
+class ModelFileError(ModelError):
+    """Files that are missing, truncated, corrupt, unsafe, or that disagree with their configuration."""
+
+
+class UnsupportedModelError(ModelError):
+    """A family whose attention cannot be watched or changed without touching its code."""
+
+
+class ModelTooLargeError(ModelError):
+    """Weights beyond the budget that the server's owner set."""
+
+
+class DeviceError(ModelError):
+    """A device or number format that this machine does not have."""
+
+
+def _plain(text: str, limit: int = 400) -> str:
+    """Make outside text safe to show: printable characters only, and not too many of them."""
+    cleaned = "".join(ch if ch.isprintable() else "\N{REPLACEMENT CHARACTER}" for ch in str(text))
+    return cleaned if len(cleaned) <= limit else cleaned[: limit - 1] + "…"
