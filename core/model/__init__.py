@@ -1,0 +1,1 @@
+"""Our own transformer, written as in the paper, and how it is trained."""
