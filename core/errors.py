@@ -9,47 +9,62 @@ from __future__ import annotations
 class LensError(Exception):
     """Base of all of Lookback's own errors. `str(error)` is a sentence fit to be shown on screen."""
 
+    advice = "Try something else"  # what to do where the place that raises knows nothing better
+
     def __init__(self, expected: str, got: str, todo: str = "") -> None:
-        self.expected, self.got, self.todo = (_plain(part) for part in (expected, got, todo))
+        self.expected, self.got, self.todo = (_plain(part) for part in (expected, got, todo or self.advice))
         super().__init__(self._sentence())
 
     def _sentence(self) -> str:
-        parts = [f"Expected {self.expected}, but got {self.got}."]
-        if self.todo:
-            parts.append(self.todo if self.todo.endswith((".", "?")) else self.todo + ".")
-        return " ".join(parts)
+        return f"Expected {self.expected}, but got {self.got.rstrip('.')}. {self.todo.rstrip('.')}."
 
 
 class InputError(LensError, ValueError):
     """A text or a list of ids that cannot be read: empty, not text, an id outside the vocabulary."""
 
+    advice = "Change the text"
+
 
 class TooLongError(InputError):
     """More tokens than the model takes. Nothing is ever cut silently."""
+
+    advice = "Shorten the text"
 
 
 class RequestError(LensError, ValueError):
     """A request that contradicts itself or the model: an unknown keep, a target for an encoder, a temperature of 0."""
 
+    advice = "Change the request"
+
 
 class MaskError(RequestError):
     """A mask that cannot be used: an unknown name, a missing width, a row with nothing left to look at."""
+
+    advice = "Choose another mask"
 
 
 class NoSuchHeadError(RequestError):
     """A stream, layer, head or position that this model or this text does not have."""
 
+    advice = "Choose one that is there"
+
 
 class NotKeptError(RequestError):
     """An array was asked of a trace whose request did not keep it."""
+
+    advice = "Add it to keep in the request"
 
 
 class NotAPredictor(RequestError):
     """The model has no output head, or needs a position to predict at."""
 
+    advice = "Choose a model with an output head"
+
 
 class ModelError(LensError):
     """Base of everything that can go wrong with a model itself."""
+
+    advice = "Choose another model"
 
 
 class ModelNotFoundError(ModelError, LookupError):
@@ -63,6 +78,8 @@ class HubUnreachableError(ModelNotFoundError):
 class ModelFileError(ModelError):
     """Files that are missing, truncated, corrupt, unsafe, or that disagree with their configuration."""
 
+    advice = "Copy the model again"
+
 
 class UnsupportedModelError(ModelError):
     """A family whose attention cannot be watched or changed without touching its code."""
@@ -74,6 +91,8 @@ class ModelTooLargeError(ModelError):
 
 class DeviceError(ModelError):
     """A device or number format that this machine does not have."""
+
+    advice = 'Use "auto"'
 
 
 def _plain(text: str, limit: int = 400) -> str:

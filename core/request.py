@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from numbers import Real
 from operator import index
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 KEEPS = frozenset({"pattern", "scores", "qkv", "residual", "predictions"})
 CAPTURES = ("lazy", "float32", "u8")
 ABLATIONS = ("zero", "mean")
+COLDEST = 1e-30  # below, float32 scores divided by a temperature overflow
 Edge = tuple[int | None, int]
 
 
@@ -111,12 +113,17 @@ class MaskRule:
             )
         if kind.needs_width and not _natural(self.width):
             raise MaskError(f"a width of at least 1 for “{self.name}”", f"{self.width}", "Pass width=3, for example")
+        object.__setattr__(self, "width", _natural(self.width))
         for name in ("layers", "heads"):
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else _naturals(value, name))
         object.__setattr__(self, "edges", _edges(self.edges, self.name))
         if kind.needs_edges and not self.edges:
             raise MaskError(f"at least one cell (query, key) for “{self.name}”", "none", "Pass edges=((2, 0),)")
+        if self.name == "padding" and (cells := [edge for edge in self.edges if edge[0] is not None]):
+            raise MaskError(
+                "whole columns (None, key) for “padding”", f"the cell {cells[0]}", "Use “custom” for single cells"
+            )
 
     def names(self, site: Site, head: int) -> bool:
         """Whether this rule speaks of that head of that site."""
@@ -176,6 +183,7 @@ class Ablation:
     how: str = "zero"
 
     def __post_init__(self) -> None:
+        _head(self.head)
         if self.how not in ABLATIONS:
             raise RequestError(f"how to be one of {', '.join(ABLATIONS)}", f"“{self.how}”")
 
@@ -188,6 +196,11 @@ class Cut:
     query: int
     key: int
 
+    def __post_init__(self) -> None:
+        _, query, key = _triple((self.head, self.query, self.key))
+        object.__setattr__(self, "query", query)
+        object.__setattr__(self, "key", key)
+
 
 @dataclass(frozen=True, slots=True)
 class Intervention:
@@ -199,9 +212,13 @@ class Intervention:
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
+        for name, kind in (("masks", MaskRule), ("ablated", Ablation), ("cuts", Cut)):
+            object.__setattr__(self, name, _all_of(kind, getattr(self, name), name))
         value = self.temperature
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
+        if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < float("inf"):
             raise RequestError("a temperature above 0", f"{value}", "1 is the model as it was trained")
+        if value < COLDEST:
+            raise RequestError(f"a temperature of at least {COLDEST}", f"{value}", "Scores divided by it have no number")
         object.__setattr__(self, "temperature", float(value))
 
     def __bool__(self) -> bool:
@@ -220,7 +237,7 @@ class Request:
     lens: str
     source: tuple[int, ...] | None
     target: tuple[int, ...] | None
-    intervention: Intervention = Intervention()
+    intervention: Intervention = field(default_factory=Intervention)
     keep: frozenset[str] = frozenset({"pattern"})
     capture: str | None = None
     layers: tuple[int, ...] | None = None
@@ -232,7 +249,7 @@ class Request:
             object.__setattr__(self, name, None if ids is None else _naturals(ids, f"{name} ids"))
         if not self.source and not self.target:
             raise InputError("a text of at least one token", "an empty text", "Type a word")
-        keep = frozenset([self.keep] if isinstance(self.keep, str) else self.keep)
+        keep = _keeps(self.keep)
         if keep - KEEPS:
             raise RequestError(f"keep among {', '.join(sorted(KEEPS))}", ", ".join(sorted(map(str, keep - KEEPS))))
         object.__setattr__(self, "keep", keep)
@@ -246,6 +263,8 @@ class Request:
         if self.capture is None:
             longest = max(len(self.source or ()), len(self.target or ()))
             object.__setattr__(self, "capture", "lazy" if longest > 256 else "float32")
+        if not isinstance(self.intervention, Intervention):
+            raise RequestError("an Intervention", f"{self.intervention!r}")
         if self.capture not in CAPTURES:
             raise RequestError(f"capture to be one of {', '.join(CAPTURES)}", f"“{self.capture}”")
         self._check()
@@ -290,8 +309,6 @@ class Request:
     def _check(self) -> None:
         """Refuse what can be known to be wrong before anything runs."""
         for rule in self.intervention.masks:
-            if not isinstance(rule, MaskRule):
-                raise MaskError("a MaskRule", type(rule).__name__)
             self._check_rule(rule)
         for ablation in self.intervention.ablated:
             self._check_head(ablation.head)
@@ -367,7 +384,7 @@ class Sampling:
 
 
 def _between(name: str, value: Any, low: float, high: float, open_start: bool = False, open_end: bool = False) -> None:
-    fine = isinstance(value, (int, float)) and not isinstance(value, bool)
+    fine = isinstance(value, Real) and not isinstance(value, bool)
     fine = fine and (value > low if open_start else value >= low) and (value < high if open_end else value <= high)
     if not fine:
         raise RequestError(f"{name} between {low} and {high}", f"{value}")
@@ -398,6 +415,26 @@ def _stream(value: object) -> Stream:
         return Stream(value)
     except ValueError:
         raise RequestError(f"a stream ({', '.join(s.value for s in Stream)})", f"{value!r}") from None
+
+
+def _keeps(value: Any) -> frozenset[str]:
+    try:
+        return frozenset([value] if isinstance(value, str) else value)
+    except TypeError:
+        raise RequestError(f"keep among {', '.join(sorted(KEEPS))}", f"{value!r}") from None
+
+
+def _all_of(kind: type, values: Any, name: str) -> tuple[Any, ...]:
+    """Several of one kind as a tuple, so that what holds them can be hashed."""
+    try:
+        held = tuple(values)
+    except TypeError:
+        held = (values,)
+    for value in held:
+        if not isinstance(value, kind):
+            wrong = MaskError if kind is MaskRule else RequestError
+            raise wrong(f"{name} made of {kind.__name__}", f"{value!r}")
+    return held
 
 
 def _head(value: object) -> HeadRef:

@@ -1,0 +1,79 @@
+"""What the engine asks of a model, whoever wrote it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from core.model.attention import Probe
+from core.request import Site, Stream
+
+
+@dataclass(frozen=True, slots=True)
+class LensInfo:
+    """What a lens is. kind: "encoder", "decoder" or "encoder-decoder"; layers of its deepest stream; heads, kv_heads of a
+    layer; max_tokens: what it takes in each text; can_predict: it has an output head; causal: its decoder hides the future.
+    """
+
+    id: str
+    name: str
+    kind: str
+    layers: int
+    heads: int
+    kv_heads: int
+    d_model: int
+    vocab: int
+    max_tokens: int
+    sites: tuple[Site, ...]
+    device: str
+    dtype: str
+    can_predict: bool
+    parameters: int
+    causal: bool
+
+    def at(self, stream: Stream) -> tuple[Site, ...]:
+        """The sites of one stream, by layer."""
+        return tuple(site for site in self.sites if site.stream is stream)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Ids of several requests side by side, padded on the right. source [batch, source], target [batch, new positions];
+    source_allowed bool [batch, source] and target_allowed bool [batch, past + new] are None where nothing is padding."""
+
+    source: Tensor | None
+    target: Tensor | None
+    source_allowed: Tensor | None = None
+    target_allowed: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """logits [batch, position, vocab] (one position where `at` was given, None without an output head); residual: stream →
+    tensors [batch, position, d_model], depth by depth; state: what makes the next step cheap, owned by who asked for it."""
+
+    logits: Tensor | None
+    residual: dict[Stream, list[Tensor]]
+    state: Any = None
+
+
+class Backend(Protocol):
+    """A model that runs. Implementations hold no state of any run."""
+
+    def forward(
+        self,
+        batch: Batch,
+        probe: Probe,
+        *,
+        at: Tensor | None = None,  # [batch]: predict at this one position of each row; None: at all
+        state: Any = None,  # what an earlier step gave: then batch.target holds only what is new, and the source is known
+        keep_state: bool = False,
+        residual: bool = False,
+        predict: bool = True,
+    ) -> Result: ...
+
+    def state_bytes(self, state: Any) -> int:
+        """How many bytes of keys and values a state holds."""
+        ...

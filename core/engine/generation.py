@@ -1,0 +1,206 @@
+"""The auto-regressive loop: read, choose, append, read again. Our own, so that every step can be seen.
+
+Keys and values are reused only inside one call; whoever iterates owns them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.engine.masking import looks_ahead
+from core.errors import RequestError
+from core.request import Request, Sampling, Stream
+from core.trace import Beam, CacheUse, Candidate, Step, Token, largest, log_softmax
+
+if TYPE_CHECKING:
+    from core.engine.lens import Lens
+
+SHOWN = 50  # candidates a step reports
+LONGEST_WORD = 12  # pieces
+
+
+def generate(lens: Lens, request: Request, sampling: Sampling, steps: int) -> Iterator[Step]:
+    """Yield one Step a token. Each pass holds only what is new, unless a mask lets an old token see it."""
+    lens.predicts()
+    if steps < 1:
+        raise RequestError("at least one step", f"{steps}")
+    return _steps(lens, request, sampling, steps)
+
+
+def _steps(lens: Lens, request: Request, sampling: Sampling, steps: int) -> Iterator[Step]:
+    state: Any = None
+    for index in range(steps):
+        written = request.target or ()
+        anew = index > 0 and (state is None or not _cache_holds(lens, request))
+        reused = 0 if index == 0 or anew else len(written) - 1
+        rows = [lens.row(request)]
+        traces, result = lens.forward(rows, reused, state if reused else None, keep_state=True)
+        state, trace = result.state, traces[0]
+        assert trace.next_logits is not None
+        choice, candidates = choose(trace.next_logits, sampling, index, trace.piece)
+        finished = choice.id in lens.ends or len(written) + 1 >= lens.info.max_tokens
+        held = 0 if state is None else lens.backend.state_bytes(state)
+        cache = CacheUse(held, reused, len(written) - reused)
+        yield Step(index, request, choice, candidates, cache, finished, trace, anew)
+        if finished:
+            return
+        request = request.append(choice.id)
+
+
+def _cache_holds(lens: Lens, request: Request) -> bool:
+    """Whether earlier rows stay as they were when a token joins: no earlier row sees it, nothing is averaged over rows."""
+    change = request.intervention
+    if any(a.how == "mean" and a.head.stream is not Stream.ENCODER for a in change.ablated):
+        return False
+    if not lens.info.causal:
+        return False
+    length = len(request.target or ())
+    native = np.tri(length, dtype=bool)
+    padding = lens.row(request).target_pad
+    return not any(looks_ahead(change, site, native, padding) for site in lens.info.at(Stream.DECODER))
+
+
+def distribution(logits: np.ndarray, sampling: Sampling) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Probabilities before [vocab] and after [vocab] temperature and filters, and which filter cut each token:
+    0 none, 1 greedy, 2 top-k, 3 top-p, 4 min-p (uint8 [vocab]). float64.
+    """
+    before = np.exp(log_softmax(logits))
+    cut = np.zeros(len(logits), dtype=np.uint8)
+    if sampling.temperature == 0:
+        cut[:] = 1
+        cut[int(np.argmax(logits))] = 0
+        return before, (cut == 0).astype(np.float64), cut
+    # shifted first, so that a tiny temperature gives the likeliest token everything and not infinity
+    with np.errstate(over="ignore"):
+        after = np.exp(log_softmax((logits.astype(np.float64) - logits.max()) / sampling.temperature))
+    if sampling.top_k is not None:
+        cut[:] = 2
+        cut[largest(after, sampling.top_k)] = 0
+    if sampling.top_p is not None:
+        order = np.argsort(-after, kind="stable")
+        kept = order[cut[order] == 0]
+        mass = np.cumsum(after[kept] / after[kept].sum())
+        # the token that reaches top_p stays in, so that at least one does
+        cut[kept[int(np.searchsorted(mass, min(sampling.top_p, mass[-1]))) + 1 :]] = 3
+    if sampling.min_p is not None:
+        cut[(cut == 0) & (after < sampling.min_p * after.max())] = 4
+    after = np.where(cut == 0, after, 0.0)
+    return before, after / after.sum(), cut
+
+
+CUTS = (None, "greedy", "top-k", "top-p", "min-p")
+
+
+def choose(logits: np.ndarray, sampling: Sampling, index: int, piece: Any) -> tuple[Token, tuple[Candidate, ...]]:
+    """The token of step `index` and the candidates it was chosen from. The same seed and step give the same draw."""
+    before, after, cut = distribution(logits, sampling)
+    logprobs = log_softmax(logits)
+    if sampling.temperature == 0:
+        chosen = int(np.argmax(after))
+    else:
+        # each step draws from its own stream, so that a branch from step n replays the steps before it
+        random = np.random.default_rng((sampling.seed, index)).random()
+        chosen = int(min(np.searchsorted(np.cumsum(after), random, side="right"), np.flatnonzero(after)[-1]))
+    order = largest(before, SHOWN)
+    if chosen not in order:
+        order = np.append(order[:-1], chosen)
+
+    def token(i: int) -> Token:
+        return Token(int(i), piece(int(i)), float(logprobs[i]), float(before[i]))
+
+    return token(chosen), tuple(Candidate(token(i), float(before[i]), float(after[i]), CUTS[cut[i]]) for i in order)
+
+
+def next_words(lens: Lens, request: Request, k: int) -> list[Token]:
+    """The k likeliest next pieces completed greedily to whole words, by joint probability."""
+    lens.predicts()
+    if k < 1:
+        raise RequestError("at least one word", f"{k}")
+    plain = request.keeping()
+    first = lens.run(plain).next_tokens(k)
+    words: list[tuple[int, ...]] = [(token.id,) for token in first]
+    logprobs = [token.logprob for token in first]
+    open_words = [n for n, word in enumerate(words) if word[0] not in lens.ends]
+    for _ in range(LONGEST_WORD - 1):
+        open_words = [n for n in open_words if len(request.target or ()) + len(words[n]) < lens.info.max_tokens]
+        traces = lens.run_many([plain.append(*words[n]) for n in open_words])
+        going = []
+        for n, trace in zip(open_words, traces, strict=True):
+            best = trace.next_tokens(1)[0]
+            joined = lens.tokens((*words[n], best.id))
+            if joined.word[-1] == joined.word[-2] and not joined.special[-1]:
+                words[n], logprobs[n] = (*words[n], best.id), logprobs[n] + best.logprob
+                going.append(n)
+        open_words = going
+        if not open_words:
+            break
+    found = [
+        Token(word[0], _joined(lens, word), logprob, float(np.exp(logprob)))
+        for word, logprob in zip(words, logprobs, strict=True)
+    ]
+    return sorted(found, key=lambda token: -token.logprob)
+
+
+def _joined(lens: Lens, ids: Sequence[int]) -> str:
+    """A word's text with the space before it; byte pieces become the characters they make together."""
+    pieces = lens.tokens(ids)
+    text = lens.decode(ids) if lens.text is not None else ""
+    lead = " " if pieces.text[0].startswith(" ") and not text.startswith(" ") else ""
+    return lead + text if text.strip() else "".join(pieces.text)
+
+
+def beams(lens: Lens, request: Request, sampling: Sampling, width: int, steps: int) -> list[Beam]:
+    """Beam search (Sutskever et al. 2014): at each step the `width` likeliest prefixes live on, ended ones among them.
+
+    Gives every node that was among the 2 · width best of its step, dead ones too, in order of step and score. Scores are
+    sums of log-probabilities, without a length norm; sampling.temperature (above 0) flattens them.
+    """
+    lens.predicts()
+    if width < 1 or steps < 1:
+        raise RequestError("a width and steps of at least 1", f"width {width}, steps {steps}")
+    heat = sampling.temperature or 1.0
+    nodes: list[Beam] = []
+    live: list[tuple[int | None, Request, float]] = [(None, request, 0.0)]
+    done: list[Beam] = []
+    for step in range(steps):
+        traces = lens.run_many([asked for _, asked, _ in live])
+        options: list[tuple[float, int, int]] = []
+        scored = []
+        for n, trace in enumerate(traces):
+            assert trace.next_logits is not None
+            logprobs = log_softmax(trace.next_logits.astype(np.float64) / heat)
+            scored.append(logprobs)
+            best = largest(logprobs, 2 * width)
+            options += [(live[n][2] + float(logprobs[i]), n, int(i)) for i in best]
+        options.sort(key=lambda option: (-option[0], option[1], option[2]))
+        pool = sorted([*(beam.logprob for beam in done), *(option[0] for option in options)], reverse=True)
+        bar = pool[min(width, len(pool)) - 1]
+        grown: list[tuple[int | None, Request, float]] = []
+        for score, n, token in options[: 2 * width]:
+            logprob = float(scored[n][token])
+            alive = score >= bar and len(grown) < width
+            ended = token in lens.ends
+            node = Beam(
+                index=len(nodes),
+                parent=live[n][0],
+                step=step,
+                token=Token(token, traces[n].piece(token), logprob, float(np.exp(logprob))),
+                logprob=score,
+                alive=alive,
+                finished=ended,
+                trace=traces[n] if alive else None,
+            )
+            nodes.append(node)
+            if alive and ended:
+                done.append(node)
+            elif alive:
+                longer = live[n][1].append(token)
+                if len(longer.target or ()) <= lens.info.max_tokens:
+                    grown.append((node.index, longer, score))
+        live = grown
+        if not live:
+            break
+    return nodes

@@ -1,0 +1,338 @@
+"""Hugging Face models behind the engine's contract: one function registered with their attention interface.
+
+The probe travels down as a keyword argument of the forward pass; the family's own eager function stays the formula of record.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from inspect import signature
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface, AttentionMaskInterface, DynamicCache, EncoderDecoderCache, PreTrainedModel
+from transformers.masking_utils import eager_mask
+
+from core.engine.backend import Batch, Result
+from core.engine.probe import as_bool, call_shape, fused_attention, reference
+from core.errors import ModelFileError, UnsupportedModelError
+from core.model.attention import AttentionCall, Probe
+from core.request import Site, Stream
+
+NAME = "lookback"
+WORKING = "GPT-2, Llama, Mistral, Qwen, Gemma-2, Phi, OPT, GPT-NeoX, BERT, RoBERTa, ModernBERT, T5, BART or Marian"
+
+
+def lookback_attention(
+    module: nn.Module,
+    query: Tensor,  # [batch, head, query, d]
+    key: Tensor,  # [batch, kv head, key, d]
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    probe: Probe | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, Tensor | None]:
+    """What a Hugging Face attention module calls in place of its eager function: output [batch, query, head, d]."""
+    eager = sys.modules[type(module).__module__].eager_attention_forward  # type: ignore[attr-defined]
+    bias, softcap, sink = kwargs.get("position_bias"), kwargs.get("softcap"), kwargs.get("s_aux")
+
+    def owner(mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        return eager(module, query, key, value, mask, scaling=scaling, dropout=dropout, **kwargs)
+
+    if probe is None:
+        return owner(attention_mask)
+    number = query.shape[-1] ** -0.5 if scaling is None else float(scaling)
+
+    def fused(mask: Tensor | None) -> Tensor:
+        return fused_attention(query, key, value, mask, number, bias)
+
+    plain = softcap is None and sink is None
+    call = AttentionCall(
+        query, key, value, number, attention_mask, owner, fused if plain else None, query.dtype, bias, softcap, sink
+    )
+    return probe.attend(call)
+
+
+# the mask function must be registered too, or the causal mask silently vanishes
+AttentionInterface.register(NAME, lookback_attention)
+AttentionMaskInterface.register(NAME, eager_mask)
+
+
+@dataclass(slots=True)
+class Kept:
+    """What a step leaves to the next. The cache grows in place, so only the loop that made it may use it."""
+
+    cache: Any
+    encoded: Any
+    source_allowed: Tensor | None
+
+
+class HuggingFaceBackend:
+    """Runs a transformers model whose attention goes through `lookback_attention`."""
+
+    def __init__(self, model: PreTrainedModel, kind: str, can_predict: bool) -> None:
+        self.model, self.kind, self.can_predict = model, kind, can_predict
+        self.picks_positions = "logits_to_keep" in signature(model.forward).parameters
+        self.last_is_normed: dict[Stream, bool] = {}
+        # layers without attention (Mamba, convolutions) remember in ways a cache of keys and values does not hold
+        self.caches = True
+
+    def forward(
+        self,
+        batch: Batch,
+        probe: Probe,
+        *,
+        at: Tensor | None = None,
+        state: Kept | None = None,
+        keep_state: bool = False,
+        residual: bool = False,
+        predict: bool = True,
+    ) -> Result:
+        inputs: dict[str, Any] = {"probe": probe}
+        keep_state = keep_state and self.caches
+        cache = None
+        if self.kind == "encoder":
+            inputs |= {"input_ids": batch.source, "attention_mask": _mask(batch.source_allowed)}
+        elif self.kind == "decoder":
+            cache = state.cache if state is not None else DynamicCache() if keep_state else None
+            inputs |= {
+                "input_ids": batch.target,
+                "attention_mask": _mask(batch.target_allowed),
+                "past_key_values": cache,
+            }
+        else:
+            if keep_state:
+                cache = EncoderDecoderCache(DynamicCache(), DynamicCache()) if state is None else state.cache
+            known = state is not None
+            inputs |= {
+                "input_ids": None if known else batch.source,
+                "attention_mask": _mask(state.source_allowed if state is not None else batch.source_allowed),
+                "encoder_outputs": state.encoded if state is not None else None,
+                "decoder_input_ids": batch.target,
+                "decoder_attention_mask": _mask(batch.target_allowed),
+                "past_key_values": cache,
+            }
+        if self.kind != "encoder":
+            inputs["use_cache"] = cache is not None
+        rows = None if at is None else torch.arange(len(at), device=at.device)
+        if at is not None and len(at) == 1 and self.picks_positions:
+            at, inputs["logits_to_keep"] = torch.zeros_like(at), 1  # one row predicts at its end
+        elif at is not None and self.can_predict and self.picks_positions:
+            # all rows share one list of positions, so each row picks its own among the distinct ones
+            positions, at = torch.unique(at, return_inverse=True)
+            inputs["logits_to_keep"] = positions
+        # an encoder's head runs at every position: where nobody asks what it predicts, the trunk alone is enough
+        runs = self.model.base_model if self.kind == "encoder" and not predict else self.model
+        output = runs(**inputs, output_hidden_states=residual, return_dict=True)
+        logits = getattr(output, "logits", None) if self.can_predict and predict else None
+        if logits is not None and at is not None:
+            logits = logits[rows, at][:, None]
+        kept = Kept(cache, _encoded(output), batch.source_allowed) if keep_state and state is None else state
+        return Result(logits, self._residual(output) if residual else {}, kept)
+
+    def state_bytes(self, state: Kept) -> int:
+        caches = [getattr(state.cache, name, None) for name in ("self_attention_cache", "cross_attention_cache")]
+        total = 0
+        for cache in caches if any(caches) else [state.cache]:
+            for layer in cache.layers:
+                total += sum(t.numel() * t.element_size() for t in (layer.keys, layer.values) if t is not None)
+        return total
+
+    def _residual(self, output: Any) -> dict[Stream, list[Tensor]]:
+        own = Stream.ENCODER if self.kind == "encoder" else Stream.DECODER
+        found = {own: getattr(output, "hidden_states", None)}
+        if self.kind == "encoder-decoder":
+            found = {Stream.ENCODER: output.encoder_hidden_states, Stream.DECODER: output.decoder_hidden_states}
+        # where a family norms its last hidden state all the same, it is not the residual stream: it is left out
+        return {
+            stream: list(states[:-1] if self.last_is_normed.get(stream, True) else states)
+            for stream, states in found.items()
+            if states is not None
+        }
+
+
+def _mask(allowed: Tensor | None) -> Tensor | None:
+    return None if allowed is None else allowed.long()
+
+
+def _encoded(output: Any) -> Any:
+    from transformers.modeling_outputs import BaseModelOutput
+
+    memory = getattr(output, "encoder_last_hidden_state", None)
+    return None if memory is None else BaseModelOutput(last_hidden_state=memory)
+
+
+class Discovery:
+    """The probe of the dry run: it only looks, and holds every family's formula against the reference."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[int, int, int, int]] = []  # heads, kv heads, queries, keys
+        self.causal: list[bool] = []
+        self.worst = 0.0
+        self.finite = True
+
+    def attend(self, call: AttentionCall) -> tuple[Tensor, Tensor]:
+        output, weights = call.owner(call.mask)
+        self.finite &= bool(torch.isfinite(output).all())
+        queries, keys = call_shape(call)
+        allowed = as_bool(call.mask)
+        self.calls.append((call.query.shape[1], call.key.shape[1], queries, keys))
+        self.causal.append(allowed is not None and queries == keys and not bool(allowed[0, 0].triu(1).any()))
+        ours, pattern, _ = reference(call, allowed)
+        if weights is not None and weights.shape == pattern.shape:
+            self.worst = max(self.worst, float((weights.float() - pattern.float()).abs().max()))
+        self.worst = max(
+            self.worst, float((output.float() - ours.float()).abs().max() / (1 + ours.float().abs().max()))
+        )
+        return output, weights
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the dry run saw."""
+
+    sites: tuple[Site, ...]
+    kv_heads: int
+    causal: bool
+
+
+def discover(backend: HuggingFaceBackend, family: str, avoid: set[int], vocab: int, start: int) -> Found:
+    """One dry run, source length 3 and target length 2: the n-th call is the n-th site, told apart by its shape.
+
+    Raises UnsupportedModelError where the attention is not called through the interface or is not the reference formula.
+    """
+    ids = list(islice((token for token in range(vocab) if token not in avoid), 3)) or [0]
+    ids = (ids * 3)[:3]
+    device = backend.model.device
+    source = torch.tensor([ids], device=device) if backend.kind != "decoder" else None
+    target = [start, ids[0]] if backend.kind == "encoder-decoder" else ids[:2]
+    probe = Discovery()
+    batch = Batch(source, torch.tensor([target], device=device) if backend.kind != "encoder" else None)
+    hooks, last = _watch_last_layers(backend.model)
+    backend.last_is_normed = dict.fromkeys(Stream, False)  # until known: show all of them to the comparison below
+    try:
+        result = backend.forward(batch, probe, residual=True)
+    except Exception as error:  # whatever a family's code raises at its very first run means: not for us
+        raise UnsupportedModelError(
+            f"a family whose attention can be watched ({WORKING})",
+            f"{family}, whose first run failed: {error}",
+            "Choose another model",
+        ) from error
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if not probe.calls:
+        raise refusal(family)
+    if not probe.finite or (result.logits is not None and bool(result.logits.isnan().any())):
+        raise ModelFileError(
+            f"weights of {family} that give numbers in {str(backend.model.dtype).removeprefix('torch.')}",
+            "NaN or infinity on the first three tokens",
+            'The file is damaged, or needs dtype="float32"',
+        )
+    tolerance = 1e-4 if backend.model.dtype == torch.float32 else 3e-2
+    if not probe.worst <= tolerance:
+        raise UnsupportedModelError(
+            "attention that is softmax(scaling · q·k + bias + mask) · v",
+            f"{family}, whose own differs by {probe.worst:.2g}",
+            f"Choose a model of another family, such as {WORKING}",
+        )
+    backend.last_is_normed = {
+        stream: not any(torch.equal(states[-1], out) for out in last) for stream, states in result.residual.items()
+    }
+    if backend.kind == "decoder":
+        backend.caches = len(probe.calls) >= int(getattr(backend.model.config, "num_hidden_layers", 0) or 0)
+    return Found(_sites(probe.calls, backend.kind, family), probe.calls[0][1], any(
+        causal for (_, _, queries, _), causal in zip(probe.calls, probe.causal, strict=True) if queries == 2
+    ))  # fmt: skip
+
+
+def refusal(family: str) -> UnsupportedModelError:
+    """The error for families that do not hand their attention to the interface."""
+    return UnsupportedModelError(
+        "a family that hands its attention to transformers' attention interface",
+        f"{family}, which does not",
+        f"Its maps could be shown but not changed. Choose another family, such as {WORKING}",
+    )
+
+
+def _sites(calls: Sequence[tuple[int, int, int, int]], kind: str, family: str) -> tuple[Site, ...]:
+    only = {"encoder": {(3, 3): Stream.ENCODER}, "decoder": {(2, 2): Stream.DECODER}}
+    both = {(3, 3): Stream.ENCODER, (2, 2): Stream.DECODER, (2, 3): Stream.CROSS}
+    streams, layers = only.get(kind, both), dict.fromkeys(Stream, 0)
+    sites = []
+    for heads, _, queries, keys in calls:
+        stream = streams.get((queries, keys))
+        if stream is None:
+            raise UnsupportedModelError(
+                "maps of queries by keys, one row for each token",
+                f"{family}, with a map of {queries} × {keys}",
+                "Choose another family",
+            )
+        sites.append(Site(stream, layers[stream], heads))
+        layers[stream] += 1
+    return tuple(sites)
+
+
+def _watch_last_layers(model: nn.Module) -> tuple[list[Any], list[Tensor]]:
+    """Note what the last module of each list gives, to learn whether hidden states end before or after a final norm.
+
+    Only during the dry run at load, before the model is shared with anyone.
+    """
+    seen: list[Tensor] = []
+
+    def note(module: nn.Module, args: Any, output: Any) -> None:
+        output = output[0] if isinstance(output, (tuple, list)) else output
+        if isinstance(output, Tensor):
+            seen.append(output)
+
+    lists = [module for module in model.modules() if isinstance(module, nn.ModuleList) and len(module)]
+    return [layers[-1].register_forward_hook(note) for layers in lists], seen
+
+
+def settle(model: PreTrainedModel) -> None:
+    """What is set once, at load, before the model is shared: our attention, the way hidden states end, no gradients.
+
+    Raises UnsupportedModelError where the family does not take an attention function.
+    """
+    model.set_attn_implementation(NAME)
+    if model.config._attn_implementation != NAME:
+        raise refusal(model.config.model_type)
+    for module in model.modules():
+        if hasattr(module, "config"):
+            # the last hidden state before the final norm, not after it: the residual stream at its full depth
+            module.config.tie_last_hidden_states = False
+    model.eval().requires_grad_(False)
+
+
+def kind_of(config: Any) -> str:
+    """encoder, decoder or encoder–decoder, from a configuration: what it was saved as, else what its family is."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING
+
+    if getattr(config, "is_encoder_decoder", False):
+        return "encoder-decoder"
+    saved = " ".join(map(str, getattr(config, "architectures", None) or ()))
+    if "CausalLM" in saved or "LMHead" in saved or getattr(config, "is_decoder", False):
+        return "decoder"
+    if type(config) in MODEL_FOR_MASKED_LM_MAPPING:
+        return "encoder"
+    return "decoder" if type(config) in MODEL_FOR_CAUSAL_LM_MAPPING else "encoder"
+
+
+def max_tokens_of(model: Any, config: Any, tokenizer: Any, default: int = 4096) -> int:
+    """How many tokens a model takes: its position table's size, less the rows some families reserve for padding."""
+    names = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
+    limit = next((int(v) for name in names if isinstance(v := getattr(config, name, None), int) and v > 0), None)
+    if limit is None:
+        longest = getattr(tokenizer, "model_max_length", None)
+        return int(longest) if isinstance(longest, int) and 0 < longest < 1_000_000 else default
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding) and module.padding_idx is not None:
+            limit = min(limit, module.num_embeddings) - module.padding_idx - 1
+            break
+    return limit

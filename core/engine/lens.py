@@ -1,0 +1,366 @@
+"""A lens: one model, ready to be looked through. Shared by many threads; it holds no state of any run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from core.engine import generation
+from core.engine.backend import Backend, Batch, LensInfo, Result
+from core.engine.probe import Probe, Row, as_array
+from core.engine.text import Chat, Text, as_tokens, check_text
+from core.errors import InputError, LensError, MaskError, ModelError, NotAPredictor, RequestError, TooLongError
+from core.request import Request, Sampling, Stream
+from core.trace import Beam, Predictions, Step, Token, Tokens, Trace, readonly
+
+TOP = 50  # candidates kept at every position where predictions are asked for
+BATCH_CELLS = 64_000_000  # most cells (rows × heads × tokens²) of one layer that run side by side
+BATCH_ROWS = 32
+
+
+class Lens:
+    """A loaded model. `info` says what it is; `request` asks, `run` answers.
+
+    text is None where the model's folder held no tokenizer: then requests are made from ids.
+    """
+
+    def __init__(
+        self, info: LensInfo, backend: Backend, text: Text | None, plain: dict[str, Any] | None = None
+    ) -> None:
+        self.info, self.backend, self.text = info, backend, text
+        self.start = text.start if text is not None else (plain or {}).get("start")
+        pad = text.pad if text is not None else (plain or {}).get("pad")
+        # some tokenizers bring a padding token that the model has no vector for
+        self.pad = pad if isinstance(pad, int) and 0 <= pad < info.vocab else None
+        ends = (plain or {}).get("end")
+        ends = frozenset(ends if isinstance(ends, (list, tuple)) else {ends}) - {None}
+        self.ends = text.ends if text is not None else ends
+
+    def __repr__(self) -> str:
+        return f"Lens({self.info.id!r}, {self.info.kind}, {self.info.layers} layers × {self.info.heads} heads)"
+
+    # asking
+
+    def request(
+        self,
+        text: str | Chat | None = None,
+        target: str | None = None,
+        *,
+        ids: Iterable[int] | None = None,
+        target_ids: Iterable[int] | None = None,
+        keep: Iterable[str] = ("pattern",),
+        capture: str | None = None,
+        layers: Iterable[int] | None = None,
+    ) -> Request:
+        """A question about a text, with the tokenizer's own special tokens.
+
+        text: the prompt of a decoder, the text of an encoder, the source of an encoder–decoder (whose `target` is what the
+        decoder has written so far, "" for nothing yet), or chat messages [{"role": …, "content": …}]. ids and target_ids
+        take the place of the texts. Raises InputError, TooLongError, RequestError.
+        """
+        if (text is None) == (ids is None):
+            raise InputError(
+                "either a text or ids", "both" if text is not None else "neither", 'Call lens.request("some text")'
+            )
+        given = self._numbers(ids) if ids is not None else self._encode_prompt(text)
+        source: tuple[int, ...] | None = given
+        written: tuple[int, ...] | None = None
+        if self.info.kind == "encoder-decoder":
+            written = self._written(target, target_ids)
+        elif target or target_ids is not None:
+            raise RequestError(
+                "a target only for an encoder–decoder", f"one for {self.info.id}, a {self.info.kind}", "Leave it out"
+            )
+        elif self.info.kind == "decoder":
+            source, written = None, given
+        made = Request(
+            lens=self.info.id,
+            source=source,
+            target=written,
+            keep=frozenset([keep] if isinstance(keep, str) else keep),
+            capture=capture,
+            layers=None if layers is None else tuple(layers),
+            sites=self.info.sites,
+        )
+        self._admit(made)
+        return made
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """A text as ids, with the tokenizer's own special tokens."""
+        return self._tokenizer().encode(check_text(text))
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Ids as a text; special tokens are left out."""
+        return self._tokenizer().decode(self._numbers(ids))
+
+    def tokens(self, ids: Sequence[int]) -> Tokens:
+        """Ids as pieces with their words."""
+        if self.text is None:
+            numbers = tuple(ids)
+            return Tokens(numbers, tuple(map(str, numbers)), tuple(range(len(numbers))), (False,) * len(numbers))
+        return as_tokens(self.text, ids)
+
+    # answering
+
+    def run(self, request: Request) -> Trace:
+        """The answer to one request: a pure function of it."""
+        return self._answer([self._admit(request)])[0]
+
+    def run_many(self, requests: Iterable[Request]) -> list[Trace]:
+        """The answers to many requests, those of like length side by side in one forward pass, each as `run` gives it."""
+        admitted = [self._admit(request) for request in requests]
+        order = sorted(
+            range(len(admitted)), key=lambda n: (len(admitted[n].source or ()), len(admitted[n].target or ()))
+        )
+        answers: list[Trace | None] = [None] * len(admitted)
+        group: list[int] = []
+        for n in order:
+            if group and not self._fits([admitted[m] for m in (*group, n)]):
+                self._fill(answers, admitted, group)
+                group = []
+            group.append(n)
+        if group:
+            self._fill(answers, admitted, group)
+        return [answer for answer in answers if answer is not None]
+
+    def generate(self, request: Request, sampling: Sampling | None = None, steps: int = 8) -> Iterator[Step]:
+        """Write on, one token a step, each with its candidates, its cache and its trace. Closing the iterator cancels.
+
+        Stops after `steps`, at an end token, or where the model takes no more. Raises NotAPredictor for an encoder.
+        """
+        return generation.generate(self, self._admit(request), sampling or Sampling(temperature=0.0), steps)
+
+    def beams(self, request: Request, sampling: Sampling | None = None, width: int = 4, steps: int = 8) -> list[Beam]:
+        """Beam search as a tree: every node that was considered, dead ones kept. See core.engine.generation.beams."""
+        return generation.beams(self, self._admit(request), sampling or Sampling(), width, steps)
+
+    def next_words(self, request: Request, k: int = 5) -> list[Token]:
+        """The k likeliest next pieces, each completed greedily to a whole word, with the joint probability of its pieces.
+
+        The text of a word carries its leading space; `id` is that of its first piece.
+        """
+        return generation.next_words(self, self._admit(request), k)
+
+    # inside
+
+    def predicts(self) -> None:
+        """Raise NotAPredictor where this lens cannot write on."""
+        if self.info.kind == "encoder":
+            raise NotAPredictor(
+                "a model that writes", "an encoder, which reads", "Mask a word and ask for it with position=…"
+            )
+        if not self.info.can_predict:
+            raise NotAPredictor(
+                "a model with an output head", f"{self.info.id}, which has none", "Its attention can still be seen"
+            )
+
+    def forward(
+        self, rows: Sequence[Row], new_from: int = 0, state: Any = None, keep_state: bool = False
+    ) -> tuple[list[Trace], Result]:
+        """One pass over requests side by side. new_from: the target's first position that `state` does not hold.
+
+        Raises MaskError where a mask leaves a row nothing to look at.
+        """
+        requests = [row.request for row in rows]
+        device = torch.device(self.info.device)
+        source, source_allowed = self._stack([r.source for r in requests], device)
+        target, target_allowed = self._stack(
+            [None if r.target is None else r.target[new_from:] for r in requests], device
+        )
+        everywhere = self.info.kind == "encoder" or any("predictions" in request.keep for request in requests)
+        predict = self.info.can_predict and (
+            self.info.kind != "encoder" or any(map(self._predicts_somewhere, requests))
+        )
+        at = None
+        if not everywhere and self.info.can_predict:
+            at = torch.tensor([len(r.target or ()) - new_from - 1 for r in requests], device=device)
+        sites = (
+            self.info.sites if state is None else tuple(s for s in self.info.sites if s.stream is not Stream.ENCODER)
+        )
+        probe = Probe(sites, rows, new_from)
+        with torch.inference_mode():
+            try:
+                result = self.backend.forward(
+                    Batch(None if state is not None else source, target, source_allowed, target_allowed),
+                    probe,
+                    at=at,
+                    state=state,
+                    keep_state=keep_state,
+                    residual=any("residual" in request.keep for request in requests),
+                    predict=predict,
+                )
+            except LensError:
+                raise
+            except Exception as error:  # a family's own code, or memory: whatever it raises becomes our sentence
+                text = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+                raise ModelError(
+                    f"{self.info.name} to run on this text", text, "Try a shorter text, or another model"
+                ) from error
+            traces = [self._trace(row, n, probe, result, everywhere) for n, row in enumerate(rows)]
+        return traces, result
+
+    def row(self, request: Request) -> Row:
+        """A request with its padding ids marked."""
+        source, target = (
+            np.array([token == self.pad for token in ids or ()], dtype=bool) for ids in (request.source, request.target)
+        )
+        if self.info.kind == "encoder-decoder":
+            target[:1] = False  # T5 and Marian begin with the padding id, which is their start token there
+        return Row(request, source, target)
+
+    def _answer(self, requests: Sequence[Request]) -> list[Trace]:
+        return self.forward([self.row(request) for request in requests])[0]
+
+    def _fill(self, answers: list[Trace | None], requests: Sequence[Request], group: Sequence[int]) -> None:
+        for n, trace in zip(group, self._answer([requests[n] for n in group]), strict=True):
+            answers[n] = trace
+
+    def _fits(self, group: Sequence[Request]) -> bool:
+        """Whether requests may run side by side: few enough, and of like length, so that little is computed for padding."""
+        for name in ("source", "target"):
+            lengths = [len(getattr(request, name) or ()) for request in group]
+            if max(lengths) > 1.25 * min(lengths) + 2:
+                return False
+        longest = max(max(len(r.source or ()), len(r.target or ())) for r in group)
+        return len(group) <= BATCH_ROWS and len(group) * self.info.heads * longest**2 <= BATCH_CELLS
+
+    def _stack(
+        self, rows: Sequence[tuple[int, ...] | None], device: torch.device
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        """Ids padded on the right, [batch, position], and which are real (None where all are)."""
+        present = [row for row in rows if row is not None]
+        if not present:
+            return None, None
+        width = max(map(len, present))
+        fill = self.pad if self.pad is not None else 0
+        ids = torch.tensor([(*row, *[fill] * (width - len(row))) for row in present], device=device)
+        if all(len(row) == width for row in present):
+            return ids, None
+        lengths = torch.tensor([len(row) for row in present], device=device)
+        return ids, torch.arange(width, device=device)[None] < lengths[:, None]
+
+    def _trace(self, row: Row, n: int, probe: Probe, result: Result, everywhere: bool) -> Trace:
+        request = row.request
+        read, written = len(request.source or ()), len(request.target or ()) - probe.query_start
+        logits = predictions = None
+        masked: dict[int, np.ndarray] = {}
+        if result.logits is not None:
+            own = result.logits[n, : (read if self.info.kind == "encoder" else written) if everywhere else 1]
+            if self.info.kind != "encoder":
+                logits = as_array(own[-1], copy=True)
+            elif self.text is not None and self.text.mask is not None:
+                places = [p for p, token in enumerate(request.source or ()) if token == self.text.mask]
+                masked = {p: as_array(own[p], copy=True) for p in places}
+            if "predictions" in request.keep:
+                predictions = self._predictions(own, request, probe.query_start)
+        residual = None
+        if "residual" in request.keep:
+            residual = {
+                stream: readonly(
+                    np.stack([as_array(depth[n, : read if stream is Stream.ENCODER else written]) for depth in depths])
+                )
+                for stream, depths in result.residual.items()
+            }
+        return Trace(
+            request=request,
+            source=None if request.source is None else self.tokens(request.source),
+            target=None if request.target is None else self.tokens(request.target),
+            attention=probe.collect(n),
+            next_logits=logits,
+            residual=residual,
+            predictions=predictions,
+            masked_logits=masked,
+            piece=self.text.piece if self.text is not None else str,
+        )
+
+    def _predictions(self, logits: torch.Tensor, request: Request, start: int) -> Predictions:
+        logprobs = logits.float().log_softmax(dim=-1)  # [position, vocab]
+        top = logprobs.topk(min(TOP, logprobs.shape[-1]), dim=-1)
+        actual = np.full(len(logprobs), np.nan, dtype=np.float32)
+        here = request.source if self.info.kind == "encoder" else (request.target or ())[start + 1 :]
+        if here:
+            ids = torch.tensor(here, device=logprobs.device)
+            actual[: len(here)] = as_array(logprobs[: len(here)].gather(1, ids[:, None])[:, 0])
+        entropy = -(logprobs.exp() * logprobs).nansum(dim=-1)
+        indices = readonly(top.indices.cpu().numpy())
+        return Predictions(indices, as_array(top.values), readonly(actual), as_array(entropy))
+
+    def _predicts_somewhere(self, request: Request) -> bool:
+        mask = self.text.mask if self.text is not None else None
+        return "predictions" in request.keep or (mask is not None and mask in (request.source or ()))
+
+    def _admit(self, request: Request) -> Request:
+        """The request, checked against this model. Raises RequestError, InputError, TooLongError, NoSuchHeadError."""
+        if not isinstance(request, Request):
+            raise RequestError("a Request, as lens.request(…) makes it", type(request).__name__)
+        if request.lens != self.info.id:
+            raise RequestError(
+                f"a request to {self.info.id}", f"one to {request.lens}", "Make it with this lens's request(…)"
+            )
+        wants = {"encoder": ("source",), "decoder": ("target",), "encoder-decoder": ("source", "target")}[
+            self.info.kind
+        ]
+        for name in ("source", "target"):
+            ids = getattr(request, name)
+            if (ids is not None) != (name in wants):
+                raise RequestError(
+                    f"{' and '.join(wants)} for a {self.info.kind}", f"{name}={'ids' if ids is not None else None}"
+                )
+            if ids is None:
+                continue
+            if not ids:
+                raise InputError("a text of at least one token", "an empty text", "Type a word")
+            if len(ids) > self.info.max_tokens:
+                raise TooLongError(
+                    f"at most {self.info.max_tokens:,} tokens for {self.info.name}",
+                    f"{len(ids):,}",
+                    "Shorten the text; nothing was cut",
+                )
+            if max(ids) >= self.info.vocab:
+                raise InputError(
+                    f"ids below {self.info.vocab}", f"{max(ids)}", "Use the ids of this model's own tokenizer"
+                )
+        return request if request.sites == self.info.sites else replace(request, sites=self.info.sites)
+
+    def _encode_prompt(self, text: Any) -> tuple[int, ...]:
+        tokenizer = self._tokenizer()
+        if not isinstance(text, str) and isinstance(text, Sequence):
+            return tokenizer.encode_chat(text)
+        ids = tokenizer.encode(check_text(text))
+        if not text or all(token in tokenizer.specials for token in ids):
+            raise InputError("a text of at least one word", "an empty text", "Type a word")
+        return ids
+
+    def _written(self, target: str | None, target_ids: Iterable[int] | None) -> tuple[int, ...]:
+        """What the decoder has before it: its start token, then what was written so far."""
+        if target and target_ids is not None:
+            raise RequestError("target or target_ids", "both")
+        if target_ids is not None:
+            ids = self._numbers(target_ids)
+        else:
+            ids = self._tokenizer().encode_target(check_text(target)) if target else ()
+        if self.start is None:
+            raise MaskError("a start token for the decoder", "none in this model's configuration")
+        return ids if ids[:1] == (self.start,) else (self.start, *ids)
+
+    def _numbers(self, ids: Iterable[int]) -> tuple[int, ...]:
+        try:
+            numbers = tuple(int(token) for token in ids)
+        except (TypeError, ValueError):
+            raise InputError("ids as whole numbers", f"{ids!r}") from None
+        if numbers and not 0 <= min(numbers) <= max(numbers) < self.info.vocab:
+            raise InputError(
+                f"ids from 0 to {self.info.vocab - 1}", f"{max(numbers) if min(numbers) >= 0 else min(numbers)}"
+            )
+        return numbers
+
+    def _tokenizer(self) -> Text:
+        if self.text is None:
+            raise InputError(
+                "a model with a tokenizer", f"{self.info.id}, whose folder holds none", "Pass ids=… instead of a text"
+            )
+        return self.text

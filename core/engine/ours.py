@@ -1,0 +1,130 @@
+"""Our own transformer behind the engine's contract."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from core.engine.backend import Batch, Result
+from core.engine.files import read_header, weight_files
+from core.errors import ModelFileError
+from core.model.attention import Probe
+from core.model.transformer import Config, Past, Transformer
+from core.request import Site, Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a step leaves to the next: the decoder's keys and values, and which source positions are padding."""
+
+    past: Past
+    source_allowed: Tensor | None
+
+
+class OurBackend:
+    """Runs a `core.model.Transformer`."""
+
+    def __init__(self, model: Transformer) -> None:
+        self.model = model
+
+    def sites(self) -> tuple[Site, ...]:
+        """Every attention in order of execution: known from the config, since the model is ours."""
+        config = self.model.config
+        own = [Site(Stream.ENCODER, n, config.heads) for n in range(len(self.model.encoder))]
+        for n in range(len(self.model.decoder)):
+            own.append(Site(Stream.DECODER, n, config.heads))
+            if config.reads:
+                own.append(Site(Stream.CROSS, n, config.heads))
+        return tuple(own)
+
+    def forward(
+        self,
+        batch: Batch,
+        probe: Probe,
+        *,
+        at: Tensor | None = None,
+        state: Kept | None = None,
+        keep_state: bool = False,
+        residual: bool = False,
+        predict: bool = True,
+    ) -> Result:
+        if not self.model.config.writes and not predict:
+            _, stream = self.model.encode(batch.source, batch.source_allowed, probe)
+            return Result(None, {Stream.ENCODER: stream} if residual else {})
+        output = self.model(
+            source=None if state is not None else batch.source,
+            target=batch.target,
+            source_allowed=state.source_allowed if state is not None else batch.source_allowed,
+            target_allowed=batch.target_allowed,
+            probe=probe,
+            past=None if state is None else state.past,
+            logits_at=at,
+        )
+        streams = {Stream(name): depths for name, depths in output.residual.items()} if residual else {}
+        kept = Kept(output.past, batch.source_allowed) if keep_state and output.past is not None else None
+        return Result(output.logits, streams, kept)
+
+    def state_bytes(self, state: Kept) -> int:
+        pairs = (*state.past.own, *state.past.cross)
+        return sum(tensor.numel() * tensor.element_size() for pair in pairs for tensor in pair)
+
+
+class Unfilled(TorchFunctionMode):
+    """Within it this thread's modules are built without random numbers: their weights come from a file."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
+def build(folder: Path, config: dict[str, Any]) -> Transformer:
+    """Our model from config.json and model.safetensors, checked name by name and shape by shape.
+
+    Raises ModelFileError where the configuration and the weights disagree.
+    """
+    try:
+        parsed = Config.from_dict(config)
+    except (TypeError, ValueError) as error:
+        raise ModelFileError(f"a sound config.json in {folder.name}", f"{error}", "Copy the file again") from None
+    file = weight_files(folder)[0]
+    header = read_header(file)
+    with Unfilled():
+        model = Transformer(parsed)
+    wanted = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
+    compare(wanted, {name: entry["shape"] for name, entry in header.items()}, folder.name)
+    try:
+        weights = load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise ModelFileError(f"a whole safetensors file in {folder.name}", f"{error}", "Copy the file again") from None
+    model.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+    return model
+
+
+def compare(wanted: dict[str, list[int]], found: dict[str, list[int]], where: str) -> None:
+    """Raise ModelFileError, naming the first difference, where names or shapes are not the same."""
+    for name in sorted(wanted.keys() | found.keys()):
+        if name not in found:
+            raise ModelFileError(
+                f"the weight {name} in {where}",
+                "a file without it",
+                "The configuration asks for more than the file holds",
+            )
+        if name not in wanted:
+            raise ModelFileError(
+                f"only the weights that {where}/config.json describes",
+                f"also {name}",
+                "Use the configuration saved with it",
+            )
+        if wanted[name] != found[name]:
+            raise ModelFileError(
+                f"{name} of shape {wanted[name]}",
+                f"shape {found[name]}",
+                "Use the configuration saved with these weights",
+            )

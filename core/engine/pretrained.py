@@ -1,0 +1,277 @@
+"""From the files of a Hugging Face model to a model: what it is, whether it can be watched, whether it is whole.
+
+Only names and numbers are read from files: code that lies beside the weights is never run.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+from transformers.utils import logging
+
+from core.engine.files import MANY, SLACK, Found, check_counts, read_config, read_header, weight_files
+from core.engine.huggingface import WORKING, HuggingFaceBackend, kind_of, refusal, settle
+from core.engine.ours import Unfilled
+from core.errors import LensError, ModelFileError, UnsupportedModelError
+
+HEADS = {"encoder": AutoModelForMaskedLM, "decoder": AutoModelForCausalLM, "encoder-decoder": AutoModelForSeq2SeqLM}
+SAVED = "Use the configuration saved with these weights"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a configuration will be loaded: its kind, the class with an output head and the class without one."""
+
+    config: Any
+    kind: str
+    head: Any | None
+    trunk: Any | None
+
+    @property
+    def family(self) -> str:
+        return str(self.config.model_type)
+
+
+def plan(found: Found) -> Plan:
+    """What a folder's configuration makes, decided before a weight is read.
+
+    Raises ModelFileError for a configuration that is not sound, UnsupportedModelError for one that cannot be watched.
+    """
+    config = _config(found)
+    if getattr(config, "quantization_config", None) is not None and found.gguf is None:
+        raise UnsupportedModelError(
+            "weights as plain numbers", "quantised ones", "Choose the original checkpoint, or a .gguf file"
+        )
+    family = str(config.model_type)
+    try:
+        kind = kind_of(config)
+        head, trunk = _class_of(HEADS[kind], config), _class_of(AutoModel, config)
+        concrete = head or trunk
+        if concrete is None:
+            raise refusal(family)
+        reads = concrete.main_input_name
+        if reads != "input_ids":
+            raise UnsupportedModelError(
+                "a model that reads text", f"{family}, which reads {reads.replace('_', ' ')}", f"Choose {WORKING}"
+            )
+        if not concrete._can_set_attn_implementation():
+            raise refusal(family)
+    except ImportError as error:  # some families need packages of their own
+        raise UnsupportedModelError(
+            "a family this machine can run", f"{family}: {_first_line(error)}", f"Choose {WORKING}"
+        ) from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ModelFileError(f"a sound {family} configuration in config.json", _first_line(error), SAVED) from error
+    return Plan(config, kind, head, trunk)
+
+
+def load_pretrained(
+    found: Found, how: Plan, dtype: Any, device: torch.device, say: Callable[[str], None]
+) -> HuggingFaceBackend:
+    """Load safetensors or GGUF weights into the right class, refusing what is missing, of other shapes, or too deep.
+
+    Raises ModelFileError, UnsupportedModelError. One at a time: building a model sets switches of the whole process.
+    """
+    chosen = how.head or how.trunk
+    held, parts = _held(found)
+    _fits(how, held, parts, found)
+    if dtype == "auto" and found.gguf is None:
+        dtype = _stored_dtype(found)
+    say("Reading the weights")
+    model, missing = _read(found, chosen, how.config, dtype, say)
+    can_predict = how.head is not None
+    if missing and how.head is not None and how.trunk is not None:
+        prefix = model.base_model_prefix
+        if not any(key.startswith(prefix + ".") for key in missing):
+            # only the output head is absent: an embedding model. Its attention is whole, it just cannot predict
+            can_predict = False
+            model, missing = _read(found, how.trunk, how.config, dtype, say)
+    # a pooler stands beside the attention, and we never use it
+    missing = [key for key in missing if "pooler" not in key.split(".")]
+    if missing:
+        raise ModelFileError(
+            f"every weight that config.json asks for in {found.title}",
+            f"a file without {len(missing)} of them, {missing[0]} first",
+            "They would be filled in at random; copy the whole model, and the configuration saved with it",
+        )
+    settle(model)
+    model.to(device)
+    return HuggingFaceBackend(model, how.kind, can_predict)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No progress bars and no reports of transformers: what they would say becomes an error, or is of no concern."""
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _config(found: Found) -> Any:
+    if found.gguf is not None:
+        try:
+            return AutoConfig.from_pretrained(
+                found.folder, gguf_file=found.gguf, local_files_only=True, trust_remote_code=False
+            )
+        except Exception as error:  # files come from outside: whatever they make the reader raise becomes our sentence
+            raise ModelFileError(
+                f"a whole GGUF file of a known family in {found.gguf}",
+                _first_line(error),
+                "Copy the file again, or choose another",
+            ) from error
+    written = read_config(found.folder)
+    family = written.get("model_type")
+    if not isinstance(family, str) or not family:
+        raise ModelFileError(
+            f"model_type in {found.title}/config.json", f"{family!r}" if family is not None else "none", SAVED
+        )
+    if family not in CONFIG_MAPPING:
+        own = ", which brings code of its own" if "auto_map" in written else ""
+        todo = "Lookback runs no code from model files; choose another model" if own else "Choose another model"
+        raise UnsupportedModelError(f"a family transformers knows, such as {WORKING}", f"“{family}”{own}", todo)
+    check_counts(written, 10_000, (*MANY, "labels"))
+    try:
+        config = AutoConfig.from_pretrained(found.folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # the same: a family's own checks raise what they like
+        raise ModelFileError(f"a sound {family} configuration in config.json", _first_line(error), SAVED) from error
+    # a configuration says what the model is, not which code runs it or which file is read
+    config._attn_implementation, config._experts_implementation = "eager", "eager"
+    config.fusion_config, config.transformers_weights = None, None
+    return config
+
+
+def _class_of(auto: Any, config: Any) -> Any | None:
+    """The class an Auto class would build, or None."""
+    if type(config) not in auto._model_mapping:
+        return None
+    concrete = auto._model_mapping[type(config)]
+    return concrete[0] if isinstance(concrete, (tuple, list)) else concrete
+
+
+def _held(found: Found) -> tuple[int, int]:
+    """How many numbers and how many tensors the files hold."""
+    if found.gguf is not None:  # a number takes a bit or more
+        return 8 * (found.folder / found.gguf).stat().st_size, 1000
+    entries = [entry for file in weight_files(found.folder) for entry in read_header(file).values()]
+    return sum(math.prod(entry["shape"]) for entry in entries), len(entries)
+
+
+def _fits(how: Plan, held: int, parts: int, found: Found) -> None:
+    """Build the model without memory, and refuse a configuration that asks for far more numbers than the files hold."""
+    check_counts(how.config.to_dict(), parts)
+    depth = getattr(how.config, "num_hidden_layers", 1)
+    if isinstance(depth, int) and depth < 1:
+        raise ModelFileError("at least one layer in config.json", f"{depth}", SAVED)
+    try:
+        with torch.device("meta"), Unfilled():
+            model = (how.trunk or how.head)(how.config)
+        tables = [*model.parameters(), *model.buffers()]
+        wanted = sum(tensor.numel() for tensor in tables)
+    except Exception as error:  # a family's own code, fed with what the file says
+        raise ModelFileError(
+            f"a configuration that {how.family} can be built from", _first_line(error), SAVED
+        ) from error
+    if wanted > 2 * held + SLACK:
+        raise ModelFileError(
+            f"a configuration for the {held:,} numbers in {found.title}", f"one that asks for {wanted:,}", SAVED
+        )
+
+
+def _stored_dtype(found: Found) -> torch.dtype:
+    """The number format most of a file's weights are stored in."""
+    sizes: dict[str, int] = {}
+    for file in weight_files(found.folder):
+        for entry in read_header(file).values():
+            sizes[entry["dtype"]] = sizes.get(entry["dtype"], 0) + math.prod(entry["shape"])
+    best = max(sizes, key=lambda name: sizes[name], default="F32")
+    return {"BF16": torch.bfloat16, "F16": torch.float16}.get(best, torch.float32)
+
+
+def _read(found: Found, cls: Any, config: Any, dtype: Any, say: Callable[[str], None]) -> tuple[Any, list[str]]:
+    """The model, and the names of weights the files lack. Raises ModelFileError for shapes and depths that disagree."""
+    options = {"dtype": dtype, "attn_implementation": "eager", "output_loading_info": True}
+    options |= {"local_files_only": True, "trust_remote_code": False, "ignore_mismatched_sizes": True}
+    try:
+        if found.gguf is not None:
+            with _told(say):
+                model, report = cls.from_pretrained(found.folder, gguf_file=found.gguf, **options)
+        else:
+            with ExitStack() as stack:
+                # the very tensors whose headers were checked: nothing else in the folder is looked at
+                weights: dict[str, Any] = {}
+                for file in weight_files(found.folder):
+                    opened = stack.enter_context(safe_open(file, framework="pt"))
+                    weights |= {name: opened.get_slice(name) for name in read_header(file)}
+                model, report = cls.from_pretrained(None, config=config, state_dict=weights, **options)
+    except LensError:
+        raise
+    except Exception as error:  # files come from outside: whatever they make the reader raise becomes our sentence
+        raise ModelFileError(
+            "weights that fit config.json", f"{type(error).__name__}: {_first_line(error)}", SAVED
+        ) from error
+    for key, held, wanted in sorted(report.get("mismatched_keys", ())):
+        raise ModelFileError(f"{key} of shape {list(wanted)}, as in config.json", f"shape {list(held)}", SAVED)
+    for key in sorted(report.get("unexpected_keys", ())):
+        if (layers := _beyond(model, key)) is not None:
+            raise ModelFileError(f"the {layers} layers that config.json names", f"also {key}", SAVED)
+    return model, sorted(report.get("missing_keys", ()))
+
+
+@contextmanager
+def _told(say: Callable[[str], None]) -> Iterator[None]:
+    """GGUF weights take their time: how far they are is said, in place of the bar that transformers would draw."""
+    from transformers import modeling_gguf_pytorch_utils as reader
+
+    def tell(tensors: Any, **how: Any) -> Iterator[Any]:
+        for n, tensor in enumerate(tensors):
+            if n % 20 == 0:
+                say(f"Reading weight {n + 1} of {len(tensors)}")
+            yield tensor
+
+    drawn, reader.tqdm = reader.tqdm, tell
+    try:
+        yield
+    finally:
+        reader.tqdm = drawn
+
+
+def _beyond(model: Any, key: str) -> int | None:
+    """How many layers the model has where a weight belongs to a deeper one; None where it belongs to none."""
+    parts, prefix = key.split("."), f"{model.base_model_prefix}."
+    for n, part in enumerate(parts):
+        if not re.fullmatch(r"\d+", part):
+            continue
+        stem = ".".join(parts[:n])
+        for path in (stem, prefix + stem, stem.removeprefix(prefix)):
+            layers = _module(model, path)
+            if isinstance(layers, nn.ModuleList) and int(part) >= len(layers):
+                return len(layers)
+    return None
+
+
+def _module(model: nn.Module, path: str) -> nn.Module | None:
+    try:
+        return model.get_submodule(path)
+    except AttributeError:
+        return None
+
+
+def _first_line(error: BaseException) -> str:
+    lines: Iterable[str] = (line.strip() for line in str(error).splitlines())
+    return next((line for line in lines if line), type(error).__name__)

@@ -1,0 +1,261 @@
+"""Texts as models read them: ids, pieces, words; one small class for our tokenizers and one for Hugging Face's."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from threading import Lock
+from typing import Any, Protocol
+
+from core.errors import InputError
+from core.trace import Tokens
+
+Chat = Sequence[Mapping[str, str]]
+
+
+class Text(Protocol):
+    """What a lens needs of a tokenizer."""
+
+    specials: frozenset[int]
+    start: int | None  # the decoder's first token, in an encoder–decoder
+    ends: frozenset[int]
+    pad: int | None
+    mask: int | None
+
+    def encode(self, text: str, special: bool = True) -> tuple[int, ...]: ...
+    def encode_target(self, text: str) -> tuple[int, ...]: ...
+    def encode_chat(self, messages: Chat) -> tuple[int, ...]: ...
+    def decode(self, ids: Iterable[int]) -> str: ...
+    def piece(self, token: int) -> str: ...
+
+
+def check_text(text: object) -> str:
+    """The text itself, or InputError where it is no text that UTF-8 can carry (a lone surrogate)."""
+    if not isinstance(text, str):
+        raise InputError("a text", f"{type(text).__name__}", "Pass a str, or ids=…")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        got = f"half a character (U+{ord(text[error.start]):04X}) at place {error.start}"
+        raise InputError("a text of whole characters", got, "Delete that character and type it again") from None
+    return text
+
+
+def group_words(pieces: Sequence[str], special: Sequence[bool]) -> tuple[int, ...]:
+    """Which word each piece belongs to: a new one begins at white space, at a special token, and where letters give way
+    to punctuation; an apostrophe between letters stays inside its word. A lone space belongs to the word it leads."""
+    words: list[int] = []
+    word, tail = -1, ""
+    for n, (piece, alone) in enumerate(zip(pieces, special, strict=True)):
+        leads = n > 0 and not special[n - 1] and pieces[n - 1] != "" and not pieces[n - 1].strip(" ")
+        begins = n == 0 or alone or special[n - 1] or piece[:1].isspace() or (tail.isspace() and not leads) or not piece
+        if not begins and not leads:
+            begins = _class(tail) != _class(piece[0]) and not (piece[0] in "'’" or tail in "'’")
+        word += begins
+        words.append(word)
+        tail = piece[-1:] or tail
+    return tuple(words)
+
+
+def _class(character: str) -> bool:
+    """Letters, digits, marks and byte pieces stick together; punctuation is a class of its own."""
+    return character.isalnum() or not character.isascii() or character in "_⟨⟩"
+
+
+def as_tokens(text: Text, ids: Sequence[int]) -> Tokens:
+    """The pieces of `ids`, with their words and which of them are special."""
+    pieces = tuple(text.piece(token) for token in ids)
+    special = tuple(token in text.specials for token in ids)
+    return Tokens(tuple(ids), pieces, group_words(pieces, special), special)
+
+
+class OurText:
+    """A tokenizer of the tokenizers library, as our own models ship it: byte-level, so nothing is unknown."""
+
+    def __init__(self, tokenizer: Any, config: Mapping[str, Any]) -> None:
+        self.tokenizer = tokenizer
+        self.pad, self.start, self.mask = config.get("pad"), config.get("start"), config.get("mask")
+        self.ends = frozenset([config["end"]])
+        self.specials = frozenset(i for name in ("pad", "start", "end", "mask") if (i := config.get(name)) is not None)
+        self.kind = config["kind"]
+        self.source_end = bool(config.get("source_end", self.kind == "encoder"))
+
+    def encode(self, text: str, special: bool = True) -> tuple[int, ...]:
+        ids = tuple(self.tokenizer.encode(text, add_special_tokens=False).ids)
+        if not special or not ids:
+            return ids
+        if self.kind == "decoder":
+            return (self.start, *ids)
+        return (*ids, *self.ends) if self.source_end else ids
+
+    def encode_target(self, text: str) -> tuple[int, ...]:
+        return self.encode(text, special=False)
+
+    def encode_chat(self, messages: Chat) -> tuple[int, ...]:
+        raise InputError("a model that was trained to chat", "one that was not", "Pass a plain text")
+
+    def decode(self, ids: Iterable[int]) -> str:
+        return self.tokenizer.decode([i for i in ids if i not in self.specials], skip_special_tokens=False)
+
+    def piece(self, token: int) -> str:
+        name = self.tokenizer.id_to_token(token)
+        if name is None:
+            return "⟨?⟩"
+        return name if token in self.specials else _bytes_of(name)
+
+
+class HuggingFaceText:
+    """Any tokenizer of the transformers library."""
+
+    def __init__(self, tokenizer: Any, config: Any, vocab: int) -> None:
+        self.tokenizer, self.vocab = tokenizer, vocab
+        # each call sets switches on the one tokenizer that all threads share
+        self.lock = Lock()
+        self.pad, self.mask = tokenizer.pad_token_id, tokenizer.mask_token_id
+        self.start = getattr(config, "decoder_start_token_id", None)
+        ends = getattr(config, "eos_token_id", None)
+        ends = [] if ends is None else ends if isinstance(ends, (list, tuple)) else [ends]
+        self.ends = frozenset(int(i) for i in [*ends, tokenizer.eos_token_id] if i is not None)
+        roles = (getattr(tokenizer, f"{role}_token_id", None) for role in ("bos", "eos", "pad", "mask", "cls", "sep"))
+        specials = {*tokenizer.all_special_ids, self.start} - {None}
+        if tokenizer.unk_token_id not in roles:  # a word it does not know is a word for all that
+            specials.discard(tokenizer.unk_token_id)
+        self.specials = frozenset(specials)
+        self.backend = getattr(tokenizer, "backend_tokenizer", None)
+        self.wordpiece = type(getattr(self.backend, "model", None)).__name__ == "WordPiece"
+        self.bytelevel = "ByteLevel" in f"{getattr(self.backend, 'pre_tokenizer', '')} {getattr(self.backend, 'decoder', '')}"
+        self.careful: Any = None
+
+    def encode(self, text: str, special: bool = True) -> tuple[int, ...]:
+        return self._ids(lambda: self._typed(text, special))
+
+    def encode_target(self, text: str) -> tuple[int, ...]:
+        def ask() -> list[int]:
+            return self.tokenizer(text_target=text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+
+        # only tokenizers written in Python, such as Marian's, have a second vocabulary for what is written
+        return self._ids(ask if self.backend is None else lambda: self._typed(text, False))
+
+    def encode_chat(self, messages: Chat) -> tuple[int, ...]:
+        if not getattr(self.tokenizer, "chat_template", None):
+            raise InputError("a model with a chat template", "one without", "Pass a plain text instead of messages")
+        for message in messages:
+            if not isinstance(message, Mapping) or not {"role", "content"} <= set(message):
+                raise InputError("messages with role and content", f"{message!r}")
+            check_text(message["content"])
+
+        def ask() -> list[int]:
+            # specials typed by a person are text: they become single characters of private use while the template is
+            # filled in, and what they stand for only after its own special tokens were found
+            names = sorted(filter(None, self.tokenizer.all_special_tokens), key=len, reverse=True)
+            written = "".join(message["content"] for message in messages)
+            unused = (mark for code in range(0x10F000, 0x10FFFE) if (mark := chr(code)) not in written)
+            stand_ins = dict(zip(names, unused, strict=False))
+            typed = [{**message, "content": _replaced(message["content"], stand_ins)} for message in messages]
+            text = self.tokenizer.apply_chat_template(typed, tokenize=False, add_generation_prompt=True)
+            if not any(mark in text for mark in stand_ins.values()):
+                return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+            found: list[int] = []
+            for part in re.split(f"({'|'.join(map(re.escape, names))})", text):
+                if part in stand_ins:
+                    found.append(self.tokenizer.convert_tokens_to_ids(part))
+                elif part:
+                    plain = _replaced(part, {mark: name for name, mark in stand_ins.items()})
+                    found += self._typed(plain, False)
+            return found
+
+        return self._ids(ask)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        plain = [i for i in ids if i not in self.specials]
+        with self.lock:
+            return self.tokenizer.decode(plain, clean_up_tokenization_spaces=False)
+
+    def piece(self, token: int) -> str:
+        raw = self.tokenizer.convert_ids_to_tokens(int(token)) if token < len(self.tokenizer) else None
+        if raw is None:
+            return "⟨?⟩"
+        if token in self.specials:
+            return str(raw)
+        if self.wordpiece:
+            return raw[2:] if raw.startswith("##") else " " + raw
+        if self.bytelevel:
+            return _bytes_of(raw)
+        if re.fullmatch(r"<0x[0-9A-F]{2}>", raw):
+            return f"⟨{raw[3:5]}⟩"
+        return raw.replace("▁", " ")
+
+    def _typed(self, text: str, special: bool) -> list[int]:
+        """The ids of what a person typed, which is text: "</s>" in it must not become the end of the text."""
+        ids = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        if self.specials.isdisjoint(ids):
+            if not special:
+                return ids
+            return self.tokenizer(text, add_special_tokens=True, split_special_tokens=True)["input_ids"]
+        if self.careful is None:
+            self.careful = _without_names(self.backend, {self.tokenizer.convert_ids_to_tokens(i) for i in self.specials})
+        if not self.specials.isdisjoint(self.careful.encode(text, add_special_tokens=False).ids):
+            raise ValueError("it would read the name of a special token as that token")
+        return self.careful.encode(text, add_special_tokens=special).ids
+
+    def _ids(self, ask: Any) -> tuple[int, ...]:
+        try:
+            with self.lock:
+                ids = tuple(int(i) for i in ask())
+        except Exception as error:  # a tokenizer is outside code: whatever it raises becomes our sentence
+            raise InputError("a text this model's tokenizer can read", f"{type(error).__name__}: {error}") from error
+        bad = [i for i in ids if i >= self.vocab]
+        if bad:
+            raise InputError(
+                f"ids below the model's vocabulary of {self.vocab}", f"{bad[0]}", "Its tokenizer is another model's"
+            )
+        return ids
+
+
+def _without_names(backend: Any, names: set[str]) -> Any:
+    """A tokenizer whose vocabulary knows its special tokens by no name a person could type: T5's, for one, holds "</s>"
+    among its ordinary pieces. The ids stay what they were."""
+    from tokenizers import Tokenizer
+
+    held = json.loads(backend.to_str())
+    held["added_tokens"] = [token for token in held["added_tokens"] if token["content"] not in names]
+    vocab = held["model"]["vocab"]
+    if isinstance(vocab, dict):
+        held["model"]["vocab"] = {f"\0{name}" if name in names else name: i for name, i in vocab.items()}
+    else:
+        held["model"]["vocab"] = [[f"\0{name}" if name in names else name, score] for name, score in vocab]
+    careful = Tokenizer.from_str(json.dumps(held))
+    careful.encode_special_tokens = True
+    return careful
+
+
+def _replaced(text: str, pairs: Mapping[str, str]) -> str:
+    for old, new in pairs.items():
+        text = text.replace(old, new)
+    return text
+
+
+def _byte_alphabet() -> dict[str, int]:
+    """The printable stand-ins that byte-level BPE writes for bytes (Radford et al. 2019, GPT-2): character → byte."""
+    plain = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    rest = [byte for byte in range(256) if byte not in plain]
+    return {chr(byte): byte for byte in plain} | {chr(256 + n): byte for n, byte in enumerate(rest)}
+
+
+_BYTES = _byte_alphabet()
+
+
+def _bytes_of(name: str) -> str:
+    """A byte-level piece as text; bytes in it that are no whole character alone are shown as ⟨E2 80⟩."""
+    if any(character not in _BYTES for character in name):
+        return name
+    raw = bytes(_BYTES[character] for character in name)
+    shown = ""
+    while raw:
+        try:
+            return shown + raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            odd = raw[error.start : error.end].hex(" ").upper()
+            shown, raw = f"{shown}{raw[: error.start].decode('utf-8')}⟨{odd}⟩".replace("⟩⟨", " "), raw[error.end :]
+    return shown
