@@ -1,0 +1,57 @@
+"""A model in a folder: config.json, model.safetensors, tokenizer.json. Never a pickle.
+
+Half precision is what ships; it becomes float32 again when loaded. Outside files are checked by the engine, not here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from core.model.transformer import Config, Transformer
+from core.model.vocabulary import Vocabulary
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = ROOT / "assets" / "weights"
+
+
+def write(path: Path, text: str) -> None:
+    """Write all of it or nothing: a reader sees the old file or the new one."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.write_text(text, "utf-8")
+    os.replace(fresh, path)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    fresh = path.with_name(path.name + ".new")
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, fresh)
+    fresh.chmod(0o644)  # safetensors writes for the owner alone
+    os.replace(fresh, path)
+
+
+def export(
+    folder: Path, config: Config, state: Mapping[str, Tensor], vocabulary: Vocabulary, about: Mapping[str, Any]
+) -> None:
+    """Ship a model: `state` in half precision, `about` (family, name, task, licence …) beside the config."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_tensors(folder / "model.safetensors", {name: tensor.to(torch.float16) for name, tensor in state.items()})
+    write(folder / "tokenizer.json", vocabulary.tokenizer.to_str())
+    write(
+        folder / "config.json",
+        json.dumps({"family": "lookback", **about, **config.to_dict()}, indent=2, ensure_ascii=False) + "\n",
+    )
+
+
+def load(folder: Path) -> tuple[Transformer, Vocabulary, dict[str, Any]]:
+    """The model in float32 and eval mode, its vocabulary, and all of config.json. Raises where keys do not fit."""
+    about = json.loads((folder / "config.json").read_text("utf-8"))
+    model = Transformer(Config.from_dict(about))
+    model.load_state_dict({name: tensor.float() for name, tensor in load_file(folder / "model.safetensors").items()})
+    return model.eval(), Vocabulary.load(folder / "tokenizer.json"), about
