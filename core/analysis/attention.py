@@ -1,0 +1,40 @@
+"""One head in numbers. A pattern is float32 [query, key]; its rows sum to 1, or to 1 less what a sink took."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def spread(pattern: np.ndarray) -> np.ndarray:
+    """To how many pieces each query looks, as it were: e^entropy of its row. float64 [..., query], from 1 to key.
+
+    The row is normalised first, so mass taken by a sink does not count. A row without weight gives 0.
+    """
+    weights = np.asarray(pattern, dtype=np.float64)
+    total = weights.sum(axis=-1, keepdims=True)
+    share = np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
+    logs = np.log(share, out=np.zeros_like(share), where=share > 0)
+    return np.where(total[..., 0] > 0, np.exp(-(share * logs).sum(axis=-1)), 0.0)
+
+
+def received(pattern: np.ndarray) -> np.ndarray:
+    """How much attention each key gets from all queries together: the sum of its column. float64 [..., key]."""
+    return np.asarray(pattern, dtype=np.float64).sum(axis=-2)
+
+
+def strongest(pattern: np.ndarray, query: int) -> int:
+    """The key that a query looks at most; the first one where several tie."""
+    return int(np.argmax(pattern[query]))
+
+
+def pooled(pattern: np.ndarray, limit: int) -> np.ndarray:
+    """A pattern shrunk to at most limit × limit by taking the largest weight of each block, NaN where a block has none.
+
+    pattern float [query, key] with NaN in forbidden cells. The largest, not the mean: a thin diagonal must not vanish.
+    """
+    for axis in (0, 1):
+        length = pattern.shape[axis]
+        if length > limit:
+            starts = np.linspace(0, length, limit, endpoint=False).astype(int)
+            pattern = np.fmax.reduceat(pattern, starts, axis=axis)
+    return pattern

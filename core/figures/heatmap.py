@@ -1,0 +1,293 @@
+"""One head large, with its numbers: rows look, columns are looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from core.analysis import received, spread
+from core.figures.labels import percent, plotly, width_px
+from core.figures.raster import data_uri, forbidden
+from core.figures.theme import LABEL, SANS, SMALL, Theme, plotly_scale
+from core.request import Stream
+
+CLICKABLE = 4096  # cells: above it, one point a cell would cost more than the click is worth
+NUMBERED = 20  # px: a cell smaller than this holds no number
+ROOMY = 16  # px: below it there are no gaps between cells and no numbers in the margins
+SPREAD, RECEIVED, BAR = 78, 44, 48  # px: the margins' bars and, in BAR, the colour bar above
+CLEAR = "rgba(0,0,0,0)"
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Where everything of a map stands, in px."""
+
+    queries: int
+    keys: int
+    cell: float
+    left: float
+    top: float
+    tilted: bool
+
+    @property
+    def width(self) -> int:
+        return max(340, round(self.left + self.keys * self.cell + 8 + SPREAD))
+
+    @property
+    def height(self) -> int:
+        return round(self.top + self.queries * self.cell + RECEIVED)
+
+    @property
+    def right(self) -> float:
+        """Where the map ends, as a share of the width that axes share."""
+        return self.keys * self.cell / (self.width - self.left)
+
+    @property
+    def bottom(self) -> float:
+        """Where the map ends, as a share of the height that axes share, from below."""
+        return 1 - self.queries * self.cell / (self.height - self.top)
+
+
+def grid(rows: Sequence[str], columns: Sequence[str], space: int = 306, largest: int = 64) -> Grid:
+    """Square cells: as large as `space` px allow, at least 6 px until the map is 640 px wide, then smaller."""
+    most = max(len(columns), len(rows))
+    cell = min(largest, max(6.0 if most <= 106 else 640 / most, float(space // most)))
+    widest = width_px(columns, LABEL)
+    tilted = widest > cell - 4
+    top = BAR + (min(widest, 110) * 0.74 + 12 if tilted else 22)
+    return Grid(len(rows), len(columns), cell, min(110, max(66, width_px(rows, LABEL) + 14)), top, tilted)
+
+
+def heatmap(
+    pattern: np.ndarray,
+    allowed: np.ndarray,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    stream: Stream,
+    focus: tuple[int, int],
+    theme: Theme,
+) -> go.Figure:
+    """The pattern of one head as a map with exact weights on hover, spread and received in its margins.
+
+    pattern float32 [query, key], allowed bool [query, key], rows and columns the labels of queries and keys, focus the
+    (query, key) framed in ink. Positions on the axes are whole numbers, so equal pieces stay apart. Forbidden cells are
+    NaN in the map and hatched under it. A click on a cell selects a point whose x is the key and y the query.
+    """
+    place = grid(rows, columns)
+    shown = np.where(allowed, pattern, np.nan)
+    traces = [_map(shown, place, rows, columns, theme)]
+    if shown.size <= CLICKABLE:
+        traces.append(_points(shown, place, rows, columns))
+    traces += _margins(pattern, place, focus, theme.accent(stream), theme)
+    layout = _layout(place, rows, columns, focus, theme)
+    if not allowed.all():
+        layout["images"] = [_hatch(allowed, place, theme)]
+    # what is drawn is held valid by the tests; Plotly's own check would cost each click 60 ms
+    return go.Figure({"data": traces, "layout": layout}, _validate=False)
+
+
+def _map(shown: np.ndarray, place: Grid, rows: Sequence[str], columns: Sequence[str], theme: Theme) -> dict[str, Any]:
+    gap = 1 if place.cell >= ROOMY else 0
+    trace: dict[str, Any] = {
+        "type": "heatmap",
+        "z": shown,
+        "x": list(range(place.keys)),
+        "y": list(range(place.queries)),
+        "zmin": 0,
+        "zmax": 1,
+        "colorscale": plotly_scale(theme.weights),
+        "xgap": gap,
+        "ygap": gap,
+        "colorbar": _bar(place, theme),
+    }
+    if shown.size <= CLICKABLE:
+        trace["hoverinfo"] = "skip"  # the points tell it
+    else:
+        names = np.empty((*shown.shape, 2), dtype=object)
+        names[..., 0] = np.array([plotly(row) for row in rows], dtype=object)[:, None]
+        names[..., 1] = np.array([plotly(column) for column in columns], dtype=object)[None, :]
+        said = "“%{customdata[0]}” → “%{customdata[1]}”<br><b>%{z:.6f}</b> of its attention<extra></extra>"
+        trace |= {"customdata": names, "hovertemplate": said, "hoverongaps": False}
+    if place.cell >= NUMBERED:
+        # percents from 10 % on; without a colour of its own, Plotly picks the ink that can be read on each cell
+        numbers = [["" if np.isnan(w) or w < 0.1 else f"{100 * w:.0f}" for w in row] for row in shown.tolist()]
+        font = {"size": 12.5 if place.cell >= 26 else 11, "family": SANS}
+        trace |= {"text": numbers, "texttemplate": "%{text}", "textfont": font}
+    return trace
+
+
+def _points(shown: np.ndarray, place: Grid, rows: Sequence[str], columns: Sequence[str]) -> dict[str, Any]:
+    """One invisible point a cell: its tooltip, and something a click can hit."""
+    cells = [(query, key, weight) for query, row in enumerate(shown.tolist()) for key, weight in enumerate(row)]
+    looks, at = [plotly(row) for row in rows], [plotly(column) for column in columns]
+    said = [
+        f"“{looks[query]}” → “{at[key]}”<br>"
+        + ("may not look" if np.isnan(weight) else f"<b>{weight:.6f}</b> of its attention")
+        for query, key, weight in cells
+    ]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [key for _, key, _ in cells],
+        "y": [query for query, _, _ in cells],
+        "customdata": said,
+        "hovertemplate": "%{customdata}<extra></extra>",
+        "marker": {"symbol": "square", "size": max(4, place.cell - 1), "opacity": 0},
+        "selected": {"marker": {"opacity": 0}},
+        "unselected": {"marker": {"opacity": 0}},
+        "showlegend": False,
+    }
+
+
+def _margins(
+    pattern: np.ndarray, place: Grid, focus: tuple[int, int], accent: str, theme: Theme
+) -> list[dict[str, Any]]:
+    """spread beside the rows, received below the columns; the focused ones in the stream's colour."""
+    bars = []
+    for values, chosen, across in ((spread(pattern), focus[0], True), (received(pattern), focus[1], False)):
+        at, numbers = list(range(len(values))), [round(float(value), 4) for value in values]
+        bar = {
+            "type": "bar",
+            "x": numbers if across else at,
+            "y": at if across else numbers,
+            "orientation": "h" if across else "v",
+            "xaxis": "x2" if across else "x",
+            "yaxis": "y" if across else "y2",
+            "width": 0.28 if across else 0.42,
+            "marker": {"color": [accent if i == chosen else theme.fade for i in at], "line": {"width": 0}},
+            "selected": {"marker": {"opacity": 1}},
+            "unselected": {"marker": {"opacity": 1}, "textfont": {"color": theme.ink2}},
+            "hovertemplate": f"{'spread e^entropy: %{x:.4f}' if across else 'received Σ column: %{y:.4f}'}<extra></extra>",
+            "showlegend": False,
+        }
+        if place.cell >= ROOMY:
+            bar |= {
+                "text": [
+                    f"{'\u2002' * across}<b>{value:.1f}</b>" if i == chosen else f"{'\u2002' * across}{value:.1f}"
+                    for i, value in enumerate(numbers)
+                ],
+                "textposition": "outside",
+                "textfont": {"size": SMALL, "color": theme.ink2},
+                "constraintext": "none",
+                "cliponaxis": False,
+            }
+        bars.append(bar)
+    return bars
+
+
+def _layout(
+    place: Grid, rows: Sequence[str], columns: Sequence[str], focus: tuple[int, int], theme: Theme
+) -> dict[str, Any]:
+    queries, keys, cell, right, bottom = place.queries, place.keys, place.cell, place.right, place.bottom
+    query, key = focus
+    bare = {"showgrid": False, "zeroline": False, "ticklen": 0, "showticklabels": False, "fixedrange": True}
+    named = {"showgrid": False, "zeroline": False, "ticklen": 0, "color": theme.ink2}
+    named["tickfont"] = {"size": LABEL if cell >= 14 else 11}
+    tall = {"range": [queries - 0.5, -0.5], "domain": [bottom, 1]}
+    wide = {"range": [-0.5, keys - 0.5], "domain": [0, right], "side": "top", "tickangle": -50 if place.tilted else 0}
+    across = place.width - place.left
+    beside = [right + 8 / across, min(1.0, right + (8 + SPREAD) / across)]
+    frames = ((-0.5, keys - 0.5, query - 0.5, query + 0.5), (key - 0.5, key + 0.5, -0.5, queries - 0.5))
+    line = {"color": theme.ink, "width": 1.5}
+    words = {"showarrow": False, "font": {"size": SMALL, "color": theme.ink2}, "xref": "paper", "yref": "paper"}
+    corner = {"x": 0, "y": 1, "xanchor": "right", "yanchor": "bottom", "xshift": -8, "yshift": 4}
+    said = [{"text": "looks ↓ at →", **corner, **words}]
+    if cell >= ROOMY:
+        said.append({"text": "spread", **corner, "x": right, "xanchor": "left", "xshift": 8, **words})
+        said.append({"text": "received", **corner, "y": bottom, "yanchor": "top", "yshift": -4, **words})
+    return {
+        "xaxis": {**named, **wide, **_ticks(columns, key, cell)},
+        "yaxis": {**named, **tall, **_ticks(rows, query, cell)},
+        "xaxis2": {**bare, "range": [0, max(keys * 1.6, 1.6)], "domain": beside, "anchor": "y"},
+        "yaxis2": {**bare, "range": [max(queries, 1) * 1.6, -0.02], "domain": [0, bottom * 0.9], "anchor": "x"},
+        "annotations": said,
+        "shapes": [{"type": "rect", "x0": a, "x1": b, "y0": c, "y1": d, "line": line} for a, b, c, d in frames],
+        "width": place.width,
+        "height": place.height,
+        "margin": {"l": place.left, "t": place.top, "r": 0, "b": 0, "autoexpand": False},
+        "dragmode": "zoom" if cell < 14 else False,
+        "selectionrevision": f"{focus}",
+        "barmode": "overlay",
+        **ground(theme),
+    }
+
+
+def _ticks(names: Sequence[str], chosen: int, cell: float) -> dict[str, Any]:
+    """Labels that do not touch; the focused one is always named, a neighbour that would touch it gives way."""
+    every = 1 if cell >= 10 else int(np.ceil(13 / cell))
+    at = [i for i in range(0, len(names), every) if i == chosen or abs(i - chosen) >= every]
+    at += [chosen] * (chosen not in at)
+    return {
+        "tickvals": at,
+        "ticktext": [f"<b>{plotly(names[i])}</b>" if i == chosen else plotly(names[i]) for i in at],
+    }
+
+
+def _bar(place: Grid, theme: Theme) -> dict[str, Any]:
+    """The colour bar: above the map, flush with its right edge, level with the heading beside it."""
+    across, down = place.width - place.left, place.height - place.top
+    return {
+        "orientation": "h",
+        "x": max(place.right, (330 - place.left) / across),  # never so far left as to run into the heading
+        "xanchor": "right",
+        "y": 1 + (place.top - 24) / down,
+        "yanchor": "bottom",
+        "lenmode": "pixels",
+        "len": 150,
+        "thickness": 9,
+        "tickvals": [0, 0.5, 1],
+        "ticktext": ["0", "weight 0.5", "1"],
+        "tickfont": {"size": SMALL, "color": theme.ink2},
+        "ticklen": 0,
+        "outlinewidth": 1,
+        "outlinecolor": theme.rule,
+        "xpad": 0,
+        "ypad": 0,
+    }
+
+
+def _hatch(allowed: np.ndarray, place: Grid, theme: Theme) -> dict[str, Any]:
+    """The hatch as a picture under the map."""
+    side = 2 * max(3, round(min(place.cell, 600 / max(allowed.shape))))
+    source = _hatch_uri(np.packbits(allowed).tobytes(), allowed.shape, side, theme)
+    span = {"xref": "x", "yref": "y", "x": -0.5, "y": -0.5, "sizex": place.keys, "sizey": place.queries}
+    return {"source": source, **span, "xanchor": "left", "yanchor": "top", "sizing": "stretch", "layer": "below"}
+
+
+@lru_cache(maxsize=64)
+def _hatch_uri(bits: bytes, shape: tuple[int, int], side: int, theme: Theme) -> str:
+    # the same few masks come again and again: one for each length of text
+    cells = np.unpackbits(np.frombuffer(bits, dtype=np.uint8), count=shape[0] * shape[1]).reshape(shape)
+    return data_uri(forbidden(cells.astype(bool), side, theme))
+
+
+def ground(theme: Theme) -> dict[str, Any]:
+    """What every Plotly picture has in common."""
+    return {
+        "paper_bgcolor": CLEAR,
+        "plot_bgcolor": CLEAR,
+        "font": {"family": SANS, "size": SMALL, "color": theme.ink2},
+        "hoverlabel": {
+            "bgcolor": theme.bg,
+            "bordercolor": theme.rule,
+            "font": {"family": SANS, "size": 13, "color": theme.ink},
+        },
+        "hovermode": "closest",
+        "clickmode": "event+select",
+        "showlegend": False,
+        "uirevision": "keep",
+    }
+
+
+def describe(rows: Sequence[str], columns: Sequence[str], pattern: np.ndarray, name: str) -> str:
+    """The map in one sentence, for those who do not see it."""
+    best = ", ".join(
+        f"{row} looks most at {columns[int(np.argmax(weights))]} ({percent(float(weights.max()))})"
+        for row, weights in list(zip(rows, pattern, strict=True))[:12]
+    )
+    return f"{name}: {len(rows)} queries by {len(columns)} keys. {best}."

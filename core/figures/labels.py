@@ -1,0 +1,77 @@
+"""Pieces of text made fit to be read beside a picture. Any character may come: these are hostile until escaped."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from html import escape
+
+from core.trace import Tokens
+
+LONGEST = 14  # characters of a label; a longer piece loses its middle
+NAMED = {"\n": "⏎", "\t": "⇥", " ": "␣", "\r": "␍", "\N{NO-BREAK SPACE}": "␣", "\u200b": "␣"}
+DIRECTIONS = frozenset(
+    "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)  # would reorder what stands beside them
+
+
+def label(piece: str, longest: int = LONGEST) -> str:
+    """A piece as one short line: outer space dropped, invisible characters shown by a sign, the middle of long ones cut."""
+    text = piece.strip(" ") or piece
+    if text and all(unicodedata.category(char) == "Cf" for char in text):
+        text = f"U+{ord(text[0]):04X}"
+    elif text and unicodedata.combining(text[0]):
+        text = f"◌{text}"
+    text = "".join(_visible(char) for char in text) or "∅"
+    if len(text) > longest:
+        tail = (longest - 1) // 2
+        text = f"{text[: longest - 1 - tail]}…{text[-tail:]}"
+    return text
+
+
+def labels(tokens: Tokens, longest: int = LONGEST) -> list[str]:
+    """The labels of a text's pieces, in order."""
+    return [label(piece, longest) for piece in tokens.text]
+
+
+def plotly(text: str) -> str:
+    """A label for Plotly, which reads a few tags and entities in every text it draws."""
+    return escape(text, quote=False)
+
+
+def quoted(text: str) -> str:
+    """A label in the quotation marks that the app's sentences use."""
+    return f"“{text}”"
+
+
+def percent(share: float) -> str:
+    """A share of 1 as "42 %", kept on one line; one decimal near both ends; what is not 0 or 1 is never called so."""
+    value = 100 * share
+    if value == 0:
+        said = "0"
+    elif value < 0.1:
+        said = "< 0.1"
+    elif value < 9.95 or 99.5 <= value < 99.95:
+        said = f"{value:.1f}"
+    else:
+        said = f"{value:.0f}" if value < 99.95 or share == 1 else "> 99.9"
+    return f"{said} %".replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def width_px(texts: Sequence[str], size: float) -> float:
+    """About how wide the widest of these texts is, in px, at a font size in px: wide scripts count double."""
+    return max((sum(1.0 if _wide(char) else 0.5 for char in text) for text in texts), default=0.0) * size
+
+
+def _visible(char: str) -> str:
+    if char in NAMED:
+        return NAMED[char]
+    if ord(char) < 0x20:
+        return chr(0x2400 + ord(char))
+    if unicodedata.category(char) in ("Cc", "Cs", "Co", "Cn") or char in DIRECTIONS:
+        return "\N{REPLACEMENT CHARACTER}"
+    return char
+
+
+def _wide(char: str) -> bool:
+    return unicodedata.east_asian_width(char) in "WF" or ord(char) > 0x1F000

@@ -1,0 +1,90 @@
+"""Words on the page as HTML: chips, the lead sentence, the table of a map. Every text from outside is escaped here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+import numpy as np
+
+from core.figures.labels import label, labels, percent
+from core.request import Stream
+from core.trace import Tokens
+
+TABLE = 40  # the largest map written out as a table
+
+
+def chips(name: str, tokens: Tokens, stream: Stream, chosen: int | None = None) -> str:
+    """A text as its pieces with their ids; pieces of one word touch, special ones are grey, the chosen one is ink."""
+    groups: list[list[str]] = []
+    for i, text in enumerate(labels(tokens, 24)):
+        kind = "chip" + (" special" if tokens.special[i] else "") + (" chosen" if i == chosen else "")
+        piece = (
+            f'<span class="{kind}"><bdi title="{escape(_title(tokens.text[i]))}">{escape(text)}</bdi>'
+            f"<small>{tokens.ids[i]}</small></span>"
+        )
+        joins = i > 0 and not tokens.special[i] and not tokens.special[i - 1] and tokens.word[i] == tokens.word[i - 1]
+        if joins:
+            groups[-1].append(piece)
+        else:
+            groups.append([piece])
+    words = "".join(f'<span class="word">{"".join(group)}</span>' for group in groups)
+    return f'<div class="chips {stream.value}"><span class="chips-name">{escape(name)}</span>{words}</div>'
+
+
+def texts(source: Tokens | None, target: Tokens | None, stream: Stream | None = None, chosen: int | None = None) -> str:
+    """The texts of a run in one line; `chosen` is the query in focus of the stream in view."""
+    inside = stream is Stream.ENCODER
+    parts = []
+    if source is not None:
+        parts.append(chips("Source" if target else "Text", source, Stream.ENCODER, chosen if inside else None))
+    if target is not None:
+        parts.append(chips("Target" if source else "Text", target, Stream.DECODER, None if inside else chosen))
+    return f'<div class="texts">{"".join(parts)}</div>'
+
+
+def sentence(parts: Iterable[str | tuple[str]]) -> str:
+    """The lead: plain strings, and 1-tuples for what stands out. Read aloud when it changes."""
+    said = "".join(escape(part) if isinstance(part, str) else f"<b><bdi>{escape(part[0])}</bdi></b>" for part in parts)
+    return f'<p class="lead" aria-live="polite">{said}</p>'
+
+
+def lead(
+    query: str, key: str, weight: float, *, ahead: bool, allowed: bool, stream: Stream, mask: str | None = None
+) -> list[str | tuple[str]]:
+    """What the focused cell says. ahead: the key stands after the query; mask: the visitor's mask on this stream."""
+    opening = {None: "", "causal": "The future is hidden: ", "full": "The future is open: "}.get(
+        mask, "Under the mask: "
+    )
+    if not allowed:
+        return [f"{opening}“", (query,), "” may not look at “", (key,), "”."]
+    clause = ", a piece of the source" if stream is Stream.CROSS else ""
+    if ahead:
+        reason = "because the encoder looks both ways" if stream is Stream.ENCODER else "because the mask is off"
+        clause = f", a piece it can only see {reason}"
+    return [f"{opening}“", (query,), "” gives ", (percent(weight),), " of its attention to “", (key,), f"”{clause}."]
+
+
+def table(pattern: np.ndarray, allowed: np.ndarray, rows: Sequence[str], columns: Sequence[str], caption: str) -> str:
+    """A map as a table of exact weights, a dash where looking is forbidden; only its first TABLE rows and columns."""
+    head = "".join(f'<th scope="col"><bdi>{escape(column)}</bdi></th>' for column in columns[:TABLE])
+    body = []
+    for query, name in enumerate(rows[:TABLE]):
+        cells = "".join(
+            f"<td>{weight:.4f}</td>" if may else '<td aria-label="may not look">–</td>'
+            for weight, may in zip(pattern[query, :TABLE].tolist(), allowed[query, :TABLE].tolist(), strict=True)
+        )
+        body.append(f'<tr><th scope="row"><bdi>{escape(name)}</bdi></th>{cells}</tr>')
+    cut = f" The first {TABLE} rows and columns." if max(len(rows), len(columns)) > TABLE else ""
+    return (
+        f'<div class="table" tabindex="0" role="region" aria-label="{escape(caption)}"><table>'
+        f"<caption>{escape(caption + cut)}</caption>"
+        f"<thead><tr><th></th>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
+    )
+
+
+def _title(piece: str) -> str:
+    """What a chip tells when pointed at: the piece with its spaces and bytes."""
+    raw = piece.encode("utf-8", "replace")
+    said = raw.hex(" ") if len(raw) <= 24 else f"{len(raw)} bytes"
+    return f"{label(piece, 80)} · {said}" + (" · starts with a space" if piece.startswith(" ") else "")

@@ -1,0 +1,140 @@
+"""The bar on top of every page: which model, which text, what the decoder has written, examples, a link to share."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from core.errors import LensError
+from core.figures.labels import label
+from core.ui import models, state, trouble
+from core.ui.scene import Scene, open_scene
+from core.ui.state import held
+
+EXAMPLES = (
+    ("gen ai is", "The sentence of the lecture: on Home, watch it become “interesting”, then “domain”."),
+    ("the cat sits on the", "Which words does the last “the” look back at?"),
+    ("she reads a new book every night", "Does “every” look ahead to “night”? Put the causal mask on the encoder."),
+    ("the river bank and the money bank", "One spelling, two meanings: do the two “bank” look at different words?"),
+    ("one two three one two three one", "A repetition: does a head look at what came after the same word before?"),
+    ("not bad, not good, just new", "Commas and “not”: which heads look at them?"),
+)
+
+
+def bar() -> st.delta_generator.DeltaGenerator:
+    """Draw the bar; returns the place where the decoder's target goes once the model has been read."""
+    choice = state.chosen()
+    with st.container(key="bar", horizontal=True, vertical_alignment="center", gap=None):
+        _model(choice)
+        _text_field("Text", "bar-text", choice.text, "text", "Type a sentence and press Enter")
+        target = st.container(key="bar-target", gap=None)
+        _examples()
+        _share(choice)
+    return target
+
+
+def open_page(title: str) -> Scene:
+    """Title, bar, notes and scene of a page; where there is no scene, a sentence says why and the page ends here."""
+    target = bar()
+    st.title(title, anchor=False)
+    try:
+        scene = open_scene(state.chosen())
+    except LensError as error:
+        trouble.show(error)
+        _target(target, None)
+        for note in state.take_notes():
+            trouble.tell(note, "note")
+        state.publish()
+        st.stop()
+    _target(target, scene)
+    for note in state.take_notes():
+        trouble.tell(note, "note")
+    state.publish()
+    return scene
+
+
+def _text_field(name: str, key: str, value: str, field: str, placeholder: str) -> None:
+    def changed() -> None:
+        state.choose(**{field: st.session_state[key]})
+
+    with st.container(key=f"{key}-box", gap=None):
+        st.text_input(name, key=held(key, value), placeholder=placeholder, on_change=changed, autocomplete="off")
+
+
+def _target(place: Any, scene: Scene | None) -> None:
+    """The decoder's text so far, where the model has one; typed by the visitor or grown by the model."""
+    choice = state.chosen()
+    if scene is None:
+        if choice.target is not None:
+            with place:
+                _text_field("Target so far", "bar-target-text", choice.target, "target", "")
+        return
+    if scene.info.kind != "encoder-decoder":
+        return
+    text = choice.target if choice.target is not None else scene.grown.text if scene.grown else ""
+    with place:
+        _text_field("Target so far", "bar-target-text", text, "target", "nothing yet")
+        if choice.target is not None:
+            st.button("Let it write", key="write", on_click=state.choose, kwargs={"target": None}, type="tertiary")
+
+
+def _model(choice: state.Choice) -> None:
+    offers = models.offers()
+    known = {offer.name: offer for offer in offers}
+    title = known[choice.model].title if choice.model in known else choice.model.partition(":")[2] or choice.model
+    names = list(known) if choice.model in known else [*known, choice.model]
+
+    def picked() -> None:
+        state.choose(model=st.session_state["bar-model"])
+
+    def named() -> None:
+        name = st.session_state["bar-hub"].strip()
+        if name:
+            state.choose(model=name if name in known else f"hub:{name}")
+
+    with st.popover(f"Model **{plain(label(title, 28))}**", key="bar-model-box"):
+        st.radio(
+            "Model", names, key=held("bar-model", choice.model), on_change=picked,
+            format_func=lambda name: plain(known[name].title if name in known else name.partition(":")[2]),
+            captions=[plain(known[name].says if name in known else "from the hub") for name in names],
+        )  # fmt: skip
+        if models.hub_allowed():
+            st.text_input(
+                "Hugging Face name", key=held("bar-hub", choice.model.removeprefix("hub:") if ":" in choice.model else ""),
+                placeholder="owner/name", on_change=named,
+                help="Fetched once, then kept on this machine. Safetensors only: no code is run.",
+            )  # fmt: skip
+        else:
+            st.caption("This server offers the models above.")
+
+
+def _examples() -> None:
+    look_for = dict(EXAMPLES)
+
+    def picked() -> None:
+        text = st.session_state["bar-examples"]
+        state.choose(text=text, target=None)
+        state.session().notes = (look_for[text],)
+
+    st.menu_button("Examples", list(look_for), key="bar-examples", on_click=picked, format_func=plain)
+
+
+def _share(choice: state.Choice) -> None:
+    with st.popover("Share", key="bar-share"):
+        st.markdown("This link opens the same view:")
+        address = (st.context.url or "").partition("?")[0]
+        st.code(f"{address}?{urlencode(state.write(choice))}", language=None, wrap_lines=True)
+        if len(choice.text) > state.LINKED:
+            st.caption("The text is too long for a link and is left out.")
+        st.button("Start again", key="reset", on_click=_reset)
+
+
+def _reset() -> None:
+    state.session().choice = state.Choice()
+
+
+def plain(text: str) -> str:
+    """A text that Markdown shows as it is: every sign that could mean something is escaped."""
+    return "".join("\\" + char if char in "\\`*_{}[]()<>#+-.!|~:$&" else char for char in text)

@@ -1,0 +1,80 @@
+"""Pictures put on the page: sized so that a projector gets larger ones, described in words, clicked without a mouse's luck."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from core.figures import distribution, markup
+from core.figures.theme import Theme, theme_named
+
+STYLE = Path(__file__).resolve().parents[2] / "assets" / "style.css"
+BUTTONS = {
+    "displaylogo": False,
+    "modeBarButtonsToRemove": ["select2d", "lasso2d", "pan2d", "zoomIn2d", "zoomOut2d", "autoScale2d"],
+}
+
+
+def theme() -> Theme:
+    """The appearance that this visitor's browser shows."""
+    return theme_named(st.context.theme.type)
+
+
+def plot(figure: Any, key: str, alt: str, clicked: Callable[[Any], None] | None = None, bare: bool = False) -> None:
+    """A Plotly figure at its own size, times the page's scale. clicked gets the first point chosen: x, y, customdata."""
+    size = f"--w:{figure.layout.width}px;--h:{figure.layout.height}px"
+
+    def chosen() -> None:
+        points = st.session_state[f"{key}-chart"].selection.points
+        if points and clicked:
+            clicked(points[0])
+
+    with st.container(key=key):
+        # the class of a keyed container is the one hook a style sheet has
+        st.html(f"<style>.st-key-{key}{{{size}}}</style>")
+        st.plotly_chart(
+            figure, key=f"{key}-chart", theme=None, width="content", alt=alt, selection_mode="points",
+            on_select=chosen if clicked else "ignore", config={**BUTTONS, "displayModeBar": False if bare else "hover"},
+        )  # fmt: skip
+
+
+def bars(rows: list[distribution.Bar], accent: str, title: str, key: str, width: int) -> None:
+    """Probabilities as bars (Altair), `width` px wide where there is room, times the page's scale."""
+    said = distribution.describe(rows, title)
+    with st.container(key=key):
+        st.vega_lite_chart(distribution.bars(rows, accent, theme()), theme=None, alt=said, width=width)
+
+
+def heading(words: str, qualifier: str = "") -> None:
+    """A small heading over a picture."""
+    more = f" <span><bdi>{escape(qualifier)}</bdi></span>" if qualifier else ""
+    st.html(f'<h2 class="over">{escape(words)}{more}</h2>')
+
+
+def words(html: str) -> None:
+    """How to use what stands above, in our own words."""
+    if html:
+        st.html(f'<p class="how">{html}</p>')
+
+
+def table(look: Any) -> None:
+    """The map once more as a table of exact weights, for screen readers and for copying; built when it is opened."""
+    opened = st.expander("The map as a table of exact weights", key="table", on_change="rerun")
+    if opened.open:
+        with opened:
+            caption = f"{look.name}. Rows look, columns are looked at."
+            st.html(markup.table(look.pattern, look.allowed, look.rows, look.columns, caption))
+
+
+def rule() -> None:
+    """The one hairline of a screen."""
+    st.html('<hr class="hair">')
+
+
+def style() -> None:
+    """The page's style sheet, from this machine."""
+    st.html(STYLE)

@@ -1,0 +1,114 @@
+"""Controls over a scene: which stream, layer, head and row; and the causal switch. Each works by keyboard alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from core.request import Stream
+from core.ui import state
+from core.ui.scene import Scene, switch_rule
+from core.ui.state import held
+
+DOT = {Stream.ENCODER: "blue", Stream.DECODER: "orange", Stream.CROSS: "green"}
+FEW = 8  # more layers or heads than this go into a list
+
+
+def stream_tabs(scene: Scene) -> None:
+    """Encoder, decoder, cross: the ones this model has, each with the dot of its colour."""
+    here = [stream for stream in Stream if scene.info.at(stream)]
+
+    def picked() -> None:
+        state.choose(stream=st.session_state["stream"])
+
+    st.html(f"<style>.st-key-stream,.st-key-causal{{--accent:var(--{scene.choice.stream.value})}}</style>")
+    st.segmented_control(
+        "Attention of", here, key=held("stream", scene.choice.stream), on_change=picked, required=True,
+        format_func=lambda stream: f":{DOT[stream]}[●] {state.SAID[stream].capitalize()}", label_visibility="collapsed",
+    )  # fmt: skip
+
+
+def head_picker(scene: Scene) -> None:
+    """Layer and head by number."""
+    choice = scene.choice
+    sites = scene.info.at(choice.stream)
+    with st.container(horizontal=True, key="head-picker", gap="small"):
+        _number("Layer", "layer", len(sites), choice.layer)
+        _number("Head", "head", sites[choice.layer].heads, choice.head)
+
+
+def row_picker(names: Sequence[str], columns: Sequence[str], cell: tuple[int, int]) -> None:
+    """Which piece looks, and at which piece: the focused cell by keyboard."""
+    query, key = cell
+
+    def picked() -> None:
+        moved = st.session_state["row"]
+        state.choose(cell=(moved, st.session_state["column"] if moved == query else None))
+
+    with st.container(horizontal=True, key="cell", gap="small"):
+        for label, name, options, value in (("looks", "row", names, query), ("at", "column", columns, key)):
+            st.selectbox(
+                label, range(len(options)), key=held(name, value, tuple(options)), on_change=picked, width=110,
+                format_func=lambda place, options=options: f"{place + 1} · {options[place]}",
+            )  # fmt: skip
+
+
+def causal_switch(scene: Scene, queries: int) -> bool:
+    """The switch for the stream in view, on the same weights. True where a mask of ours acts on that stream.
+
+    Absent on cross-attention, disabled where fewer than two pieces look; each time a sentence says why.
+    """
+    choice = scene.choice
+    rule = switch_rule(scene.info, choice.stream)
+    if rule is None:
+        st.html(
+            '<p class="how">Cross-attention has none: its rows are pieces being written, its columns pieces of the source. '
+            "They belong to two texts, so neither comes “before” the other. Look at Encoder or Decoder to use the switch.</p>"
+        )
+        return False
+    ours = any(other.stream is choice.stream for other in choice.mask)
+    hides = (rule.name == "causal") == ours
+
+    def switched() -> None:
+        others = tuple(other for other in choice.mask if other.stream is not choice.stream)
+        hide = st.session_state["causal"]
+        state.choose(mask=(*others, rule) if hide == (rule.name == "causal") else others)
+
+    few = queries < 2
+    st.toggle(
+        ("On" if hides else "Off") + ("" if ours else ", as this model was trained"),
+        key=held("causal", hides), on_change=switched, disabled=few,
+    )  # fmt: skip
+    if few:
+        st.html('<p class="how">One piece alone has no future to hide. The switch needs a map of two rows or more.</p>')
+    return ours
+
+
+def clicked_head(point: Any) -> None:
+    """A thumbnail was clicked."""
+    layer, head = point["customdata"]
+    state.choose(layer=int(layer), head=int(head))
+
+
+def clicked_cell(point: Any) -> None:
+    """A cell of the map was clicked."""
+    state.choose(cell=(int(point["y"]), int(point["x"])))
+
+
+def _number(label: str, field: str, count: int, value: int) -> None:
+    key = f"pick-{field}"
+
+    def picked() -> None:
+        state.choose(**{field: st.session_state[key]})
+
+    options: dict[str, Any] = {
+        "key": held(key, value),
+        "on_change": picked,
+        "format_func": lambda place: str(place + 1),
+    }
+    if count <= FEW:
+        st.segmented_control(label, range(count), required=True, **options)
+    else:
+        st.selectbox(label, range(count), width=110, **options)

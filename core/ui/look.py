@@ -1,0 +1,141 @@
+"""One head of one run, ready to be drawn: what is in focus, how it reads, and what changed against the model as trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.analysis import Change, changes, focus_on, kl, logits_of, strongest, texts
+from core.figures import markup
+from core.figures.distribution import Bar
+from core.figures.labels import label, labels, percent
+from core.request import Stream
+from core.trace import Tokens, Trace
+from core.ui.scene import Scene, said
+from core.ui.state import SAID, Choice
+
+NEXT = 6  # candidates shown
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """now is the run under the visitor's mask, native the same without; they are one object where there is no mask.
+
+    pattern float32 and allowed bool [query, key] of the head in view; rows and columns the labels of its queries and keys.
+    """
+
+    scene: Scene
+    choice: Choice
+    now: Trace
+    native: Trace
+    pattern: np.ndarray
+    allowed: np.ndarray
+    queries: Tokens
+    keys: Tokens
+    query: int
+    key: int
+
+    @property
+    def rows(self) -> list[str]:
+        return labels(self.queries)
+
+    @property
+    def columns(self) -> list[str]:
+        return labels(self.keys)
+
+    @property
+    def changed(self) -> bool:
+        """Whether a mask of the visitor is at work."""
+        return self.now is not self.native
+
+    @property
+    def name(self) -> str:
+        """The head in view, as people count."""
+        return said(self.choice.stream, self.choice.layer, self.choice.head)
+
+    @property
+    def fills(self) -> bool:
+        """Whether the model is an encoder that can say what fits at a place."""
+        return self.scene.info.kind == "encoder" and self.scene.info.can_predict
+
+    def row(self, k: int = 8) -> list[Bar]:
+        """What the focused query looks at, strongest first."""
+        weights = self.pattern[self.query]
+        order = [int(key) for key in np.argsort(-weights, kind="stable")[:k] if self.allowed[self.query, key]]
+        names = self.columns
+        return [Bar(names[key], float(weights[key])) for key in order]
+
+    def next(self) -> list[Change]:
+        """The likeliest next pieces now, with their probability before; for an encoder what fits at the focused place."""
+        if not self.fills:
+            return changes(self.now, self.native if self.changed else None, NEXT)
+        past = {t.id: t.probability for t in self.native.next_tokens(50, self.query)} if self.changed else {}
+        return [Change(t.id, t.text, t.probability, past.get(t.id)) for t in self.now.next_tokens(NEXT, self.query)]
+
+    def next_title(self) -> tuple[str, str]:
+        """What the candidates are candidates for: a heading and its qualifier."""
+        if self.fills:
+            return "What fits here", f"in place of “{self.rows[self.query]}”"
+        return "Next piece", f"after “{self.scene.ending()}”"
+
+    def divergence(self) -> str | None:
+        """KL(native ‖ now) of the next piece in nats, in three digits; None where nothing changed or no piece is next."""
+        before, now = logits_of(self.native), logits_of(self.now)
+        if not self.changed or before is None or now is None:
+            return None
+        distance = kl(before, now)
+        return f"{distance:.3f}" if distance >= 0.0995 or not distance else f"{distance:.2g}"
+
+    def mask_says(self) -> str:
+        """What the switch does, or did, in words of ours."""
+        stream = self.choice.stream
+        others = sorted({SAID[rule.stream] for rule in self.choice.mask if rule.stream is not stream})
+        also = f" A mask is on the {' and the '.join(others)}." if others else ""
+        if any(rule.stream is stream for rule in self.choice.mask):
+            return "Same weights, another mask. A tick on a bar: before." + also
+        if stream is Stream.CROSS or len(self.queries) < 2:
+            return also.strip()
+        if stream is Stream.DECODER and self.scene.info.causal:
+            return "Switch it off: same weights, but each piece also sees what comes after it." + also
+        return "Switch it on: same weights, but no piece sees what comes after it." + also
+
+    def sentence(self) -> list[str | tuple[str]]:
+        """The numbers of the focused cell in words, and what the mask did to the next piece."""
+        ours = [rule for rule in self.choice.mask if rule.stream is self.choice.stream]
+        parts = markup.lead(
+            self.rows[self.query], self.columns[self.key], float(self.pattern[self.query, self.key]),
+            ahead=self.key > self.query and self.choice.stream is not Stream.CROSS,
+            allowed=bool(self.allowed[self.query, self.key]), stream=self.choice.stream, mask=ours[-1].name if ours else None,
+        )  # fmt: skip
+        if self.changed and (best := self._turned()):
+            parts = [*parts[:-1], str(parts[-1]).rstrip("."), *best]
+        return parts
+
+    def _turned(self) -> list[str | tuple[str]]:
+        before, now = changes(self.native, k=1), changes(self.now, self.native, 1)
+        if not before or not now:
+            return []
+        if before[0].id == now[0].id:
+            return [
+                "; the next piece stays “",
+                (label(now[0].text),),
+                f"” ({percent(before[0].now)} → {percent(now[0].now)}).",
+            ]
+        return ["; the next piece turns from “", (label(before[0].text),), "” to “", (label(now[0].text),), "”."]
+
+
+def look(scene: Scene) -> Look:
+    """Run what the visitor chose, and find what is in focus. Raises LensError."""
+    choice = scene.settle()
+    keep = ("pattern", "predictions") if scene.info.kind == "encoder" and scene.info.can_predict else ("pattern",)
+    native = scene.run((), keep)
+    now = scene.run(choice.mask, keep) if choice.mask else native
+    attention = now.at(choice.stream, choice.layer)
+    pattern, allowed = attention.head(choice.head), attention.allowed[choice.head]
+    queries, keys = texts(now, choice.stream)
+    query, key = focus_on(pattern, queries.special)
+    if choice.cell is not None and choice.cell[0] < len(queries):
+        query, wanted = choice.cell
+        key = strongest(pattern, query) if wanted is None or wanted >= len(keys) else wanted
+    return Look(scene, choice, now, native, pattern, allowed, queries, keys, query, key)

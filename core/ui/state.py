@@ -1,0 +1,213 @@
+"""What a person has chosen: one typed value a session, read from the URL at the door and written back to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import streamlit as st
+
+from core.errors import LensError
+from core.request import MaskRule, Site, Stream
+
+MODEL, TEXT = "classroom", "gen ai is"
+LINKED = 4000  # characters of a text that still fits a link
+KEY = "lookback"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What to show. Counted from 0 here, from 1 on screen and in links.
+
+    target: what the decoder has written so far; None lets the model write two words. stream None: the decoder if there is
+    one. cell: the (query, key) in focus; key None is the one looked at most, cell None lets the page choose. mask: rules in
+    order, empty for the model as trained.
+    """
+
+    model: str = MODEL
+    text: str = TEXT
+    target: str | None = None
+    stream: Stream | None = None
+    layer: int = 0
+    head: int = 0
+    cell: tuple[int, int | None] | None = None
+    mask: tuple[MaskRule, ...] = ()
+
+
+@dataclass(slots=True)
+class Session:
+    """One visitor: the choice, sentences to tell once, the address as it was last written, the page they are on, and the
+    widgets that already show the choice there."""
+
+    choice: Choice = field(default_factory=Choice)
+    notes: tuple[str, ...] = ()
+    address: Mapping[str, str] = field(default_factory=dict)
+    page: str = ""
+    shown: dict[str, Hashable] = field(default_factory=dict)
+
+
+def read(params: Mapping[str, str]) -> tuple[Choice, tuple[str, ...]]:
+    """A choice from the parameters of a URL, whatever they hold: what cannot be read keeps its default and is told."""
+    values: dict[str, Any] = {}
+    notes: list[str] = []
+    for name, parse in READERS.items():
+        raw = params.get(name)
+        if raw is None:
+            continue
+        try:
+            values[name] = parse(raw)
+        except (ValueError, LensError):
+            shown = raw if len(raw) <= 40 else raw[:39] + "…"
+            notes.append(f"The link’s {name} “{shown}” means nothing here; the usual one is shown.")
+    return Choice(**values), tuple(notes)
+
+
+def write(choice: Choice) -> dict[str, str]:
+    """The parameters that `read` turns into the same choice; a text too long for a link is left out."""
+    params = {"model": choice.model}
+    for name, text in (("text", choice.text), ("target", choice.target)):
+        if text is not None and len(text) <= LINKED:
+            params[name] = text
+    if choice.stream is not None:
+        params["stream"] = choice.stream.value
+    params["layer"], params["head"] = str(choice.layer + 1), str(choice.head + 1)
+    if choice.cell is not None:
+        params["cell"] = ".".join(str(place + 1) for place in choice.cell if place is not None)
+    if choice.mask:
+        params["mask"] = ",".join(_write_rule(rule) for rule in choice.mask)
+    return params
+
+
+def fit(choice: Choice, sites: tuple[Site, ...]) -> tuple[Choice, tuple[str, ...]]:
+    """The choice made fit for a model that has these sites: another stream, layer or head where it lacks the one asked for."""
+    notes = []
+    streams = [stream for stream in Stream if any(site.stream is stream for site in sites)]
+    stream = choice.stream
+    if stream is None or stream not in streams:
+        if stream is not None:
+            notes.append(f"This model has no {SAID[stream]} attention.")
+        stream = Stream.DECODER if Stream.DECODER in streams else streams[0]
+    layers = [site for site in sites if site.stream is stream]
+    layer = min(choice.layer, len(layers) - 1)
+    if layer != choice.layer:
+        notes.append(f"This {SAID[stream]} has {len(layers)} layers, so layer {choice.layer + 1} is not there.")
+    head = min(choice.head, layers[layer].heads - 1)
+    if head != choice.head:
+        notes.append(f"This layer has {layers[layer].heads} heads, so head {choice.head + 1} is not there.")
+    mask = tuple(rule for rule in choice.mask if rule.stream in streams)
+    return replace(choice, stream=stream, layer=layer, head=head, mask=mask), tuple(notes)
+
+
+SAID = {Stream.ENCODER: "encoder", Stream.DECODER: "decoder", Stream.CROSS: "cross"}
+
+
+def session() -> Session:
+    """This visitor's session. The URL is read on arrival, and again when someone went back or opened another link."""
+    params = st.query_params.to_dict()
+    known = st.session_state.get(KEY)
+    # switching pages drops the parameters: an empty address means "as before"
+    if known is None or (params and params != known.address):
+        choice, notes = read(params)
+        if known is None:
+            known = st.session_state[KEY] = Session()
+        known.choice, known.notes, known.address = choice, notes, params
+    return known
+
+
+def arrive(page: str) -> None:
+    """The visitor is on this page now: widgets of the page before have forgotten what they showed."""
+    known = session()
+    if known.page != page:
+        known.page, known.shown = page, {}
+
+
+def held(key: str, value: Any, among: Hashable = None) -> str:
+    """Make a widget show a value of the choice, which may have changed elsewhere; returns its key.
+
+    Set only where it differs: a text that someone is still typing must not be overwritten by a run in the background.
+    among: what it can be chosen from, where that changes; else the browser would go on showing the old name.
+    """
+    known = session()
+    if st.session_state.get(key) != value or known.shown.get(key, ...) != among:
+        st.session_state[key] = value
+        known.shown[key] = among
+    return key
+
+
+def chosen() -> Choice:
+    """What this visitor has chosen."""
+    return session().choice
+
+
+def choose(**changes: Any) -> None:
+    """Change the choice. A new text or model forgets what pointed into the old one."""
+    known = session()
+    if {"model", "text", "target"} & changes.keys():
+        changes.setdefault("cell", None)
+    if {"stream", "layer", "head"} & changes.keys():
+        changes.setdefault("cell", known.choice.cell if "stream" not in changes else None)
+    known.choice = replace(known.choice, **changes)
+
+
+def publish() -> None:
+    """Write the choice to the URL, so that the link reopens this view."""
+    known = session()
+    known.address = write(known.choice)
+    if st.query_params.to_dict() != known.address:
+        st.query_params.from_dict(known.address)
+
+
+def take_notes() -> tuple[str, ...]:
+    """The sentences not yet told."""
+    known = session()
+    notes, known.notes = known.notes, ()
+    return notes
+
+
+def _count(raw: str) -> int:
+    number = int(raw) if re.fullmatch(r"[0-9]{1,4}", raw) else 0
+    if number < 1:
+        raise ValueError(raw)
+    return number - 1
+
+
+def _cell(raw: str) -> tuple[int, int | None]:
+    query, *key = raw.split(".")
+    if len(key) > 1:
+        raise ValueError(raw)
+    return _count(query), _count(key[0]) if key else None
+
+
+def _text(raw: str) -> str:
+    if len(raw) > LINKED:
+        raise ValueError(raw)
+    return raw
+
+
+def _name(raw: str) -> str:
+    if not raw or len(raw) > 200 or not raw.isprintable():
+        raise ValueError(raw)
+    return raw
+
+
+def _rules(raw: str) -> tuple[MaskRule, ...]:
+    rules = []
+    for part in raw.split(",")[:8]:
+        stream, name, *width = part.split(".")
+        if len(width) > 1:
+            raise ValueError(raw)
+        rules.append(MaskRule(Stream(stream), name, width=_count(width[0]) + 1 if width else None))
+    return tuple(rules)
+
+
+def _write_rule(rule: MaskRule) -> str:
+    width = "" if rule.width is None else f".{rule.width}"
+    return f"{rule.stream.value}.{rule.name}{width}"
+
+
+READERS = {
+    "model": _name, "text": _text, "target": _text, "stream": Stream, "layer": _count, "head": _count, "cell": _cell,
+    "mask": _rules,
+}  # fmt: skip

@@ -1,0 +1,37 @@
+"""What the first visitor would wait for, done before anyone comes.
+
+Libraries are imported here, once and by one thread: two sessions importing the same library at the same time can see it half
+made.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+
+from core.figures import heatmap, thumbnails
+from core.figures.distribution import Bar, bars
+from core.figures.theme import LIGHT
+from core.request import Stream
+from core.ui import bar, charts, controls, look, models, scene, state  # noqa: F401
+
+log = logging.getLogger("lookback")
+
+
+def figures() -> None:
+    """Draw one of each: the first figure of a process loads what the later ones share."""
+    one = np.ones((1, 1), dtype=np.float32)
+    heatmap.heatmap(one, one > 0, ["a"], ["a"], Stream.ENCODER, (0, 0), LIGHT).to_json()
+    thumbnails.thumbnails([[one]], Stream.ENCODER, (0, 0), LIGHT).to_json()
+    bars([Bar("a", 1.0)], LIGHT.encoder, LIGHT)
+
+
+def model() -> None:
+    """Read the default model and answer its opening text. Failing here is no failure: the page will say why."""
+    try:
+        lens = models.ask(state.MODEL).future.result()
+        base = lens.request(state.TEXT, "") if lens.info.kind == "encoder-decoder" else lens.request(state.TEXT)
+        scene.ask_growth(state.MODEL, lens, base).result()
+    except Exception:
+        log.exception("The default model could not be read ahead")

@@ -1,0 +1,69 @@
+"""Home: a text, the next pieces one after the other, the attention behind them, and where to go next."""
+
+import streamlit as st
+
+from core.analysis import changes
+from core.figures import heatmap, markup
+from core.figures.distribution import Bar
+from core.figures.labels import label, percent
+from core.ui import bar, charts, scene, trouble
+from core.ui.look import look
+
+HOW = (
+    "Each <b>row</b> is a piece that looks, each <b>column</b> a piece it looks at; the numbers of a row are % and add up to "
+    "100. <b>Point</b> at a cell for its exact weight."
+)
+HATCHED = " <b>Hatched</b>: may not look, for who writes must not see the future."
+
+
+def first_line(view: scene.Scene, moments: list[scene.Moment]) -> list[str | tuple[str]]:
+    """The sentence under the title, made of the numbers below it."""
+    if not moments:
+        return ["The model reads “", (view.ending(),), "” and looks back at every piece of it."]
+    parts: list[str | tuple[str]] = ["After “", (moments[0].written,), "” the model expects "]
+    for number, moment in enumerate(moments):
+        best = changes(moment.trace, k=1)[0]
+        what = [("the end",)] if moment.ends else ["“", (label(best.text),), "”"]
+        parts += [", then " if number else "", *what, " (", (percent(best.now),), ")"]
+    return [*parts, "."]
+
+
+def next_pieces(moments: list[scene.Moment]) -> None:
+    """The distribution at each step, side by side."""
+    for number, (column, moment) in enumerate(zip(st.columns(len(moments), gap="medium"), moments, strict=True)):
+        with column:
+            charts.heading("Next piece", f"after “{moment.written}”")
+            rows = [Bar(change.text, change.now) for change in changes(moment.trace, k=5)]
+            charts.bars(rows, charts.theme().decoder, "Next piece", f"next-{number}", 304)
+    charts.words("The likeliest piece joins the text and the model is asked again: so it writes, one piece at a time.")
+
+
+@trouble.block
+def map_of_one_head(view: scene.Scene) -> None:
+    """The attention of one head, and the way to all of them."""
+    it = look(view)
+    left, right = st.columns([450, 524], gap="medium")
+    with left:
+        charts.heading(it.name)
+        figure = heatmap.heatmap(
+            it.pattern, it.allowed, it.rows, it.columns, it.choice.stream, (it.query, it.key), charts.theme()
+        )
+        charts.plot(figure, "map", heatmap.describe(it.rows, it.columns, it.pattern, it.name))
+    with right:
+        charts.heading("The look behind it")
+        st.html(markup.sentence(it.sentence()))
+        charts.words(HOW + HATCHED * (not it.allowed.all()))
+        charts.words("This is one head of many. See all of them, and take the mask away:")
+        st.page_link("../../pages/attention.py", label="Open Attention", icon=":material/arrow_forward:")
+
+
+view = bar.open_page("Attention lets a model look back")
+whole, moments = view.run(), view.moments()
+st.html(markup.sentence(first_line(view, moments)))
+st.html(markup.texts(whole.source, whole.target))
+if moments:
+    next_pieces(moments)
+else:
+    charts.words(scene.SILENT[view.info.kind == "encoder"])
+charts.rule()
+map_of_one_head(view)
