@@ -22,7 +22,8 @@ class AttentionCall:
     query [batch, head, query, d], key and value [batch, kv head, key, d], as they enter the product.
     mask: the family's own: bool (True = may look) or additive, [batch, 1 or head, query, key], None where all may look.
     owner(mask) runs the family's own formula: output [batch, query, head, d], weights [batch, head, query, key].
-    fused(mask) gives the output alone by a kernel that keeps no weights; None where the family has no such path.
+    fused(mask, causal) gives the output alone by a kernel that keeps no weights; None where the family has no such path.
+    causal says that the mask is the plain triangle, so that the kernel may leave out the future instead of hiding it.
     additive: the number format in which the family takes masks (0 and a very small number); None: it takes bool.
     bias [1 or batch, head, query, key], softcap and sink [head] are None where the family has none.
     """
@@ -33,7 +34,7 @@ class AttentionCall:
     scaling: float
     mask: Tensor | None
     owner: Callable[[Tensor | None], tuple[Tensor, Tensor]]
-    fused: Callable[[Tensor | None], Tensor] | None = None
+    fused: Callable[[Tensor | None, bool], Tensor] | None = None
     additive: torch.dtype | None = None
     bias: Tensor | None = None
     softcap: float | None = None
@@ -123,7 +124,8 @@ def our_call(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> 
         output, weights = attention(query, key, value, mask)
         return output.transpose(1, 2), weights
 
-    def fused(mask: Tensor | None) -> Tensor:
-        return F.scaled_dot_product_attention(query, key, value, mask).transpose(1, 2)
+    def fused(mask: Tensor | None, causal: bool) -> Tensor:
+        mask = None if causal else mask
+        return F.scaled_dot_product_attention(query, key, value, mask, is_causal=causal).transpose(1, 2)
 
     return AttentionCall(query, key, value, query.shape[-1] ** -0.5, mask, owner, fused)

@@ -24,7 +24,7 @@ from core.model.training import Example, collate, continuations, padded
 from core.model.transformer import Transformer
 from core.model.vocabulary import END, PAD, START, Vocabulary
 
-CUTS = 3  # how often each held-out sentence is cut, each time elsewhere
+CUTS = 2  # how often each held-out sentence is cut, each time elsewhere
 UNSEEN = (  # no sentence of the training part begins like these; `unseen_rows` counts
     "the young engineers are",
     "deep learning helps the",
@@ -173,8 +173,9 @@ def measure_continue(shipped: Shipped) -> Report:
 
 def unseen_rows(shipped: Shipped, prompts: Sequence[str], train: Sequence[str]) -> list[tuple[str, str]]:
     """Each prompt with its continuation, and how many training sentences begin with it."""
-    keys = [corpus.key(text) for text in train]
-    begun = [sum((text + " ").startswith(corpus.key(prompt) + " ") for text in keys) for prompt in prompts]
+    starts = tuple(corpus.key(prompt) + " " for prompt in prompts)
+    keys = [text for text in (corpus.key(text) + " " for text in train) if text.startswith(starts)]
+    begun = [sum(text.startswith(start) for text in keys) for start in starts]
     written = shipped.write(list(prompts))
     return [(f"{p} ({n} in training)", text) for p, n, text in zip(prompts, begun, written, strict=True)]
 

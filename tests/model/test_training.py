@@ -1,0 +1,155 @@
+"""Training on a handful of sentences: it learns, it can be taken up again, and it leaves no pickle."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from core.model import weights
+from core.model.training import (
+    RECIPES,
+    Recipe,
+    Run,
+    batches,
+    collate,
+    continuations,
+    read_log,
+    split,
+    translations,
+    vary,
+)
+from core.model.vocabulary import END, PAD, START, Vocabulary
+
+torch.set_num_threads(1)
+TEXTS = [f"the {size} {animal} sleeps on the {place}" for size in ("big", "small") for animal in ("cat", "dog", "bird")
+         for place in ("sofa", "table", "bed", "floor")]  # fmt: skip
+RECIPE = Recipe(
+    "tiny", "continues", "continue", "none", steps=20, batch=120, rate=1e-2, warm_up=4,
+    shape={"kind": "encoder-decoder", "d_model": 16, "heads": 2, "encoder_layers": 1, "decoder_layers": 1, "d_ff": 32,
+           "max_tokens": 32},
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def vocabulary() -> Vocabulary:
+    return Vocabulary.train(TEXTS, 320)
+
+
+def run_in(folder: Path, vocabulary: Vocabulary, recipe: Recipe = RECIPE) -> Run:
+    examples = continuations(TEXTS, vocabulary, recipe.seed, 32)
+    return Run(recipe, vocabulary, examples, examples(99), folder)
+
+
+def state(run: Run) -> list[torch.Tensor]:
+    optimizer = [value for now in run.model.parameters() for value in run.optimizer.state[now].values()]
+    return [*run.model.state_dict().values(), *run.mean.state_dict().values(), *optimizer, torch.get_rng_state()]
+
+
+def test_resumed_equals_straight_bit_for_bit(tmp_path: Path, vocabulary: Vocabulary) -> None:
+    straight = run_in(tmp_path / "straight", vocabulary)
+    straight.train(report=5)
+    wanted = [tensor.clone() for tensor in state(straight)]
+
+    half = run_in(tmp_path / "half", vocabulary, replace(RECIPE, steps=20))
+    losses = [half.train_step() for _ in range(10)]
+    half.save()
+    half.train_step()  # what came after the checkpoint is lost, as in a real fall
+    again = run_in(tmp_path / "half", vocabulary)
+    torch.randn(7)  # whatever happened to the generator meanwhile
+    again.resume()
+    assert (again.step, again.epoch > 0) == (10, True)
+    again.train(report=5)
+
+    assert losses[0] > losses[-1]
+    for ours, other in zip(state(again), wanted, strict=True):
+        assert torch.equal(ours, other)
+    log = read_log(tmp_path / "straight" / "training.csv")
+    assert [row["step"] for row in log] == ["5", "10", "15", "20"]
+    assert read_log(tmp_path / "half" / "training.csv")[-1]["held_out_loss"] == log[-1]["held_out_loss"]
+
+
+def test_it_learns_and_what_ships_can_be_loaded(tmp_path: Path, vocabulary: Vocabulary) -> None:
+    run = run_in(tmp_path / "run", vocabulary, replace(RECIPE, steps=60))
+    before = run.held_out_loss()
+    run.train(report=20)
+    after = run.held_out_loss()
+    assert after < 0.75 * before
+    run.export(tmp_path / "shipped")
+    model, read, about = weights.load(tmp_path / "shipped")
+    assert about["family"] == "lookback" and about["source_end"] is True and about["vocab"] == len(read)
+    run.mean = model
+    assert run.held_out_loss() == pytest.approx(after, abs=2e-3)  # half precision
+    assert {path.name for path in (tmp_path / "shipped").iterdir()} == {
+        "config.json", "model.safetensors", "tokenizer.json", "training.csv",
+    }  # fmt: skip
+    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".pt", ".pkl", ".new")]
+
+
+def test_another_recipe_cannot_be_resumed(tmp_path: Path, vocabulary: Vocabulary) -> None:
+    with pytest.raises(FileNotFoundError):
+        run_in(tmp_path, vocabulary).resume()
+    run = run_in(tmp_path, vocabulary)
+    run.train_step()
+    run.save()
+    run_in(tmp_path, vocabulary, replace(RECIPE, steps=40)).resume()  # more of the same is no other recipe
+    with pytest.raises(ValueError, match="rate"):
+        run_in(tmp_path, vocabulary, replace(RECIPE, rate=1.0)).resume()
+
+
+def test_the_rate_rises_stays_and_falls(tmp_path: Path, vocabulary: Vocabulary) -> None:
+    run = run_in(tmp_path, vocabulary, replace(RECIPE, steps=100, warm_up=10, decay=0.2))
+    rates = []
+    for run.step in range(100):
+        rates.append(run.rate() / RECIPE.rate)
+    assert rates[:10] == pytest.approx([n / 10 for n in range(1, 11)])
+    assert rates[10:80] == [1.0] * 70
+    assert rates[80:] == pytest.approx([n / 20 for n in range(20, 0, -1)])
+
+
+def test_batches_hold_every_example_once_within_the_budget(vocabulary: Vocabulary) -> None:
+    examples = continuations(TEXTS * 40, vocabulary, 0, 32)(0)
+    groups = batches(examples, 200, np.random.default_rng(0), pool=300)
+    assert sorted(i for group in groups for i in group) == list(range(len(examples)))
+    sizes, padding = 0, 0
+    for group in groups:
+        source, given, _ = collate([examples[i] for i in group], True)
+        assert source.numel() + given.numel() <= 200
+        sizes += source.numel() + given.numel()
+        padding += int((source == PAD).sum() + (given == PAD).sum())
+    assert padding < 0.25 * sizes
+
+
+def test_a_sentence_is_cut_at_a_word_and_each_epoch_elsewhere(vocabulary: Vocabulary) -> None:
+    rng = np.random.default_rng(0)
+    text = "gen ai is interesting domain"
+    cuts = {split(text, rng) for _ in range(300)}
+    assert len(cuts) == 5 and all(f"{first} {rest}".strip() == text for first, rest in cuts)
+    epoch = continuations(TEXTS, vocabulary, 0, 32)
+    assert epoch(0) == epoch(0) != epoch(1)
+    assert all(rest for _, rest in continuations(TEXTS, vocabulary, 0, 32, plain=True)(0))
+    whole = [vocabulary.decode(first + rest).lower().rstrip(".") for first, rest in epoch(0)]
+    assert whole == TEXTS
+    assert {vary("a b", rng) for _ in range(100)} == {"a b", "A b", "a b.", "A b."}
+
+
+def test_source_and_target_are_shifted_and_padded(vocabulary: Vocabulary) -> None:
+    source, given, wanted = collate([([7, 8], [9]), ([7], [5, 6])], source_end=True)
+    assert source.tolist() == [[7, 8, END], [7, END, PAD]]
+    assert given.tolist() == [[START, 9, PAD], [START, 5, 6]]
+    assert wanted.tolist() == [[9, END, PAD], [5, 6, END]]
+    assert collate([([7], [5])], source_end=False)[0].tolist() == [[7]]
+
+
+def test_what_does_not_fit_is_left_out(vocabulary: Vocabulary) -> None:
+    pairs = [("the cat", "o gato"), ("the " * 40, "o gato"), ("the cat", "o " * 40), ("", "nada")]
+    assert len(translations(pairs, vocabulary, 32)(0)) == 1
+
+
+def test_every_recipe_makes_a_config() -> None:
+    from core.model.transformer import Config
+
+    for name, recipe in RECIPES.items():
+        assert recipe.name == name
+        Config(vocab=recipe.pieces, **recipe.shape)
