@@ -273,10 +273,10 @@ class Trace:
     def at(self, stream: Stream, layer: int) -> Attention:
         """The attention of one layer of one stream. Raises NoSuchHeadError where the trace holds none."""
         for attention in self.attention:
-            if attention.site.stream is stream and attention.site.layer == layer:
+            if attention.site.stream == stream and attention.site.layer == layer:
                 return attention
         held = ", ".join(f"{a.site.stream.value} {a.site.layer}" for a in self.attention) or "none"
-        raise NoSuchHeadError(f"one of the attentions held ({held})", f"{Stream(stream).value} {layer}")
+        raise NoSuchHeadError(f"one of the attentions held ({held})", f"{getattr(stream, 'value', stream)} {layer}")
 
     def next_tokens(self, k: int = 10, position: int | None = None) -> list[Token]:
         """The k likeliest tokens: the next one of a decoder, or the one at `position` of an encoder.

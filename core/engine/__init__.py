@@ -1,15 +1,35 @@
 """Running a model: Request → Trace. The heavy parts (torch, transformers) are imported when a model is loaded."""
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
-if TYPE_CHECKING:
-    from core.engine.lens import Lens as Lens
+from typing import TYPE_CHECKING
 
 from core.engine.files import shipped as shipped
 
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
 
-def load(name: str, **options: Any) -> "Lens":
-    """Load a shipped model, a local folder, a .gguf file or a hub name; see core.engine.loading.load."""
+    from core.engine.lens import Lens as Lens
+
+
+def load(
+    name: str | os.PathLike[str],
+    device: str = "auto",
+    dtype: str = "auto",
+    revision: str | None = None,
+    local_only: bool = False,
+    budget: int | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Lens:
+    """Load a model and find its attentions. Safetensors (or GGUF) only: nothing in a model file can run code.
+
+    name: a shipped id, a local folder, a .gguf file, or a hub name (then `revision`; `local_only` asks no hub).
+    device: "auto" is cuda, else mps, else cpu. dtype: "auto" is float32 on CPU, the checkpoint's own on a GPU.
+    budget: most bytes of weights (default LOOKBACK_MODEL_BYTES). progress is told each stage in words.
+    Several threads may load at once; the models themselves are built one after another.
+    Raises the ModelErrors of core.errors.
+    """
     from core.engine.loading import load as load_now
 
-    return load_now(name, **options)
+    return load_now(name, device, dtype, revision, local_only, budget, progress)

@@ -39,7 +39,7 @@ def lookback_attention(
     **kwargs: Any,
 ) -> tuple[Tensor, Tensor | None]:
     """What a Hugging Face attention module calls in place of its eager function: output [batch, query, head, d]."""
-    eager = sys.modules[type(module).__module__].eager_attention_forward  # type: ignore[attr-defined]
+    eager = sys.modules[type(module).__module__].eager_attention_forward
     bias, softcap, sink = kwargs.get("position_bias"), kwargs.get("softcap"), kwargs.get("s_aux")
 
     def owner(mask: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -49,8 +49,8 @@ def lookback_attention(
         return owner(attention_mask)
     number = query.shape[-1] ** -0.5 if scaling is None else float(scaling)
 
-    def fused(mask: Tensor | None) -> Tensor:
-        return fused_attention(query, key, value, mask, number, bias)
+    def fused(mask: Tensor | None, causal: bool) -> Tensor:
+        return fused_attention(query, key, value, mask, number, bias, causal)
 
     plain = softcap is None and sink is None
     call = AttentionCall(
@@ -137,9 +137,10 @@ class HuggingFaceBackend:
         return Result(logits, self._residual(output) if residual else {}, kept)
 
     def state_bytes(self, state: Kept) -> int:
-        caches = [getattr(state.cache, name, None) for name in ("self_attention_cache", "cross_attention_cache")]
+        names = ("self_attention_cache", "cross_attention_cache")
+        caches = [getattr(state.cache, name) for name in names if hasattr(state.cache, name)]
         total = 0
-        for cache in caches if any(caches) else [state.cache]:
+        for cache in caches or [state.cache]:
             for layer in cache.layers:
                 total += sum(t.numel() * t.element_size() for t in (layer.keys, layer.values) if t is not None)
         return total

@@ -36,7 +36,7 @@ ONE_AT_A_TIME = threading.RLock()  # transformers sets switches of the whole pro
 
 
 def load(
-    name: str,
+    name: str | os.PathLike[str],
     device: str = "auto",
     dtype: str = "auto",
     revision: str | None = None,
@@ -49,6 +49,7 @@ def load(
     name: a shipped id, a local folder, a .gguf file, or a hub name (then `revision`; `local_only` asks no hub).
     device: "auto" is cuda, else mps, else cpu. dtype: "auto" is float32 on CPU, the checkpoint's own on a GPU.
     budget: most bytes of weights (default LOOKBACK_MODEL_BYTES). progress is told each stage in words.
+    Several threads may load at once; the models themselves are built one after another.
     Raises the ModelErrors of core.errors.
     """
     say = progress or (lambda words: None)
@@ -61,10 +62,15 @@ def load(
     found = find_local(path) or hub.fetch(path, revision, local_only, budget, say, _supported)
     check_budget(found, budget)
     config = {} if found.gguf else read_config(found.folder)
-    with ONE_AT_A_TIME:
+    if not ONE_AT_A_TIME.acquire(blocking=False):
+        say("Waiting for another model to load")
+        ONE_AT_A_TIME.acquire()
+    try:
         if config.get("family") == "lookback":
             return _load_ours(found, config, place, numbers, say)
         return _load_hugging_face(found, place, numbers, say)
+    finally:
+        ONE_AT_A_TIME.release()
 
 
 def device_of(device: str) -> torch.device:
@@ -93,6 +99,17 @@ def dtype_of(dtype: str, device: torch.device) -> torch.dtype | str:
     return DTYPES[wish]
 
 
+def to_device(model: torch.nn.Module, device: torch.device, dtype: torch.dtype | None = None) -> None:
+    """Move a model in place. Raises DeviceError where it does not fit."""
+    try:
+        model.to(device, dtype)
+    except RuntimeError as error:
+        size = sum(tensor.numel() * tensor.element_size() for tensor in model.parameters())
+        raise DeviceError(
+            f"room for {size / 1e6:,.0f} MB of weights on {device}", f"{str(error).splitlines()[0]}", 'Use device="cpu"'
+        ) from error
+
+
 def check_finite(model: torch.nn.Module) -> None:
     """Raise ModelFileError, naming the weight, where one is NaN or infinite."""
     seen = set()
@@ -110,9 +127,9 @@ def check_finite(model: torch.nn.Module) -> None:
 def _supported(found: Found) -> None:
     """Refuse a family that cannot be watched while only its configuration is there."""
     if read_config(found.folder).get("family") != "lookback":
-        from core.engine.pretrained import plan
+        from core.engine.pretrained import plan, quiet
 
-        with ONE_AT_A_TIME:
+        with ONE_AT_A_TIME, quiet():
             plan(found)
 
 
@@ -137,7 +154,8 @@ def _load_ours(
     check_finite(model)
     # what a user types is text: "</s>" in it is four characters, never the end of the text
     tokenizer.encode_special_tokens = True
-    model.to(device, torch.float32 if isinstance(dtype, str) else dtype).eval().requires_grad_(False)
+    to_device(model, device, torch.float32 if isinstance(dtype, str) else dtype)
+    model.eval().requires_grad_(False)
     backend, parsed = OurBackend(model), model.config
     sites = backend.sites()
     info = LensInfo(
@@ -208,6 +226,7 @@ def _load_hugging_face(
     model, config = backend.model, backend.model.config
     say("Checking the weights")
     check_finite(model)
+    to_device(model, device)
     vocab = int(getattr(config, "vocab_size", 0) or model.get_input_embeddings().num_embeddings)
     names = {"start": "decoder_start_token_id", "pad": "pad_token_id", "end": "eos_token_id"}
     plain = {role: getattr(config, name, None) for role, name in names.items()}
@@ -219,7 +238,7 @@ def _load_hugging_face(
             "Set it to the token the decoder begins with",
         )
     say("Finding its attentions")
-    seen = discover(backend, config.model_type, {plain["pad"]} - {None}, vocab, start or 0)
+    seen = discover(backend, config.model_type, {pad for pad in (plain["pad"],) if pad is not None}, vocab, start or 0)
     info = LensInfo(
         id=found.id,
         name=found.title if Path(found.id).expanduser().exists() else found.id,

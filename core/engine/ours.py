@@ -54,7 +54,7 @@ class OurBackend:
         residual: bool = False,
         predict: bool = True,
     ) -> Result:
-        if not self.model.config.writes and not predict:
+        if not self.model.config.writes and not predict and batch.source is not None:
             _, stream = self.model.encode(batch.source, batch.source_allowed, probe)
             return Result(None, {Stream.ENCODER: stream} if residual else {})
         output = self.model(

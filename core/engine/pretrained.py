@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,9 +23,10 @@ from transformers.utils import logging
 from core.engine.files import MANY, SLACK, Found, check_counts, read_config, read_header, weight_files
 from core.engine.huggingface import WORKING, HuggingFaceBackend, kind_of, refusal, settle
 from core.engine.ours import Unfilled
-from core.errors import LensError, ModelFileError, UnsupportedModelError
+from core.errors import DeviceError, LensError, ModelFileError, UnsupportedModelError
 
 HEADS = {"encoder": AutoModelForMaskedLM, "decoder": AutoModelForCausalLM, "encoder-decoder": AutoModelForSeq2SeqLM}
+STORED = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
 SAVED = "Use the configuration saved with these weights"
 
 
@@ -88,14 +90,14 @@ def load_pretrained(
     if dtype == "auto" and found.gguf is None:
         dtype = _stored_dtype(found)
     say("Reading the weights")
-    model, missing = _read(found, chosen, how.config, dtype, say)
+    model, missing = _read(found, chosen, how.config, dtype, device, say)
     can_predict = how.head is not None
     if missing and how.head is not None and how.trunk is not None:
         prefix = model.base_model_prefix
         if not any(key.startswith(prefix + ".") for key in missing):
             # only the output head is absent: an embedding model. Its attention is whole, it just cannot predict
             can_predict = False
-            model, missing = _read(found, how.trunk, how.config, dtype, say)
+            model, missing = _read(found, how.trunk, how.config, dtype, device, say)
     # a pooler stands beside the attention, and we never use it
     missing = [key for key in missing if "pooler" not in key.split(".")]
     if missing:
@@ -105,7 +107,6 @@ def load_pretrained(
             "They would be filled in at random; copy the whole model, and the configuration saved with it",
         )
     settle(model)
-    model.to(device)
     return HuggingFaceBackend(model, how.kind, can_predict)
 
 
@@ -178,9 +179,11 @@ def _fits(how: Plan, held: int, parts: int, found: Found) -> None:
     depth = getattr(how.config, "num_hidden_layers", 1)
     if isinstance(depth, int) and depth < 1:
         raise ModelFileError("at least one layer in config.json", f"{depth}", SAVED)
+    build = how.trunk or how.head
+    assert build is not None  # a plan without either is refused when it is made
     try:
         with torch.device("meta"), Unfilled():
-            model = (how.trunk or how.head)(how.config)
+            model = build(how.config)
         tables = [*model.parameters(), *model.buffers()]
         wanted = sum(tensor.numel() for tensor in tables)
     except Exception as error:  # a family's own code, fed with what the file says
@@ -200,10 +203,12 @@ def _stored_dtype(found: Found) -> torch.dtype:
         for entry in read_header(file).values():
             sizes[entry["dtype"]] = sizes.get(entry["dtype"], 0) + math.prod(entry["shape"])
     best = max(sizes, key=lambda name: sizes[name], default="F32")
-    return {"BF16": torch.bfloat16, "F16": torch.float16}.get(best, torch.float32)
+    return STORED.get(best, torch.float32)
 
 
-def _read(found: Found, cls: Any, config: Any, dtype: Any, say: Callable[[str], None]) -> tuple[Any, list[str]]:
+def _read(
+    found: Found, cls: Any, config: Any, dtype: Any, device: torch.device, say: Callable[[str], None]
+) -> tuple[Any, list[str]]:
     """The model, and the names of weights the files lack. Raises ModelFileError for shapes and depths that disagree."""
     options = {"dtype": dtype, "attn_implementation": "eager", "output_loading_info": True}
     options |= {"local_files_only": True, "trust_remote_code": False, "ignore_mismatched_sizes": True}
@@ -216,12 +221,13 @@ def _read(found: Found, cls: Any, config: Any, dtype: Any, say: Callable[[str], 
                 # the very tensors whose headers were checked: nothing else in the folder is looked at
                 weights: dict[str, Any] = {}
                 for file in weight_files(found.folder):
-                    opened = stack.enter_context(safe_open(file, framework="pt"))
-                    weights |= {name: opened.get_slice(name) for name in read_header(file)}
+                    weights |= _lazy(file, dtype if device.type == "cpu" else None, stack)
                 model, report = cls.from_pretrained(None, config=config, state_dict=weights, **options)
     except LensError:
         raise
     except Exception as error:  # files come from outside: whatever they make the reader raise becomes our sentence
+        if isinstance(error, MemoryError) or "allocate memory" in str(error):
+            raise DeviceError(f"memory for {found.title}", "too little", "Choose a smaller model") from error
         raise ModelFileError(
             "weights that fit config.json", f"{type(error).__name__}: {_first_line(error)}", SAVED
         ) from error
@@ -231,6 +237,21 @@ def _read(found: Found, cls: Any, config: Any, dtype: Any, say: Callable[[str], 
         if (layers := _beyond(model, key)) is not None:
             raise ModelFileError(f"the {layers} layers that config.json names", f"also {key}", SAVED)
     return model, sorted(report.get("missing_keys", ()))
+
+
+def _lazy(file: Path, dtype: Any, stack: ExitStack) -> dict[str, Any]:
+    """The tensors of a file, read when they are asked for.
+
+    A mapped tensor of the right format would stay mapped: whoever saves over the file would change the model under its
+    lens, or end the process. Those of `dtype` are therefore read into memory of their own; the others are copied as they
+    are converted.
+    """
+    mapped = stack.enter_context(safe_open(file, framework="pt", backend="mmap"))
+    own = stack.enter_context(safe_open(file, framework="pt", backend="pread"))
+    return {
+        name: (own if STORED.get(entry["dtype"]) == dtype else mapped).get_slice(name)
+        for name, entry in read_header(file).items()
+    }
 
 
 @contextmanager

@@ -96,6 +96,7 @@ class Probe:
         self.seen = 0
         self.kept: list[list[Attention]] = [[] for _ in rows]
         self._native: dict[int, tuple[Tensor, np.ndarray]] = {}
+        self._triangle: dict[int, bool] = {}
         self._bias: dict[int, tuple[Tensor, np.ndarray]] = {}
 
     def attend(self, call: AttentionCall) -> tuple[Tensor, Tensor | None]:
@@ -117,7 +118,9 @@ class Probe:
         weights = taken = codes = None
         if hot:
             temperatures = torch.tensor(
-                [row.request.intervention.temperature for row in self.rows], dtype=torch.float32, device=call.query.device
+                [row.request.intervention.temperature for row in self.rows],
+                dtype=torch.float32,
+                device=call.query.device,
             )
             output, weights, taken = reference(call, as_bool(mask), temperatures.reshape(-1, 1, 1, 1))
         elif "float32" in wants and is_plain(call):
@@ -130,7 +133,7 @@ class Probe:
             if call.sink is not None and any(wants):
                 _, _, taken = reference(call, as_bool(mask))
         else:
-            output = call.fused(mask)
+            output = call.fused(mask, not changed and self._is_triangle(call))
         for n, want in enumerate(wants):
             if want:
                 self.kept[n].append(self._keep(site, call, n, want, allowed[n][0], weights, taken, start, codes))
@@ -195,8 +198,17 @@ class Probe:
             return np.broadcast_to(True, (1, 1, *call_shape(call)))
         if id(call.mask) not in self._native:
             # the tensor is kept beside its picture, so that its id cannot be given to another one meanwhile
-            self._native[id(call.mask)] = call.mask, as_bool(call.mask).cpu().numpy()
+            self._native[id(call.mask)] = call.mask, booleans(call.mask).cpu().numpy()
         return self._native[id(call.mask)][1]
+
+    def _is_triangle(self, call: AttentionCall) -> bool:
+        """Whether the family's own mask is the plain causal one; each mask tensor of a pass is looked at once."""
+        if call.mask is None or call.query.shape[-2] != call.key.shape[-2]:
+            return False
+        if id(call.mask) not in self._triangle:
+            native = self._native_mask(call)
+            self._triangle[id(call.mask)] = bool((native == np.tri(native.shape[-1], dtype=bool)).all())
+        return self._triangle[id(call.mask)]
 
     def _mask(self, call: AttentionCall, allowed: list[np.ndarray]) -> Tensor:
         """All rows' masks as one tensor in the family's own form: bool for ours, additive for theirs."""
@@ -304,9 +316,12 @@ def call_shape(call: AttentionCall) -> tuple[int, int]:
 
 def as_bool(mask: Tensor | None) -> Tensor | None:
     """A mask as bool, True = may look. Additive masks forbid with the least number of their type, or −∞."""
-    if mask is None or mask.dtype == torch.bool:
-        return mask
-    return mask > torch.finfo(mask.dtype).min / 2
+    return None if mask is None else booleans(mask)
+
+
+def booleans(mask: Tensor) -> Tensor:
+    """`as_bool` of a mask that is there."""
+    return mask if mask.dtype == torch.bool else mask > torch.finfo(mask.dtype).min / 2
 
 
 def additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
@@ -324,13 +339,25 @@ def as_array(tensor: Tensor, copy: bool = False) -> np.ndarray:
 
 
 def fused_attention(
-    call_query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float, bias: Tensor | None
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    scaling: float,
+    bias: Tensor | None = None,
+    causal: bool = False,
 ) -> Tensor:
     """PyTorch's fused kernel, which keeps no weights: output [batch, query, head, d]. mask: additive or bool or None."""
-    heads = call_query.shape[1]
+    heads = query.shape[1]
+    causal = causal and bias is None
     if bias is not None:
         mask = bias if mask is None else bias + mask
     output = F.scaled_dot_product_attention(
-        call_query, repeat_heads(key, heads), repeat_heads(value, heads), mask, scale=scaling
+        query,
+        repeat_heads(key, heads),
+        repeat_heads(value, heads),
+        None if causal else mask,
+        is_causal=causal,
+        scale=scaling,
     )
     return output.transpose(1, 2)
