@@ -1,0 +1,73 @@
+"""Goal 10: from cold to loaded, each in a process of its own, its imports left out on both sides."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from tests.bench.measure import line
+
+OURS = """
+import sys, time, torch
+import core.engine.loading
+torch.set_num_threads(1)
+if sys.argv[2] == "theirs": import core.engine.huggingface
+begin = time.process_time()
+core.engine.loading.load(sys.argv[1])
+print(time.process_time() - begin)
+"""
+# tokenizer and site discovery are no part of from_pretrained, so they are timed and taken off ours
+LENS = """
+import sys, time, torch
+import core.engine.loading as loading, core.engine.huggingface as hf
+from core.engine.files import find_local
+torch.set_num_threads(1)
+spent = 0.0
+def timed(work):
+    def run(*args, **options):
+        global spent
+        begin = time.process_time()
+        try:
+            return work(*args, **options)
+        finally:
+            spent += time.process_time() - begin
+    return run
+loading._tokenizer = timed(loading._tokenizer)
+hf.discover = timed(hf.discover)
+import transformers.models.llama.modeling_llama, transformers.models.gpt2.modeling_gpt2
+begin = time.process_time()
+loading.load(sys.argv[1])
+print(time.process_time() - begin - spent)
+"""
+PLAIN = """
+import sys, time, torch
+from transformers import AutoModelForCausalLM
+import transformers.models.llama.modeling_llama, transformers.models.gpt2.modeling_gpt2
+torch.set_num_threads(1)
+begin = time.process_time()
+AutoModelForCausalLM.from_pretrained(sys.argv[1], dtype=torch.float32)
+print(time.process_time() - begin)
+"""
+
+
+def seconds(code: str, *words: str) -> float:
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    return float(done.stdout.split()[-1])
+
+
+def report() -> Iterator[str]:
+    from core.engine import shipped
+    from tests.real.packages import smollm2
+
+    for name in shipped():
+        took = statistics.median(seconds(OURS, name, "ours") for _ in range(5))
+        what = f"{name}: cold to loaded, seconds of CPU"
+        yield line("10", what, f"{took:.2f} s", "1.00 s", took, "≤ 1 s", took <= 1)
+    folder = str(smollm2())
+    times = [(seconds(LENS, folder), seconds(PLAIN, folder)) for _ in range(5)]
+    ratio = statistics.median(a / b for a, b in times)
+    ours, theirs = (statistics.median(side) for side in zip(*times, strict=True))
+    what = "SmolLM2-135M: our load / from_pretrained(float32)"
+    yield line("10", what, f"{ours:.2f} s", f"{theirs:.2f} s", ratio, "≤ 1.5", ratio <= 1.5)
