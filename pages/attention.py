@@ -9,8 +9,8 @@ from core.ui import bar, charts, controls, scene, state, trouble
 from core.ui.look import Look, look
 
 READING = (
-    "Numbers are % of a row, printed from 10 %. <b>Hatched</b>: may not look. <b>Point</b> at a cell for its exact weight, "
-    "<b>click</b> it to read it in the sentence on top. By keyboard: the lists <b>looks</b> and <b>at</b>."
+    "Numbers are % of a row, printed from 10 %. <b>Hatched</b>: may not look. <b>Point</b> at a cell for its exact weight. "
+    "To read a cell in the sentence on top, <b>click</b> it or choose it in the lists <b>looks</b> and <b>at</b>."
 )
 
 
@@ -29,10 +29,9 @@ def all_heads(view: scene.Scene, it: Look) -> None:
 def one_head(it: Look) -> None:
     """The head in view with its numbers."""
     charts.heading(it.name)
-    figure = heatmap.heatmap(
-        it.pattern, it.allowed, it.rows, it.columns, it.choice.stream, (it.query, it.key), charts.theme()
-    )
+    figure = heatmap.heatmap(*it.drawn(), charts.theme(), margins=not it.pooled)
     charts.plot(figure, "map", heatmap.describe(it.rows, it.columns, it.pattern, it.name), controls.clicked_cell)
+    charts.words(it.map_says())
 
 
 def one_row(it: Look) -> None:

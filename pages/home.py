@@ -45,9 +45,7 @@ def map_of_one_head(view: scene.Scene) -> None:
     left, right = st.columns([450, 524], gap="medium")
     with left:
         charts.heading(it.name)
-        figure = heatmap.heatmap(
-            it.pattern, it.allowed, it.rows, it.columns, it.choice.stream, (it.query, it.key), charts.theme()
-        )
+        figure = heatmap.heatmap(*it.drawn(), charts.theme(), margins=not it.pooled)
         charts.plot(figure, "map", heatmap.describe(it.rows, it.columns, it.pattern, it.name))
     with right:
         charts.heading("The look behind it")

@@ -33,8 +33,11 @@ def pooled(pattern: np.ndarray, limit: int) -> np.ndarray:
     pattern float [query, key] with NaN in forbidden cells. The largest, not the mean: a thin diagonal must not vanish.
     """
     for axis in (0, 1):
-        length = pattern.shape[axis]
-        if length > limit:
-            starts = np.linspace(0, length, limit, endpoint=False).astype(int)
-            pattern = np.fmax.reduceat(pattern, starts, axis=axis)
+        if pattern.shape[axis] > limit:
+            pattern = np.fmax.reduceat(pattern, blocks(pattern.shape[axis], limit), axis=axis)
     return pattern
+
+
+def blocks(length: int, limit: int) -> np.ndarray:
+    """Where the blocks begin that `pooled` makes of `length` positions: int [at most limit]."""
+    return np.linspace(0, length, min(length, limit), endpoint=False).astype(int)

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from core.analysis import received, spread
 from core.figures.labels import percent, plotly, width_px
 from core.figures.raster import data_uri, forbidden
-from core.figures.theme import LABEL, SANS, SMALL, Theme, plotly_scale
+from core.figures.theme import LABEL, SANS, SMALL, Theme, number_ink, paint, plotly_scale
 from core.request import Stream
 
 CLICKABLE = 4096  # cells: above it, one point a cell would cost more than the click is worth
@@ -54,9 +54,9 @@ class Grid:
 
 
 def grid(rows: Sequence[str], columns: Sequence[str], space: int = 306, largest: int = 64) -> Grid:
-    """Square cells: as large as `space` px allow, at least 6 px until the map is 640 px wide, then smaller."""
+    """Square cells: as large as `space` px allow, or 6 px where they could still be clicked; a longer text is zoomed into."""
     most = max(len(columns), len(rows))
-    cell = min(largest, max(6.0 if most <= 106 else 640 / most, float(space // most)))
+    cell = min(largest, max(6.0 if most**2 <= CLICKABLE else 360 / most, float(space // most)))
     widest = width_px(columns, LABEL)
     tilted = widest > cell - 4
     top = BAR + (min(widest, 110) * 0.74 + 12 if tilted else 22)
@@ -71,19 +71,24 @@ def heatmap(
     stream: Stream,
     focus: tuple[int, int],
     theme: Theme,
+    margins: bool = True,
 ) -> go.Figure:
     """The pattern of one head as a map with exact weights on hover, spread and received in its margins.
 
     pattern float32 [query, key], allowed bool [query, key], rows and columns the labels of queries and keys, focus the
     (query, key) framed in ink. Positions on the axes are whole numbers, so equal pieces stay apart. Forbidden cells are
-    NaN in the map and hatched under it. A click on a cell selects a point whose x is the key and y the query.
+    NaN in the map and hatched under it. A click on a cell selects a point whose x is the key and y the query. Without
+    margins, spread and received are left out: those of a pooled map would be wrong.
     """
     place = grid(rows, columns)
     shown = np.where(allowed, pattern, np.nan)
     traces = [_map(shown, place, rows, columns, theme)]
     if shown.size <= CLICKABLE:
         traces.append(_points(shown, place, rows, columns))
-    traces += _margins(pattern, place, focus, theme.accent(stream), theme)
+    if place.cell >= NUMBERED:
+        traces += _numbers(shown, place, theme)
+    if margins:
+        traces += _margins(pattern, place, focus, theme.accent(stream), theme)
     layout = _layout(place, rows, columns, focus, theme)
     if not allowed.all():
         layout["images"] = [_hatch(allowed, place, theme)]
@@ -108,16 +113,8 @@ def _map(shown: np.ndarray, place: Grid, rows: Sequence[str], columns: Sequence[
     if shown.size <= CLICKABLE:
         trace["hoverinfo"] = "skip"  # the points tell it
     else:
-        names = np.empty((*shown.shape, 2), dtype=object)
-        names[..., 0] = np.array([plotly(row) for row in rows], dtype=object)[:, None]
-        names[..., 1] = np.array([plotly(column) for column in columns], dtype=object)[None, :]
-        said = "“%{customdata[0]}” → “%{customdata[1]}”<br><b>%{z:.6f}</b> of its attention<extra></extra>"
-        trace |= {"customdata": names, "hovertemplate": said, "hoverongaps": False}
-    if place.cell >= NUMBERED:
-        # percents from 10 % on; without a colour of its own, Plotly picks the ink that can be read on each cell
-        numbers = [["" if np.isnan(w) or w < 0.1 else f"{100 * w:.0f}" for w in row] for row in shown.tolist()]
-        font = {"size": 12.5 if place.cell >= 26 else 11, "family": SANS}
-        trace |= {"text": numbers, "texttemplate": "%{text}", "textfont": font}
+        said = "“%{y}” → “%{x}”<br><b>%{z:.6f}</b> of its attention<extra></extra>"
+        trace |= {"hovertemplate": said, "hoverongaps": False}
     return trace
 
 
@@ -144,6 +141,28 @@ def _points(shown: np.ndarray, place: Grid, rows: Sequence[str], columns: Sequen
     }
 
 
+def _numbers(shown: np.ndarray, place: Grid, theme: Theme) -> list[dict[str, Any]]:
+    """Percents in the cells, from 10 % on: one trace for each ink, since a selection would dim inks given cell by cell."""
+    inks = number_ink(paint(shown, theme.weights))
+    said = []
+    for ink in np.unique(inks).tolist():
+        cells = np.argwhere((inks == ink) & (np.nan_to_num(shown) >= 0.1)).tolist()
+        said.append(
+            {
+                "type": "scatter",
+                "mode": "text",
+                "x": [key for _, key in cells],
+                "y": [query for query, _ in cells],
+                "text": [f"{100 * shown[query, key]:.0f}" for query, key in cells],
+                "textfont": {"size": 12.5 if place.cell >= 26 else 11, "family": SANS, "color": ink},
+                "unselected": {"textfont": {"color": ink}},
+                "hoverinfo": "skip",
+                "showlegend": False,
+            }
+        )
+    return said
+
+
 def _margins(
     pattern: np.ndarray, place: Grid, focus: tuple[int, int], accent: str, theme: Theme
 ) -> list[dict[str, Any]]:
@@ -151,7 +170,7 @@ def _margins(
     bars = []
     for values, chosen, across in ((spread(pattern), focus[0], True), (received(pattern), focus[1], False)):
         at, numbers = list(range(len(values))), [round(float(value), 4) for value in values]
-        bar = {
+        bar: dict[str, Any] = {
             "type": "bar",
             "x": numbers if across else at,
             "y": at if across else numbers,
@@ -166,9 +185,10 @@ def _margins(
             "showlegend": False,
         }
         if place.cell >= ROOMY:
+            gap = "\N{EN SPACE}" if across else ""
             bar |= {
                 "text": [
-                    f"{'\u2002' * across}<b>{value:.1f}</b>" if i == chosen else f"{'\u2002' * across}{value:.1f}"
+                    f"{gap}<b>{value:.1f}</b>" if i == chosen else f"{gap}{value:.1f}"
                     for i, value in enumerate(numbers)
                 ],
                 "textposition": "outside",
@@ -184,6 +204,7 @@ def _layout(
     place: Grid, rows: Sequence[str], columns: Sequence[str], focus: tuple[int, int], theme: Theme
 ) -> dict[str, Any]:
     queries, keys, cell, right, bottom = place.queries, place.keys, place.cell, place.right, place.bottom
+    clickable = queries * keys <= CLICKABLE
     query, key = focus
     bare = {"showgrid": False, "zeroline": False, "ticklen": 0, "showticklabels": False, "fixedrange": True}
     named = {"showgrid": False, "zeroline": False, "ticklen": 0, "color": theme.ink2}
@@ -193,7 +214,7 @@ def _layout(
     across = place.width - place.left
     beside = [right + 8 / across, min(1.0, right + (8 + SPREAD) / across)]
     frames = ((-0.5, keys - 0.5, query - 0.5, query + 0.5), (key - 0.5, key + 0.5, -0.5, queries - 0.5))
-    line = {"color": theme.ink, "width": 1.5}
+    line = {"color": theme.ink, "width": 1.5 if cell >= 6 else 0.75}
     words = {"showarrow": False, "font": {"size": SMALL, "color": theme.ink2}, "xref": "paper", "yref": "paper"}
     corner = {"x": 0, "y": 1, "xanchor": "right", "yanchor": "bottom", "xshift": -8, "yshift": 4}
     said = [{"text": "looks ↓ at →", **corner, **words}]
@@ -201,8 +222,8 @@ def _layout(
         said.append({"text": "spread", **corner, "x": right, "xanchor": "left", "xshift": 8, **words})
         said.append({"text": "received", **corner, "y": bottom, "yanchor": "top", "yshift": -4, **words})
     return {
-        "xaxis": {**named, **wide, **_ticks(columns, key, cell)},
-        "yaxis": {**named, **tall, **_ticks(rows, query, cell)},
+        "xaxis": {**named, **wide, **_ticks(columns, key, cell, clickable)},
+        "yaxis": {**named, **tall, **_ticks(rows, query, cell, clickable)},
         "xaxis2": {**bare, "range": [0, max(keys * 1.6, 1.6)], "domain": beside, "anchor": "y"},
         "yaxis2": {**bare, "range": [max(queries, 1) * 1.6, -0.02], "domain": [0, bottom * 0.9], "anchor": "x"},
         "annotations": said,
@@ -217,9 +238,15 @@ def _layout(
     }
 
 
-def _ticks(names: Sequence[str], chosen: int, cell: float) -> dict[str, Any]:
-    """Labels that do not touch; the focused one is always named, a neighbour that would touch it gives way."""
+def _ticks(names: Sequence[str], chosen: int, cell: float, clickable: bool) -> dict[str, Any]:
+    """Labels that do not touch; the focused one is always named, a neighbour that would touch it gives way.
+
+    Where no points tell the names on hover, the axis itself knows every one by its place.
+    """
     every = 1 if cell >= 10 else int(np.ceil(13 / cell))
+    if not clickable:
+        alias = {f"{i}": plotly(name) for i, name in enumerate(names)}
+        return {"tickmode": "linear", "tick0": chosen % every, "dtick": every, "labelalias": alias, "hoverformat": "d"}
     at = [i for i in range(0, len(names), every) if i == chosen or abs(i - chosen) >= every]
     at += [chosen] * (chosen not in at)
     return {
@@ -279,6 +306,7 @@ def ground(theme: Theme) -> dict[str, Any]:
         },
         "hovermode": "closest",
         "clickmode": "event+select",
+        "modebar": {"orientation": "v", "bgcolor": CLEAR, "color": theme.ink3, "activecolor": theme.ink},
         "showlegend": False,
         "uirevision": "keep",
     }

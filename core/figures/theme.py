@@ -74,3 +74,10 @@ def paint(values: np.ndarray, stops: tuple[str, ...]) -> np.ndarray:
 def plotly_scale(stops: tuple[str, ...]) -> list[list[float | str]]:
     """Even stops in Plotly's form."""
     return [[i / (len(stops) - 1), stop] for i, stop in enumerate(stops)]
+
+
+def number_ink(colours: np.ndarray) -> np.ndarray:
+    """Which ink can be read on each cell: "#1b1b22" where relative luminance (WCAG 2) > 0.2, else "#ffffff". str [...]."""
+    part = np.asarray(colours, dtype=np.float64) / 255
+    linear = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
+    return np.where(linear @ np.array([0.2126, 0.7152, 0.0722]) > 0.2, "#1b1b22", "#ffffff")

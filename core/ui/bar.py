@@ -15,11 +15,11 @@ from core.ui.state import held
 
 EXAMPLES = (
     ("gen ai is", "The sentence of the lecture: on Home, watch it become “interesting”, then “domain”."),
-    ("the cat sits on the", "Which words does the last “the” look back at?"),
-    ("she reads a new book every night", "Does “every” look ahead to “night”? Put the causal mask on the encoder."),
-    ("the river bank and the money bank", "One spelling, two meanings: do the two “bank” look at different words?"),
+    ("the children play in the", "Look at the encoder: which head looks one piece ahead, which one piece back?"),
+    ("she reads a new book every", "Put the causal mask on the encoder: “she” can no longer see “book”. What changes?"),
+    ("school starts at", "Under Cross: which piece of the source does the decoder read before it writes the time?"),
+    ("the river bank and the money bank", "One spelling, two meanings: do the two “bank” look at the same pieces?"),
     ("one two three one two three one", "A repetition: does a head look at what came after the same word before?"),
-    ("not bad, not good, just new", "Commas and “not”: which heads look at them?"),
 )
 
 

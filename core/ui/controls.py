@@ -19,6 +19,7 @@ FEW = 8  # more layers or heads than this go into a list
 def stream_tabs(scene: Scene) -> None:
     """Encoder, decoder, cross: the ones this model has, each with the dot of its colour."""
     here = [stream for stream in Stream if scene.info.at(stream)]
+    assert scene.choice.stream is not None  # settled before anything is drawn
 
     def picked() -> None:
         state.choose(stream=st.session_state["stream"])
@@ -61,6 +62,7 @@ def causal_switch(scene: Scene, queries: int) -> bool:
     Absent on cross-attention, disabled where fewer than two pieces look; each time a sentence says why.
     """
     choice = scene.choice
+    assert choice.stream is not None  # settled before anything is drawn
     rule = switch_rule(scene.info, choice.stream)
     if rule is None:
         st.html(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from core.analysis import Change, changes, focus_on, kl, logits_of, strongest, texts
+from core.analysis import Change, blocks, changes, focus_on, kl, logits_of, pooled, strongest, texts
 from core.figures import markup
 from core.figures.distribution import Bar
+from core.figures.heatmap import CLICKABLE
 from core.figures.labels import label, labels, percent
 from core.request import Stream
 from core.trace import Tokens, Trace
@@ -16,6 +18,7 @@ from core.ui.scene import Scene, said
 from core.ui.state import SAID, Choice
 
 NEXT = 6  # candidates shown
+WHOLE, BLOCKS = 384, 256  # pieces: up to WHOLE the large map shows every cell, above it BLOCKS × BLOCKS blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,12 @@ class Look:
     key: int
 
     @property
+    def stream(self) -> Stream:
+        """The stream in view, settled before anything is drawn."""
+        assert self.choice.stream is not None
+        return self.choice.stream
+
+    @property
     def rows(self) -> list[str]:
         return labels(self.queries)
 
@@ -52,12 +61,38 @@ class Look:
     @property
     def name(self) -> str:
         """The head in view, as people count."""
-        return said(self.choice.stream, self.choice.layer, self.choice.head)
+        return said(self.stream, self.choice.layer, self.choice.head)
 
     @property
     def fills(self) -> bool:
         """Whether the model is an encoder that can say what fits at a place."""
         return self.scene.info.kind == "encoder" and self.scene.info.can_predict
+
+    def drawn(self) -> tuple[Any, ...]:
+        """What the large map is drawn from: pattern, allowed, rows, columns, stream, focus.
+
+        A text of more than WHOLE pieces is pooled to blocks, each shown by its largest weight; `pooled` tells.
+        """
+        if not self.pooled:
+            return self.pattern, self.allowed, self.rows, self.columns, self.choice.stream, (self.query, self.key)
+        small = pooled(np.where(self.allowed, self.pattern, np.nan), BLOCKS)
+        down, across = blocks(len(self.queries), BLOCKS), blocks(len(self.keys), BLOCKS)
+        focus = int(np.searchsorted(down, self.query, "right")) - 1, int(np.searchsorted(across, self.key, "right")) - 1
+        rows, columns = self.rows, self.columns
+        names = [rows[i] for i in down], [columns[i] for i in across]
+        return np.nan_to_num(small), ~np.isnan(small), *names, self.choice.stream, focus
+
+    def map_says(self) -> str:
+        """What is special about the map of a long text."""
+        zoom = "Drag over the map to zoom in, double-click to see all of it."
+        if self.pooled:
+            return f"A long text: each cell shows the strongest look of its block. {zoom}"
+        return zoom if self.pattern.size > CLICKABLE else ""
+
+    @property
+    def pooled(self) -> bool:
+        """Whether the text is too long for a map of every cell."""
+        return max(self.pattern.shape) > WHOLE
 
     def row(self, k: int = 8) -> list[Bar]:
         """What the focused query looks at, strongest first."""
@@ -106,7 +141,7 @@ class Look:
         parts = markup.lead(
             self.rows[self.query], self.columns[self.key], float(self.pattern[self.query, self.key]),
             ahead=self.key > self.query and self.choice.stream is not Stream.CROSS,
-            allowed=bool(self.allowed[self.query, self.key]), stream=self.choice.stream, mask=ours[-1].name if ours else None,
+            allowed=bool(self.allowed[self.query, self.key]), stream=self.stream, mask=ours[-1].name if ours else None,
         )  # fmt: skip
         if self.changed and (best := self._turned()):
             parts = [*parts[:-1], str(parts[-1]).rstrip("."), *best]
@@ -131,6 +166,7 @@ def look(scene: Scene) -> Look:
     keep = ("pattern", "predictions") if scene.info.kind == "encoder" and scene.info.can_predict else ("pattern",)
     native = scene.run((), keep)
     now = scene.run(choice.mask, keep) if choice.mask else native
+    assert choice.stream is not None  # settled above
     attention = now.at(choice.stream, choice.layer)
     pattern, allowed = attention.head(choice.head), attention.allowed[choice.head]
     queries, keys = texts(now, choice.stream)

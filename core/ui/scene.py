@@ -94,9 +94,9 @@ class Scene:
         return _run(self.model, self.info, request)
 
 
-def wait(settled: Callable[[float], bool], says: Callable[[], str]) -> None:
-    """Wait for something under way, telling what and for how long once it takes a while."""
-    if settled(SOON):
+def wait(settled: Callable[[float], bool], says: Callable[[], str], soon: float = SOON) -> None:
+    """Wait for something under way, telling what and for how long once it takes longer than `soon` seconds."""
+    if settled(soon):
         return
     slot = st.empty()
     while not settled(0.25):
@@ -135,7 +135,7 @@ def open_scene(choice: Choice) -> Scene:
 def grow(model: str, lens: Any, request: Request) -> Grown:
     """Let a lens write WORDS words greedily after `request`, as it was trained."""
     ticket = ask_growth(model, lens, request)
-    wait(ticket.settled, lambda: _says(lens.info, request, ticket))
+    wait(ticket.settled, lambda: _says(lens.info, request, ticket), 0.0 if ticket.costly else SOON)
     return ticket.result()
 
 
@@ -179,7 +179,7 @@ def _grow(model: str, lens: Any, request: Request) -> Grown:
     with models.shelf.lease(model, lens):
         for step in lens.generate(request.keeping(), Sampling(temperature=0.0), PIECES):
             words = len(lens.decode([*ids, step.choice.id]).split())
-            if words > len(moments) or step.finished:
+            if not moments or words > len(moments) or step.finished:
                 moments.append(Moment(lens.decode(ids).strip(), step.trace, step.choice.id in ends))
             if step.finished or words > WORDS:
                 break
@@ -194,7 +194,8 @@ def _run(model: str, info: Any, request: Request) -> Trace:
             return lens.run(request)
 
     ticket = shared.ask((request.lens, request), compute, _weights(info, request))
-    wait(ticket.settled, lambda: _says(info, request, ticket))
+    # what is costly tells its price at once
+    wait(ticket.settled, lambda: _says(info, request, ticket), 0.0 if ticket.costly else SOON)
     return ticket.result()
 
 

@@ -1,0 +1,45 @@
+"""Heads in numbers, on vectors one can check by hand."""
+
+import numpy as np
+import pytest
+
+from core.analysis import pooled, received, spread, strongest
+
+
+def test_a_row_on_one_piece_has_spread_1_and_an_even_row_has_as_many_as_it_has_pieces():
+    pattern = np.array([[1, 0, 0, 0], [0.5, 0.5, 0, 0], [0.25, 0.25, 0.25, 0.25]], dtype=np.float32)
+    assert spread(pattern) == pytest.approx([1, 2, 4])
+
+
+def test_spread_ignores_what_a_sink_took_and_a_row_without_weight_has_none():
+    assert spread(np.array([[0.2, 0.2, 0.0], [0.0, 0.0, 0.0]])) == pytest.approx([2, 0])
+
+
+def test_spread_is_e_to_the_entropy():
+    row = np.array([[0.7, 0.2, 0.1]])
+    assert spread(row) == pytest.approx([np.exp(-(0.7 * np.log(0.7) + 0.2 * np.log(0.2) + 0.1 * np.log(0.1)))])
+
+
+def test_received_is_the_sum_of_a_column_and_all_of_them_make_the_number_of_rows():
+    pattern = np.array([[1, 0, 0], [0.5, 0.5, 0], [0.25, 0.25, 0.5]])
+    assert received(pattern) == pytest.approx([1.75, 0.75, 0.5])
+    assert received(pattern).sum() == pytest.approx(len(pattern))
+
+
+def test_strongest_takes_the_first_of_equals():
+    assert strongest(np.array([[0.4, 0.4, 0.2]]), 0) == 0
+
+
+def test_pooling_keeps_a_thin_diagonal_and_calls_a_block_forbidden_only_if_all_of_it_is():
+    pattern = np.where(np.tri(8, dtype=bool), 0.0, np.nan)
+    np.fill_diagonal(pattern, 1.0)
+    small = pooled(pattern, 4)
+    assert small.shape == (4, 4)
+    assert np.diag(small) == pytest.approx(np.ones(4))
+    assert np.isnan(small[0, 1:]).all()
+    assert small[3, 0] == 0
+
+
+def test_a_small_pattern_is_not_pooled():
+    pattern = np.eye(3)
+    assert pooled(pattern, 48) is pattern

@@ -1,0 +1,228 @@
+"""The app as people meet it: a server of its own on a free port, and Chromium that may talk to nothing else."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 90_000  # ms: the machine may be busy with other things
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+    # what is not of this machine goes to a proxy that is not there; unlike a route, this leaves the browser its cache
+    "--proxy-server=http://127.0.0.1:9", "--proxy-bypass-list=127.0.0.1;localhost",
+]  # fmt: skip
+# on a deep link Streamlit first asks below the page's own address, which answers that nothing is there
+EXPECTED = re.compile(r"/_stcore/(health|host-config)$")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder drives a browser."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+def chromium_path() -> str:
+    """A Chromium on this machine; failing with a sentence where there is none."""
+    names = (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    found = next((path for name in names if name and (path := shutil.which(name))), None)
+    if found is None:
+        pytest.fail(
+            "These tests need Chromium: install Debian's package chromium, or set CHROMIUM to its path.", pytrace=False
+        )
+    return found
+
+
+@contextmanager
+def serving(**environment: str) -> Iterator[str]:
+    """A fresh server of the app, as `make run HEADLESS=1` starts it; gives its address, stops it afterwards."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        "app.py",
+        "--server.port",
+        str(port),
+        "--server.headless",
+        "true",
+    ]
+    settings = {**os.environ, "LOOKBACK_THREADS": "1", "LOOKBACK_HUB": "0", **environment}
+    server = subprocess.Popen(command, cwd=ROOT, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _healthy(server, address)
+        yield address
+    finally:
+        server.terminate()
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+
+
+def _healthy(server: subprocess.Popen, address: str) -> None:
+    end = time.monotonic() + 90
+    while time.monotonic() < end:
+        if server.poll() is not None:
+            output = server.stdout.read().decode("utf-8", "replace") if server.stdout else ""
+            pytest.fail(f"The server did not start:\n{output[-3000:]}", pytrace=False)
+        try:
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2) as answer:
+                if answer.read().strip() == b"ok":
+                    return
+        except OSError:
+            time.sleep(0.2)
+    pytest.fail("The server was not healthy within 90 seconds.", pytrace=False)
+
+
+class Visit:
+    """One visitor's tab. Collects what must never happen: requests that leave the machine, errors on the page."""
+
+    def __init__(self, browser: Browser, address: str, context: BrowserContext | None = None, **options) -> None:
+        self.address, self.foreign, self.errors = address, [], []
+        self.context, self.owns = context, context is None
+        if self.context is None:
+            self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+        self.page: Page = self.context.new_page()
+        self.page.set_default_timeout(PATIENCE)
+        self.page.on("request", self._seen)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", self._heard)
+        self.frames: list[int] = []
+        self.page.on("websocket", self._connected)
+
+    def _seen(self, request) -> None:
+        address = urlsplit(request.url)
+        if address.scheme not in ("data", "blob") and address.hostname not in ("127.0.0.1", "localhost"):
+            self.foreign.append(request.url)
+
+    def _connected(self, socket) -> None:
+        if urlsplit(socket.url).hostname not in ("127.0.0.1", "localhost"):
+            self.foreign.append(socket.url)
+        socket.on("framesent", lambda data: self.frames.append(len(data)))
+
+    def _heard(self, message) -> None:
+        if message.type == "error" and not EXPECTED.search(message.location.get("url", "")):
+            self.errors.append(message.text)
+
+    def open(self, page: str = "", **params: str) -> "Visit":
+        query = f"?{urlencode(params)}" if params else ""
+        self.page.goto(f"{self.address}/{page}{query}")
+        return self.settle()
+
+    def settle(self, wants: str = ".st-key-map .main-svg, .trouble") -> "Visit":
+        """Wait until the script is done and there is a map, or a sentence why not."""
+        self.page.wait_for_selector(wants, state="attached")
+        self.page.wait_for_timeout(250)
+        self.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+        self.page.wait_for_timeout(150)
+        return self
+
+    def change(self, action) -> "Visit":
+        """Do something that makes the page speak anew, and wait until it has."""
+        before = self.lead
+        action()
+        self.page.wait_for_function(
+            "before => { const lead = document.querySelector('.lead, .trouble'); return lead && lead.innerText !== before }",
+            arg=before,
+        )
+        return self.settle()
+
+    def type(self, text: str) -> None:
+        box = self.page.get_by_label("Text", exact=True)
+        box.fill(text)
+        box.press("Enter")
+
+    @property
+    def lead(self) -> str:
+        found = self.page.locator(".lead, .trouble").first
+        return found.inner_text() if found.count() else ""
+
+    @property
+    def pieces(self) -> list[str]:
+        return self.page.locator(".chip bdi").all_inner_texts()
+
+    @property
+    def map(self) -> list[list[float | None]]:
+        """The weights the browser holds, None where looking is forbidden."""
+        return self.page.locator(".st-key-map .js-plotly-plot").evaluate(
+            "plot => Array.from(plot._fullData[0].z, row => Array.from(row, cell => Number.isFinite(cell) ? cell : null))"
+        )
+
+    @property
+    def heads(self) -> str:
+        return self.page.locator(".st-key-heads .js-plotly-plot").evaluate("plot => plot.layout.images[0].source")
+
+    def bars(self, key: str = "next") -> list[str]:
+        return self.page.locator(f".st-key-{key} svg text").all_text_contents()
+
+    def click_cell(self, query: int, key: int) -> None:
+        box = self.page.locator(".st-key-map .nsewdrag[data-subplot=xy]").bounding_box()
+        rows, columns = len(self.map), len(self.map[0])
+        x, y = box["x"] + box["width"] * (key + 0.5) / columns, box["y"] + box["height"] * (query + 0.5) / rows
+        self.page.mouse.move(x, y)
+        self.page.mouse.click(x, y)
+
+    def close(self) -> None:
+        """End the visit; what must never happen did not."""
+        self.page.close()
+        if self.owns:
+            self.context.close()
+        assert self.foreign == []
+        assert self.errors == []
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Closed at the end of its module: only one Playwright may run in a thread, and other modules start their own."""
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium_path(), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    with serving() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def context(chromium) -> Iterator[BrowserContext]:
+    """One browser for the visits that come after each other: Streamlit's scripts are fetched once."""
+    shared = chromium.new_context(viewport={"width": 1280, "height": 800})
+    yield shared
+    shared.close()
+
+
+@pytest.fixture
+def visit(chromium, server, context) -> Iterator[Visit]:
+    made = Visit(chromium, server, context)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def visits(chromium, server) -> Iterator[list[Visit]]:
+    """Two visitors at once."""
+    both = [Visit(chromium, server), Visit(chromium, server)]
+    yield both
+    for made in both:
+        made.close()

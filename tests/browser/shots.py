@@ -1,0 +1,44 @@
+"""Pictures of every page at three sizes, light and dark: `python -m tests.browser.shots FOLDER [PAGE …]`. Not a test."""
+
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from tests.browser.conftest import FLAGS, Visit, chromium_path, serving
+
+SIZES = {"projector": (1920, 1080), "laptop": (1280, 800), "phone": (390, 844)}
+VIEWS = {
+    "home": ("", {}),
+    "attention": ("attention", {}),
+    "encoder": ("attention", {"stream": "encoder", "text": "the teacher reads a new book every", "layer": "1", "head": "2"}),
+    "masked": ("attention", {"stream": "encoder", "text": "the teacher reads a new book every", "mask": "encoder.causal"}),
+    "cross": ("attention", {"stream": "cross", "text": "the cat sits on"}),
+    "trouble": ("attention", {"text": "x" * 3000}),
+}
+
+
+def main(folder: Path, wanted: list[str]) -> None:
+    """Take them all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as driver, serving() as address:
+        browser = driver.chromium.launch(executable_path=chromium_path(), args=FLAGS)
+        for name, (page, params) in VIEWS.items():
+            if wanted and name not in wanted:
+                continue
+            for size, (width, height) in SIZES.items():
+                for scheme in ("light", "dark"):
+                    # a phone is shown as far as one scrolls
+                    tall = height if size != "phone" else 2400
+                    visit = Visit(browser, address, viewport={"width": width, "height": tall}, color_scheme=scheme)
+                    visit.open(page, **params)
+                    visit.page.wait_for_timeout(1500)
+                    visit.page.screenshot(path=folder / f"{name}-{size}-{scheme}.png")
+                    visit.close()
+        browser.close()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    main(Path(sys.argv[1]), sys.argv[2:])

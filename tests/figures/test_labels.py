@@ -1,0 +1,57 @@
+"""Any text may be a piece; its label is one short line that cannot disturb what stands around it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.figures.labels import LONGEST, label, percent, plotly, width_px
+
+
+@pytest.mark.parametrize(
+    ("piece", "shown"),
+    [
+        (" night", "night"),
+        ("</s>", "</s>"),
+        (" ", "␣"),
+        ("", "∅"),
+        ("\n", "⏎"),
+        ("\x07", "␇"),
+        ("العربية", "العربية"),
+        ("👩‍👩‍👧", "👩‍👩‍👧"),
+        ("\u200d", "U+200D"),
+        ("\u202eabc", "\N{REPLACEMENT CHARACTER}abc"),
+        ("\u0301", "◌\u0301"),
+        ("Donaudampfschifffahrtsgesellschaft", "Donauda…schaft"),
+    ],
+)
+def test_what_a_piece_is_called(piece, shown):
+    assert label(piece) == shown
+
+
+@given(st.text())
+def test_a_label_is_never_empty_never_long_and_never_breaks_the_line(piece):
+    shown = label(piece)
+    assert 0 < len(shown) <= LONGEST
+    assert "\n" not in shown
+    assert not any(ord(char) < 32 or char in "\u202a\u202b\u202d\u202e\u2066\u2067" for char in shown)
+
+
+@given(st.text())
+def test_a_label_for_plotly_holds_no_tag(piece):
+    assert "<" not in plotly(label(piece))
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [
+        (0.0, "0 %"), (0.0004, "< 0.1 %"), (0.0213, "2.1 %"), (0.0994, "9.9 %"), (0.0996, "10 %"), (0.424, "42 %"),
+        (0.994, "99 %"), (0.9962, "99.6 %"), (0.99999, "> 99.9 %"), (1.0, "100 %"),
+    ],
+)  # fmt: skip
+def test_percent_never_calls_something_nothing_or_all(share, said):
+    assert percent(share).replace("\N{NO-BREAK SPACE}", " ") == said
+
+
+def test_wide_scripts_need_more_room():
+    assert width_px(["注意力"], 13) > width_px(["abc"], 13)
+    assert width_px([], 13) == 0

@@ -1,0 +1,99 @@
+"""Text on the page as HTML: whatever the text, it stays text."""
+
+from html.parser import HTMLParser
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.figures.markup import TABLE, chips, lead, sentence, table, texts
+from core.request import Stream
+from core.trace import Tokens
+
+OURS = {"div", "span", "bdi", "small", "p", "b", "table", "caption", "thead", "tbody", "tr", "th", "td"}
+
+
+class Reader(HTMLParser):
+    """Collects tags, attributes and text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags, self.names, self.texts = set(), set(), []
+        self.classes = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.names |= {name for name, _ in attrs}
+        self.classes += [value for name, value in attrs if name == "class"]
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+def tokens(*pieces: str, word: tuple[int, ...] | None = None, special: tuple[int, ...] = ()) -> Tokens:
+    count = range(len(pieces))
+    return Tokens(tuple(count), pieces, word or tuple(count), tuple(i in special for i in count))
+
+
+@given(st.lists(st.text(), min_size=1, max_size=4))
+def test_no_text_becomes_a_tag_or_an_attribute(pieces):
+    said = sentence(lead(pieces[0], pieces[-1], 0.4, ahead=True, allowed=True, stream=Stream.ENCODER))
+    read = Reader(chips("Source", tokens(*pieces), Stream.ENCODER) + said)
+    assert read.tags <= OURS
+    assert read.names <= {"class", "title", "aria-live"}
+
+
+@given(st.text(min_size=1))
+def test_a_table_escapes_its_names(name):
+    read = Reader(table(np.array([[1.0]]), np.array([[True]]), [name], [name], name))
+    assert read.tags <= OURS
+    assert read.names <= {"class", "tabindex", "role", "aria-label", "scope"}
+
+
+def test_pieces_of_one_word_touch_and_specials_stand_alone():
+    html = chips("Source", tokens("<s>", " read", "s", " it", word=(0, 1, 1, 2), special=(0,)), Stream.ENCODER)
+    assert Reader(html).classes.count("word") == 3
+    assert "chip special" in html
+
+
+def test_the_chosen_piece_is_marked():
+    assert Reader(chips("Source", tokens("a", "b"), Stream.ENCODER, 1)).classes.count("chip chosen") == 1
+
+
+def test_ids_are_shown_under_their_pieces():
+    assert "<small>1</small>" in chips("Source", tokens("a", "b"), Stream.ENCODER)
+
+
+def test_two_texts_are_named_and_one_alone_is_just_the_text():
+    both = texts(tokens("a"), tokens("b"), Stream.CROSS, 0)
+    assert "Source" in both
+    assert both.index("chosen") > both.index("Target")
+    assert "Source" not in texts(None, tokens("b"))
+
+
+def text_of(parts) -> str:
+    said = "".join(part if isinstance(part, str) else part[0] for part in parts)
+    return said.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_the_lead_says_the_cell_in_numbers():
+    said = lead("every", "night", 0.42, ahead=True, allowed=True, stream=Stream.ENCODER)
+    clause = "a piece it can only see because the encoder looks both ways"
+    assert text_of(said) == f"“every” gives 42 % of its attention to “night”, {clause}."
+
+
+def test_a_hidden_cell_is_not_a_weight_of_0():
+    said = text_of(lead("every", "night", 0.0, ahead=True, allowed=False, stream=Stream.ENCODER, mask="causal"))
+    assert said == "The future is hidden: “every” may not look at “night”."
+
+
+def test_a_table_holds_exact_weights_a_dash_for_the_forbidden_and_stops_somewhere():
+    length = TABLE + 5
+    pattern = np.full((length, length), 0.123456, dtype=np.float32)
+    allowed = np.tri(length, dtype=bool)
+    names = [str(i) for i in range(length)]
+    read = Reader(table(pattern, allowed, names, names, "A map."))
+    assert read.texts.count("0.1235") == TABLE * (TABLE + 1) // 2
+    assert read.texts.count("–") == TABLE * (TABLE - 1) // 2
+    assert f"A map. The first {TABLE} rows and columns." in read.texts

@@ -1,0 +1,87 @@
+"""Pages run without a browser, by Streamlit's AppTest, with the shipped model."""
+
+import base64
+import json
+import re
+from html import unescape
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
+from streamlit.testing.v1 import AppTest
+
+MAIN = Path(__file__).resolve().parents[2] / "core" / "ui" / "main.py"
+
+
+class Screen:
+    """What a visitor sees of a page, and what they can do there."""
+
+    def __init__(self, page: str = "home", **params: str) -> None:
+        self.app = AppTest.from_file(MAIN, default_timeout=60)
+        self.app.run()
+        self.go(page, **params)
+
+    def go(self, page: str, **params: str) -> "Screen":
+        for name, value in params.items():
+            self.app.query_params[name] = value
+        self.app.switch_page(f"../../pages/{page}.py").run()
+        return self
+
+    def type(self, text: str, field: str = "bar-text") -> "Screen":
+        self.app.text_input(key=field).set_value(text).run()
+        return self
+
+    @property
+    def html(self) -> list[str]:
+        return [element.value for element in self.app.html]
+
+    def said(self, kind: str) -> list[str]:
+        """The paragraphs of a class, as text."""
+        found = [body for body in self.html if f'class="{kind}' in body]
+        return [unescape(re.sub(r"<[^>]+>", "", body)) for body in found]
+
+    @property
+    def lead(self) -> str:
+        return self.said("lead")[0]
+
+    @property
+    def pieces(self) -> list[str]:
+        (texts,) = [body for body in self.html if 'class="texts"' in body]
+        return [unescape(piece) for piece in re.findall(r"<bdi [^>]*>(.*?)</bdi>", texts)]
+
+    @property
+    def map(self) -> np.ndarray:
+        """The large map as it was sent: float [query, key], NaN where looking is forbidden."""
+        charts = [json.loads(chart.proto.spec) for chart in self.app.get("plotly_chart")]
+        (drawn,) = [trace for chart in charts for trace in chart["data"] if trace["type"] == "heatmap"]
+        return numbers(drawn["z"])
+
+    @property
+    def thumbnails(self) -> list[str]:
+        """The pictures sent inside figures, the hatch among them."""
+        charts = [json.loads(chart.proto.spec) for chart in self.app.get("plotly_chart")]
+        return [image["source"] for chart in charts for image in chart["layout"].get("images", [])]
+
+    def bars(self, number: int = -1) -> list[dict]:
+        """The rows of one bar chart; the last one of a page is that of the next pieces."""
+        sent = self.app.get("vega_lite_chart")[number].proto
+        table = convert_arrow_bytes_to_pandas_df(sent.data.data if sent.data.data else sent.datasets[0].data.data)
+        return table.astype(object).where(table.notna(), None).to_dict("records")
+
+    def calm(self) -> bool:
+        """No exception reached the page, and nothing nobody foresaw happened."""
+        return not self.app.exception and not any("not your fault" in body for body in self.html)
+
+
+def numbers(value) -> np.ndarray:
+    """An array as Plotly sends it: nested lists with null, or base64."""
+    if isinstance(value, dict):
+        flat = np.frombuffer(base64.b64decode(value["bdata"]), dtype=value["dtype"])
+        return flat.reshape([int(part) for part in str(value["shape"]).split(",")]).astype(float)
+    return np.array([[np.nan if cell is None else cell for cell in row] for row in value], dtype=float)
+
+
+@pytest.fixture
+def screen():
+    return Screen

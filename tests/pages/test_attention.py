@@ -1,0 +1,214 @@
+"""The page Attention, without a browser."""
+
+import numpy as np
+import pytest
+
+CLOSED = "decoder.full"
+
+
+def test_the_page_opens_on_a_grown_target_and_the_decoder(screen):
+    page = screen("attention")
+    assert page.calm()
+    assert page.app.query_params["stream"] == "decoder"
+    assert len(page.map) >= 3
+    assert np.isnan(page.map[0, 1:]).all()
+
+
+def test_the_switch_fills_the_decoders_upper_triangle_and_moves_the_next_piece(screen):
+    page = screen("attention")
+    before = page.map
+    assert all(row["before"] is None for row in page.bars())
+    page.app.toggle(key="causal").set_value(False).run()
+    assert page.calm()
+    after = page.map
+    upper = np.triu_indices(len(after), 1)
+    assert np.isnan(before[upper]).all()
+    assert (after[upper] > 0).all()
+    assert after.sum(axis=1) == pytest.approx(np.ones(len(after)), abs=1e-4)
+    assert any(row["before"] != row["share"] for row in page.bars())
+    assert any("KL from native" in line and "nats" in line for line in page.said("how"))
+    assert page.app.query_params["mask"] == CLOSED
+    page.app.toggle(key="causal").set_value(True).run()
+    assert np.array_equal(page.map, before, equal_nan=True)
+    assert "mask" not in page.app.query_params
+
+
+def test_the_switch_empties_the_encoders_upper_triangle(screen):
+    page = screen("attention", stream="encoder")
+    before = page.map
+    assert not np.isnan(before).any()
+    page.app.toggle(key="causal").set_value(True).run()
+    after = page.map
+    assert np.array_equal(np.isnan(after), ~np.tri(len(after), dtype=bool))
+    assert page.lead.startswith("The future is hidden: ")
+    assert any(row["before"] is not None for row in page.bars())
+
+
+def test_cross_attention_has_no_switch_and_says_why(screen):
+    page = screen("attention", stream="cross")
+    assert page.calm()
+    assert not page.app.toggle
+    assert any("two texts" in line for line in page.said("how"))
+    assert page.map.shape[0] != 0
+
+
+def test_a_map_of_one_row_disables_the_switch_and_says_so(screen):
+    page = screen("attention", target="")
+    assert page.calm()
+    assert page.map.shape == (1, 1)
+    assert page.app.toggle(key="causal").disabled
+    assert any("no future to hide" in line for line in page.said("how"))
+
+
+def test_masks_of_two_streams_live_side_by_side(screen):
+    page = screen("attention", mask=f"{CLOSED},encoder.causal")
+    assert not np.isnan(page.map).any()
+    assert any("A mask is on the encoder" in line for line in page.said("how"))
+    page.app.toggle(key="causal").set_value(True).run()
+    assert page.app.query_params["mask"] == "encoder.causal"
+
+
+def test_choosing_another_stream_layer_and_head_changes_the_map(screen):
+    page = screen("attention", stream="encoder")
+    first = page.map
+    page.app.get_by_key("pick-layer").set_value(1).run()
+    second = page.map
+    page.app.get_by_key("pick-head").set_value(2).run()
+    third = page.map
+    assert page.calm()
+    assert not np.array_equal(first, second)
+    assert not np.array_equal(second, third)
+    assert (page.app.query_params["layer"], page.app.query_params["head"]) == ("2", "3")
+
+
+def test_the_focused_row_is_what_the_sentence_and_the_bars_say(screen):
+    page = screen("attention", stream="encoder", cell="1")
+    weights = page.map[0]
+    best = int(np.argmax(weights))
+    assert page.pieces[0] in page.lead
+    assert page.pieces[best] in page.lead
+    shares = [row["share"] for row in page.bars(0)]
+    assert shares == pytest.approx(sorted(weights, reverse=True)[:8])
+    page.app.selectbox(key="row").set_value(1).run()
+    assert page.app.query_params["cell"] == "2"
+    page.app.selectbox(key="column").set_value(0).run()
+    assert page.app.query_params["cell"] == "2.1"
+    assert f"“{page.pieces[1]}” gives" in page.lead
+
+
+def test_a_link_reopens_the_same_view(screen):
+    page = screen(
+        "attention", stream="encoder", layer="2", head="3", cell="2.1", mask="encoder.causal", text="a new idea"
+    )
+    again = screen("attention", **dict(page.app.query_params.items()))
+    assert again.lead == page.lead
+    assert np.array_equal(again.map, page.map, equal_nan=True)
+    assert again.app.query_params == page.app.query_params
+
+
+def test_choices_follow_from_page_to_page(screen):
+    page = screen("attention")
+    page.type("the model is new")
+    page.app.toggle(key="causal").set_value(False).run()
+    page.go("home")
+    assert page.app.text_input(key="bar-text").value == "the model is new"
+    page.go("attention")
+    assert page.app.toggle(key="causal").value is False
+
+
+def test_a_typed_target_is_read_and_can_be_given_back_to_the_model(screen):
+    page = screen("attention")
+    grown = page.app.text_input(key="bar-target-text").value
+    page.type("quite another text here", "bar-target-text")
+    assert page.app.query_params["target"] == "quite another text here"
+    assert "another" in "".join(page.pieces)
+    page.app.button(key="write").click().run()
+    assert page.app.text_input(key="bar-target-text").value == grown
+
+
+def test_the_table_holds_the_exact_weights(screen):
+    page = screen("attention", stream="encoder")
+    page.app.session_state["table"] = True
+    page.app.run()
+    (table,) = [body for body in page.html if "<table>" in body]
+    assert f"<td>{page.map[0, 0]:.4f}</td>" in table
+
+
+def test_all_heads_are_one_picture(screen):
+    page = screen("attention", stream="encoder")
+    assert len(page.thumbnails) == 1
+    other = screen("attention", stream="encoder", text="the cat sits on the mat")
+    assert other.thumbnails != page.thumbnails
+
+
+def test_start_again_forgets_every_choice(screen):
+    page = screen("attention", text="the cat", stream="encoder", layer="2", mask="encoder.causal")
+    page.app.button(key="reset").click().run()
+    assert page.app.text_input(key="bar-text").value == "gen ai is"
+    assert "mask" not in page.app.query_params
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a", "\x00\x01\x07 bell", "مرحبا بالعالم", "नमस्ते दुनिया", "👩‍👩‍👧‍👦 🏳️‍🌈", "<img src=x onerror=alert(1)>", "![x](http://127.0.0.1:1/x.png)",
+        "$\\frac{1}{2}$ :red[x] **b** `c`", "%{x} {{x}} ${x}", "x" * 40, "\u202eabc", "\ufeff\u200b word", "</s> <s> <pad>",
+        "a\nb\tc", "'; DROP TABLE heads; --",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["home", "attention"])
+def test_any_text_keeps_the_page_alive_and_is_kept(screen, name, text):
+    page = screen(name)
+    page.type(text)
+    assert page.calm()
+    assert not page.said("trouble")
+    assert page.app.text_input(key="bar-text").value == text
+    sent = "".join(page.html)
+    assert "<img" not in sent
+    assert page.map.shape[0] >= 1
+
+
+@pytest.mark.parametrize("text", ["", "   ", "word " * 20_000, "x" * 100_000])
+@pytest.mark.parametrize("name", ["home", "attention"])
+def test_what_cannot_be_read_is_told_and_the_text_kept(screen, name, text):
+    page = screen(name)
+    page.type(text)
+    assert page.calm()
+    (said,) = page.said("trouble")
+    assert said.startswith("Expected ")
+    assert page.app.text_input(key="bar-text").value == text
+    page.type("gen ai is")
+    assert not page.said("trouble")
+    assert len(page.map) >= 3
+
+
+@pytest.mark.parametrize(
+    ("params", "kept"),
+    [
+        ({"stream": "sideways"}, "sideways"), ({"layer": "abc"}, "abc"), ({"layer": "99"}, "layer 99"), ({"head": "99"}, "head 99"),
+        ({"cell": "9.9.9"}, "9.9.9"), ({"mask": "encoder.nonsense"}, "nonsense"), ({"mask": "cross.causal"}, "cross.causal"),
+        ({"text": "x" * 5000}, "xxx"), ({"layer": "<img onerror=1>"}, "<img onerror=1>"),
+    ],
+)  # fmt: skip
+def test_a_bad_link_shows_the_usual_and_says_so(screen, params, kept):
+    page = screen("attention", **params)
+    assert page.calm()
+    assert any(kept in note for note in page.said("note"))
+    assert len(page.map) >= 3
+
+
+@pytest.mark.parametrize("model", ["nonsense", "../../etc", "folder:secret", "hub:no one/here", "<img src=x>"])
+def test_an_unknown_model_is_told_and_the_page_stands(screen, model):
+    page = screen("attention", model=model)
+    assert page.calm()
+    assert page.said("trouble")[0].startswith("Expected ")
+    assert page.app.text_input(key="bar-text").value == "gen ai is"
+    page.app.radio(key="bar-model").set_value("classroom").run()
+    assert not page.said("trouble")
+    assert len(page.map) >= 3
+
+
+def test_a_cell_outside_the_text_falls_back_to_the_pages_own_choice(screen):
+    page = screen("attention", cell="90.90")
+    assert page.calm()
+    assert "of its attention to" in page.lead

@@ -1,0 +1,44 @@
+"""Home, without a browser."""
+
+import numpy as np
+import pytest
+
+
+def test_home_opens_on_the_sentence_of_the_lecture_with_two_words_grown(screen):
+    home = screen()
+    assert home.calm()
+    assert home.app.text_input(key="bar-text").value == "gen ai is"
+    assert len(home.app.text_input(key="bar-target-text").value.split()) == 2
+    assert home.pieces[:3] == ["gen", "ai", "is"]
+    assert "<s>" in home.pieces
+
+
+def test_the_first_line_is_made_of_the_numbers_below_it(screen):
+    home = screen()
+    for number in range(3):
+        best = home.bars(number)[0]
+        assert best["name"] in home.lead or "the end" in home.lead
+        assert best["said"] in home.lead
+
+
+def test_home_shows_the_decoder_over_start_and_the_grown_pieces(screen):
+    home = screen()
+    weights = home.map
+    length = len(weights)
+    assert length >= 3
+    assert np.array_equal(np.isnan(weights), ~np.tri(length, dtype=bool))
+    assert np.nansum(weights, axis=1) == pytest.approx(np.ones(length), abs=1e-4)
+
+
+def test_another_sentence_changes_pieces_map_and_probabilities(screen):
+    home = screen()
+    before = home.pieces, home.lead, home.bars(0)
+    home.type("the cat sits on the mat")
+    assert home.calm()
+    assert home.pieces != before[0]
+    assert home.lead != before[1]
+    assert home.bars(0) != before[2]
+
+
+def test_the_caveat_is_said_once(screen):
+    assert len([body for body in screen().html if "Attention is a look, not a proof" in body]) == 1

@@ -1,0 +1,119 @@
+"""Models of the server's owner, in the app: what each kind can show, and what is told where one cannot be used."""
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers.processors import TemplateProcessing
+from transformers import BertConfig, BertForMaskedLM, BertModel, GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+
+WORDS = ["gen", "ai", "is", "interesting", "domain", "the", "cat", "sits", "on", "a", "mat"]
+
+
+def tokenizer() -> PreTrainedTokenizerFast:
+    """One piece a word, with the special tokens of BERT."""
+    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
+    made = Tokenizer(models.WordLevel({name: i for i, name in enumerate(names)}, unk_token="[UNK]"))
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    made.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    special = {
+        "pad_token": "[PAD]",
+        "unk_token": "[UNK]",
+        "cls_token": "[CLS]",
+        "sep_token": "[SEP]",
+        "mask_token": "[MASK]",
+    }
+    return PreTrainedTokenizerFast(tokenizer_object=made, **special)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A directory of tiny models with random weights: an encoder with and without a head, a decoder, a damaged one."""
+    root = tmp_path_factory.mktemp("models")
+    torch.manual_seed(0)
+    small = {
+        "vocab_size": 16,
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+    }
+    bert = BertConfig(**small, max_position_embeddings=32)
+    gpt = GPT2Config(vocab_size=16, n_embd=16, n_layer=2, n_head=2, n_positions=32, bos_token_id=2, eos_token_id=3)
+    for name, model in (
+        ("reader", BertModel(bert)),
+        ("filler", BertForMaskedLM(bert)),
+        ("writer", GPT2LMHeadModel(gpt)),
+    ):
+        model.save_pretrained(root / name)
+        tokenizer().save_pretrained(root / name)
+    shutil.copytree(root / "reader", root / "damaged")
+    weights = root / "damaged" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:500])
+    return root
+
+
+@pytest.fixture
+def opened(folder, monkeypatch):
+    monkeypatch.setenv("LOOKBACK_MODELS", str(folder))
+    monkeypatch.setenv("LOOKBACK_HUB", "0")
+    return folder
+
+
+@pytest.mark.parametrize("page", ["home", "attention"])
+def test_an_encoder_without_a_head_shows_its_attention_and_a_sentence(screen, opened, page):
+    shown = screen(page, model="folder:reader")
+    assert shown.calm()
+    assert shown.pieces == ["[CLS]", "gen", "ai", "is", "[SEP]"]
+    assert shown.map.shape == (5, 5)
+    assert any("there is no next piece" in line for line in shown.said("how"))
+    assert len(shown.app.get("vega_lite_chart")) == (page == "attention")  # the focused row alone
+
+
+def test_an_encoder_with_a_head_says_what_fits_and_the_switch_moves_it(screen, opened):
+    shown = screen("attention", model="folder:filler")
+    assert any("What fits here" in body for body in shown.html)
+    shown.app.toggle(key="causal").set_value(True).run()
+    assert shown.calm()
+    assert np.array_equal(np.isnan(shown.map), ~np.tri(5, dtype=bool))
+    assert all(row["before"] is not None for row in shown.bars())
+
+
+@pytest.mark.parametrize("page", ["home", "attention"])
+def test_a_decoder_reads_its_own_text(screen, opened, page):
+    shown = screen(page, model="folder:writer", text="the cat sits")
+    assert shown.calm()
+    assert np.array_equal(np.isnan(shown.map), ~np.tri(len(shown.map), dtype=bool))
+    assert len(shown.bars()) >= 5
+    assert not [box for box in shown.app.text_input if box.key == "bar-target-text"]
+
+
+def test_the_choice_is_fitted_to_the_next_model(screen, opened):
+    shown = screen("attention", stream="cross", layer="3", head="4")
+    shown.app.radio(key="bar-model").set_value("folder:writer").run()
+    assert shown.calm()
+    assert dict(shown.app.query_params.items())["stream"] == "decoder"
+    assert any("no cross attention" in note for note in shown.said("note"))
+
+
+def test_a_damaged_model_is_told_and_another_can_be_chosen(screen, opened):
+    shown = screen("attention", model="folder:damaged")
+    assert shown.calm()
+    assert "safetensors" in shown.said("trouble")[0]
+    assert str(opened) not in "".join(shown.html)
+    shown.app.radio(key="bar-model").set_value("classroom").run()
+    assert not shown.said("trouble")
+
+
+def test_a_model_beyond_the_budget_is_refused_before_it_is_read(screen, opened, monkeypatch):
+    monkeypatch.setenv("LOOKBACK_MODEL_BYTES", "100")
+    shutil.copytree(opened / "reader", opened / "large", dirs_exist_ok=True)
+    shown = screen("attention", model="folder:large")
+    assert "of weights" in shown.said("trouble")[0]
+
+
+def test_every_offered_model_is_in_the_list_by_name(screen, opened):
+    options = screen("attention").app.radio(key="bar-model").options
+    assert {"reader", "filler", "writer"} <= set(options)

@@ -1,0 +1,337 @@
+"""The shape of the repository, held by reading it: import directions, dangerous calls, dependencies, what lies where.
+
+Each rule is a function from text to a list of complaints, and each is shown a violation, for a rule that cannot fail holds nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib.metadata import packages_distributions
+
+import pytest
+
+from tests.repository import ROOT, clean, files, read, sources
+
+TOP = {"README.md", "requirements.txt", "app.py", "pages", "core", "assets", "tests", "Makefile", "LICENSE", "NOTICE"}
+TOP |= {"pyproject.toml"}  # tool configuration; dotfiles are free
+
+VOCABULARY = ("core.errors", "core.request", "core.trace")
+COMMANDS = ("core.model.training", "core.model.evaluate", "core.model.teacher")
+MAY_IMPORT = {  # layer → what of ours it may import, beside itself and the vocabulary
+    **dict.fromkeys(VOCABULARY, ()),
+    "core": ("core.engine",),
+    "core.model": (),
+    "core.engine": ("core.model",),
+    "core.analysis": (),
+    "core.figures": ("core.analysis",),
+    "core.export": ("core.analysis",),
+    "core.ui": ("core",),
+    "pages": ("core.ui", "core.figures", "core.analysis", "core.export"),
+    "app": ("core.ui",),
+    **dict.fromkeys(COMMANDS, ("core.model", "core.engine", "core.analysis")),
+}
+LIVES_IN = {
+    "torch": ("core.model", "core.engine"),
+    "transformers": ("core.engine", *COMMANDS),
+    "streamlit": ("core.ui", "pages", "app"),
+    "starlette": ("core.ui", "pages", "app"),
+}
+DANGEROUS = {
+    "innerHTML": "text becomes markup; use textContent",
+    "outerHTML": "text becomes markup; use textContent",
+    "insertAdjacentHTML": "text becomes markup; use textContent",
+    "document.write": "text becomes markup; use textContent",
+    "unsafe_allow_html": "text becomes markup",
+    "allow_pickle=True": "a file could run code",
+    "weights_only=False": "a file could run code",
+    "trust_remote_code=True": "a model could run code",
+    "torch.load(": "a file could run code; read safetensors",
+}
+RUNS_CODE = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+OUTSIDE = "." + "./shared"  # a folder that only developers have
+
+
+def module_of(path: str) -> str:
+    """core/model/__init__.py → core.model."""
+    return path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+
+
+def within(module: str, *parents: str) -> bool:
+    return any(module == parent or module.startswith(parent + ".") for parent in parents)
+
+
+def home(name: str) -> str:
+    """Where a name that `core` re-exports really lives: load → core.engine. Other names stay in core."""
+    from core import _HOME
+
+    return _HOME.get(name, "core")
+
+
+def imports(path: str, source: str) -> Iterator[tuple[int, str]]:
+    """(line, dotted module) of every import, at any depth of the file, by statement or by importlib with a literal."""
+    package = module_of(path) if path.endswith("__init__.py") else module_of(path).rpartition(".")[0]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*above, *(node.module or "").split(".")]).rstrip(".")
+            for alias in node.names:
+                inner = f"{base}.{alias.name}"
+                spot = ROOT / inner.replace(".", "/")
+                is_module = spot.with_suffix(".py").is_file() or (spot.is_dir() and within(base, "core", "pages", "tests"))
+                yield node.lineno, inner if is_module else home(alias.name) if base == "core" else base
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if called in ("import_module", "__import__") and isinstance(node.args[0].value, str):
+                yield node.lineno, node.args[0].value
+
+
+# The rules
+
+
+def wrong_imports(path: str, source: str) -> list[str]:
+    """DESIGN: imports go one way; torch stops at the engine, Streamlit starts at the ui; commands are imported by nothing."""
+    me = module_of(path)
+    layer = max((name for name in MAY_IMPORT if me == name or (name != "core" and within(me, name))), key=len, default=None)
+    if layer is None:
+        return [f"{path}: has no place in the layout of the repository"]
+    allowed = (*MAY_IMPORT[layer], *VOCABULARY, *(() if layer == "core" else (layer,)))
+    complaints = []
+    for line, other in imports(path, source):
+        if within(other, "core", "pages", "tests", "app"):
+            fine = within(other, *allowed)
+            if within(other, *COMMANDS):
+                fine = within(me, *COMMANDS)
+            if not fine:
+                complaints.append(f"{path}:{line}: {layer} may not import {other}")
+        elif (homes := LIVES_IN.get(other.partition(".")[0])) and not within(me, *homes):
+            complaints.append(f"{path}:{line}: {other} may be imported in {', '.join(homes)} only")
+    return complaints
+
+
+def dangerous(path: str, source: str) -> list[str]:
+    """Words and calls by which outside text or files could run code."""
+    lines = enumerate(source.splitlines(), 1)
+    found = [f"{path}:{n}: {word}: {why}" for n, line in lines for word, why in DANGEROUS.items() if word in line]
+    if path.endswith(".py"):
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("eval", "exec"):
+                found.append(f"{path}:{node.lineno}: {node.func.id}(): outside text could run code")
+        found += [f"{path}:{n}: {name} runs code" for n, name in imports(path, source) if name.split(".")[0] in RUNS_CODE]
+    return found
+
+
+def outside_reads(path: str, source: str) -> list[str]:
+    """Nothing may reach for a folder beside the repository."""
+    pattern = re.compile(re.escape(OUTSIDE) + r"|/\s*[\"']shared[\"']")
+    return [f"{path}:{n}: reaches outside" for n, line in enumerate(source.splitlines(), 1) if pattern.search(line)]
+
+
+def thick(path: str, source: str, most: int = 100) -> list[str]:
+    count = len(source.splitlines())
+    return [f"{path}: {count} lines, a page has {most} at most"] if count > most else []
+
+
+def shadows(names: Iterable[str], packages: Iterable[str]) -> list[str]:
+    """core/ui comes first on sys.path when the app runs: no module there may hide a package that someone imports."""
+    return [f"core/ui/{name} hides the package {name}" for name in sorted(set(names) & set(packages))]
+
+
+def misplaced(paths: Iterable[str]) -> list[str]:
+    tops = {path.split("/")[0] for path in paths}
+    return [f"{top}: not a name for the top of the repository" for top in sorted(tops - TOP) if not top.startswith(".")]
+
+
+def pins(text: str) -> tuple[set[str], set[str], list[str]]:
+    """(packages that running needs, packages for tests or kept apart, complaints) of a requirements.txt."""
+    running: set[str] = set()
+    other: set[str] = set()
+    complaints = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if apart := re.match(r"# (?:peer|by hand): ((?:\S+==\S+ +)+)\w", line):
+            other |= {canonical(pin.split("==")[0]) for pin in apart[1].split()}
+        elif line.strip() and not line.startswith("#"):
+            found = re.fullmatch(r"([A-Za-z0-9._-]+)==[0-9][0-9A-Za-z.!]*\s+# (test only: )?\S.{7,}", line)
+            if not found:
+                complaints.append(f"requirements.txt:{number}: “{line}” is not “name==release  # why”")
+            elif found[2]:
+                other.add(canonical(found[1]))
+            else:
+                running.add(canonical(found[1]))
+    return running, other, complaints
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def undeclared(path: str, source: str, declared: set[str]) -> list[str]:
+    """Imports from the package index that requirements.txt does not list."""
+    ours = {"core", "pages", "tests", "app", *sys.stdlib_module_names}
+    complaints = []
+    for line, name in imports(path, source):
+        top = name.split(".")[0]
+        if top not in ours and not declared & {canonical(each) for each in distributions().get(top, [top])}:
+            complaints.append(f"{path}:{line}: {top} is not in requirements.txt (or only among what tests need)")
+    return complaints
+
+
+@cache
+def distributions() -> dict[str, list[str]]:
+    return dict(packages_distributions())
+
+
+# The repository, held to the rules
+
+
+def test_imports_go_one_way() -> None:
+    clean(line for path in sources("core/", "pages/", "app.py") for line in wrong_imports(path, read(path)))
+
+
+def test_no_outside_text_or_file_can_run_code() -> None:
+    spots = [*sources("core/", "pages/", "app.py"), *sources("assets/", "core/", suffix=(".js", ".css", ".html", ".svg"))]
+    clean(line for path in spots for line in dangerous(path, read(path)))
+
+
+def test_nothing_reads_outside_the_repository() -> None:
+    spots = [*sources("core/", "pages/", "app.py", "tests/", ".ci/"), *sources("", suffix=(".toml", "Makefile", ".ci/run"))]
+    clean(line for path in spots for line in outside_reads(path, read(path)))
+
+
+def test_pages_are_thin() -> None:
+    clean(line for path in sources("pages/") for line in thick(path, read(path)))
+
+
+def test_no_module_of_the_ui_hides_a_package() -> None:
+    names = {path.split("/")[2].removesuffix(".py") for path in sources("core/ui/")} - {"__init__"}
+    clean(shadows(names, {*distributions(), *sys.stdlib_module_names, "core", "pages", "tests", "assets"}))
+
+
+def test_the_top_level_holds_only_what_it_should() -> None:
+    clean(misplaced(files()))
+
+
+def test_dependencies_are_pinned_and_explained() -> None:
+    clean(pins(read("requirements.txt"))[2])
+
+
+def test_every_import_is_a_declared_dependency() -> None:
+    running, other, _ = pins(read("requirements.txt"))
+    commands = tuple(name.replace(".", "/") for name in COMMANDS)
+    clean(
+        line
+        for path in sources("core/", "pages/", "app.py", "tests/")
+        for line in undeclared(path, read(path), running | other if path.startswith(("tests/", *commands)) else running)
+    )
+
+
+def test_import_core_is_light() -> None:
+    code = (
+        "import sys, time; begin = time.perf_counter(); import core; print(time.perf_counter() - begin,"
+        " *(name for name in ('torch', 'numpy', 'streamlit', 'transformers', 'pandas') if name in sys.modules))"
+    )
+    seconds = []
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+        time, *heavy = done.stdout.split()
+        assert not heavy, f"import core loads {', '.join(heavy)}"
+        seconds.append(float(time))
+    assert min(seconds) < 0.3, f"import core took {min(seconds):.2f} s at best"
+
+
+# The rules, each shown a violation
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("core/request.py", "import core.engine"),
+        ("core/errors.py", "from core import load"),
+        ("core/model/attention.py", "from core.engine.probe import Probe"),
+        ("core/model/attention.py", "from ..engine import probe"),
+        ("core/model/attention.py", "from core.model.training import collate"),
+        ("core/engine/lens.py", "def late():\n    from core.analysis import changes"),
+        ("core/engine/lens.py", "import core.model.evaluate"),
+        ("core/engine/lens.py", "import streamlit as st"),
+        ("core/analysis/attention.py", "import torch"),
+        ("core/analysis/attention.py", "from core.figures.theme import Theme"),
+        ("core/figures/heatmap.py", "import importlib\nimportlib.import_module('core.engine')"),
+        ("core/figures/heatmap.py", "from core.ui import bar"),
+        ("core/figures/heatmap.py", "import streamlit.components.v2"),
+        ("core/ui/models.py", "import torch.nn.functional as F"),
+        ("core/ui/models.py", "from core.model import training"),
+        ("core/ui/models.py", "import pages.home"),
+        ("core/utilities.py", "import os"),
+        ("pages/home.py", "from core import load"),
+        ("pages/home.py", "from core import engine"),
+        ("pages/home.py", "import core.model.transformer"),
+        ("pages/home.py", "import transformers"),
+        ("app.py", "from core.engine import load"),
+    ],
+)
+def test_a_wrong_import_is_seen(path: str, source: str) -> None:
+    assert wrong_imports(path, source)
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("core/__init__.py", "from core.engine import load as load\nfrom core.request import Request"),
+        ("core/request.py", "from core.errors import MaskError"),
+        ("core/model/training.py", "import torch\nfrom core.model import corpus\nfrom core.engine import load"),
+        ("core/model/evaluate.py", "from core.model.training import collate"),
+        ("core/engine/lens.py", "import torch\nfrom core.model.attention import Probe\nfrom . import probe"),
+        ("core/figures/heatmap.py", "import numpy\nfrom core.analysis import changes\nfrom core import Stream"),
+        ("core/ui/models.py", "import streamlit\nfrom core import load\nfrom core.engine import shipped"),
+        ("pages/home.py", "import streamlit\nfrom core import Stream\nfrom core.ui import bar\nfrom core.errors import LensError"),
+        ("app.py", "import streamlit\nfrom core.ui.warm import warm"),
+    ],
+)
+def test_a_right_import_is_let_through(path: str, source: str) -> None:
+    assert wrong_imports(path, source) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        *((path, f"x = {word}") for path in ("assets/a.js",) for word in DANGEROUS),
+        ("core/a.py", "np.load(path, allow_pickle=True)"),
+        ("core/a.py", "import pickle"),
+        ("core/a.py", "from joblib import load"),
+        ("pages/a.py", "eval('1 + 1')"),
+    ],
+)
+def test_a_dangerous_call_is_seen(path: str, source: str) -> None:
+    assert dangerous(path, source)
+    assert dangerous(path, "model.eval()\ntext.content = 1\n") == []
+
+
+def test_reads_outside_thick_pages_and_stray_names_are_seen() -> None:
+    assert outside_reads("core/a.py", f"open('{OUTSIDE}/data/a.tsv')")
+    assert outside_reads("core/a.py", "ROOT.parent / " + "'shared' / 'data'")
+    assert outside_reads("core/a.py", "shared = Runs(); from core.ui.runs import shared") == []
+    assert thick("pages/a.py", "\n" * 101)
+    assert thick("pages/a.py", "\n" * 100) == []
+    assert shadows({"click", "bar"}, {"click", "numpy"}) == ["core/ui/click hides the package click"]
+    assert misplaced(["core/a.py", "setup.py", ".ci/run"]) == ["setup.py: not a name for the top of the repository"]
+
+
+@pytest.mark.parametrize("line", ["numpy  # arrays of traces", "numpy>=2  # arrays of traces", "numpy==2.4.6", "numpy==2.4.6  # x"])
+def test_a_loose_or_unexplained_pin_is_seen(line: str) -> None:
+    assert pins(line)[2]
+
+
+def test_an_undeclared_import_is_seen() -> None:
+    running, other, complaints = pins(
+        "numpy==2.4.6  # arrays of traces\npytest==9.2.0  # test only: runs the tests\n# peer: bertviz==1.4.1   a view\n"
+    )
+    assert (running, other, complaints) == ({"numpy"}, {"pytest", "bertviz"}, [])
+    assert undeclared("core/a.py", "import numpy as np\nimport json\nfrom core import load", running) == []
+    assert undeclared("core/a.py", "import pytest", running)
+    assert undeclared("core/a.py", "def f():\n    import no_such_package", running)
