@@ -13,7 +13,7 @@ import torch
 from core import Sampling
 from tests.bench.measure import line, pairs
 
-STEPS = 64
+STEPS, PROMPT = 64, 32
 
 
 def report() -> Iterator[str]:
@@ -28,7 +28,7 @@ def one(name: str, count: int = 5) -> Iterator[str]:
     lens, plain = pair(name)
     lens_ends = lens.backend.model.config.eos_token_id
     seed = torch.Generator().manual_seed(3)
-    prompt = torch.randint(10, 7000, (16,), generator=seed).tolist()
+    prompt = torch.randint(10, 7000, (PROMPT,), generator=seed).tolist()
     texts: dict[str, Any] = {"ids": prompt, "target_ids": []} if name == "marian" else {"ids": prompt}
     keeping, nothing = lens.request(**texts), lens.request(**texts, keep=())
     greedy = Sampling(temperature=0.0)
@@ -37,7 +37,7 @@ def one(name: str, count: int = 5) -> Iterator[str]:
         return [step.choice.id for step in lens.generate(request, greedy, STEPS)]
 
     def each_anew() -> list[int]:
-        request = nothing
+        request = keeping
         for _ in range(STEPS):
             request = request.append(lens.run(request).next_tokens(1)[0].id)
         return list(request.target[-STEPS:])
