@@ -8,12 +8,16 @@ from __future__ import annotations
 import argparse
 import math
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
 from torch import Tensor
 
 from core.model import corpus, induction, recall, weights
@@ -22,7 +26,7 @@ from core.model.ngrams import Ngrams
 from core.model.scores import alignment_error, bleu, chrf
 from core.model.training import Example, collate, continuations, padded
 from core.model.transformer import Transformer
-from core.model.vocabulary import END, PAD, START, Vocabulary
+from core.model.vocabulary import END, MASK, PAD, START, Vocabulary
 
 CUTS = 2  # how often each held-out sentence is cut, each time elsewhere
 UNSEEN = (  # no sentence of the training part begins like these; `unseen_rows` counts
@@ -85,11 +89,14 @@ class Shipped:
     @torch.inference_mode()
     def next_logits(self, source: Sequence[int], target: Sequence[int]) -> Tensor:
         """[vocab] after `target`, which begins with the start token."""
-        return self.model(torch.tensor([source]), torch.tensor([target])).logits[0, -1]
+        read = torch.tensor([source]) if self.model.config.reads else None
+        return self.model(read, torch.tensor([target])).logits[0, -1]
 
     @torch.inference_mode()
     def write(self, texts: Sequence[str], limit: int = 40) -> list[str]:
         """The greedy output for each source text, all at once."""
+        if not self.model.config.reads:
+            return [self.write_on(text, limit) for text in texts]
         source = padded([self.source(text) for text in texts])
         allowed = source != PAD
         ids = torch.full((len(texts), 1), START)
@@ -103,6 +110,17 @@ class Shipped:
             alive &= given[:, 0] != END
         rows = [row[1:].tolist() for row in ids]
         return [self.vocabulary.decode(row[: row.index(END)] if END in row else row) for row in rows]
+
+    @torch.inference_mode()
+    def write_on(self, text: str, limit: int = 40) -> str:
+        """What a decoder alone adds to a text, greedily."""
+        given = [START, *self.vocabulary.encode(text)]
+        ids, past, new = list[int](), None, given
+        while len(ids) < limit and (not ids or ids[-1] != END):
+            output = self.model(None, torch.tensor([new]), past=past)
+            past, new = output.past, [int(output.logits[0, -1].argmax())]
+            ids += new
+        return self.vocabulary.decode(ids[: ids.index(END)] if END in ids else ids)
 
     def next_words(self, source: str, target: str = "", k: int = 3) -> list[tuple[str, float]]:
         """The `k` likeliest first pieces, each completed greedily to a word, with its pieces' joint probability."""
@@ -130,7 +148,8 @@ class Shipped:
         for begin in range(0, len(order), rows):
             group = order[begin : begin + rows]
             source, given, wanted = collate([examples[i] for i in group], self.about["source_end"])
-            logits = self.model(source, given, source != PAD).logits
+            reads = self.model.config.reads
+            logits = (self.model(source, given, source != PAD) if reads else self.model(None, given)).logits
             nats = torch.nn.functional.cross_entropy(logits.mT, wanted, ignore_index=PAD, reduction="none")
             for i, value in zip(group, nats.sum(-1).tolist(), strict=True):
                 result[i] = value
@@ -243,6 +262,32 @@ def measure_alignment(shipped: Shipped, report: Report) -> None:
     report.shown.append((f"Where the best head (layer {layer + 1}, head {head + 1}) looks", [(english, looks)]))
 
 
+FILMED = 60  # aligned sentences by which each snapshot is scored
+
+
+def film(folder: Path) -> list[dict[str, str]]:
+    """A row for each snapshot of a translator: its step, its loss on aligned sentences never trained on (nats a piece), and
+    the alignment error rate of every cross-attention head."""
+    shipped = Shipped.load(folder)
+    rows = [line.split("\t") for line in corpus.read(ALIGNMENTS)[:FILMED]]
+    truth: list[Links] = [{(int(i), int(j)) for i, j in (link.split("-") for link in row[2].split())} for row in rows]
+    examples = [(shipped.vocabulary.encode(row[0]), shipped.vocabulary.encode(row[1])) for row in rows]
+    pieces = sum(len(target) + 1 for _, target in examples)
+    tensors = load_file(folder / "snapshots.safetensors")
+    found = []
+    for step in sorted({int(name.partition(".")[0]) for name in tensors}):
+        state = {name: tensors[f"{step}.{name}"].float() for name in shipped.model.state_dict()}
+        shipped.model.load_state_dict(state)
+        maps = [cross_attention(shipped, row[0], row[1]) for row in rows]
+        row = {"step": str(step), "loss": f"{sum(shipped.losses(examples)) / pieces:.4f}"}
+        for layer in range(shipped.model.config.decoder_layers):
+            for head in range(shipped.model.config.heads):
+                error = alignment_error([links(one[layer][head]) for one in maps], truth)
+                row[f"error {layer}.{head}"] = f"{error:.4f}"
+        found.append(row)
+    return found
+
+
 class Watch:
     """A probe that keeps the weights of every attention, in order."""
 
@@ -279,7 +324,129 @@ def links(found: Tensor) -> Links:
     return {(i, j) for j, i in enumerate(found.argmax(-1).tolist())}
 
 
-MEASURES = {"continue": measure_continue, "translate": measure_translate}
+# --- a decoder alone, an encoder alone --------------------------------------------------------------------------------
+
+
+@torch.inference_mode()
+def attention_of(model: Transformer, source: Tensor | None, target: Tensor | None) -> Tensor:
+    """The patterns of a stack alone, for rows [row, position] without padding: [layer, row, head, query, key]."""
+    maps: list[Tensor] = []
+
+    class All:
+        def attend(self, call: AttentionCall) -> tuple[Tensor, Tensor]:
+            output, weights = call.owner(call.mask)
+            maps.append(weights)
+            return output, weights
+
+    model(source, target, probe=All())
+    return torch.stack(maps)
+
+
+def best_head(scores: Tensor) -> tuple[int, int]:
+    """(layer, head) of the highest of scores [layer, head]."""
+    layer, head = divmod(int(scores.argmax()), scores.shape[1])
+    return layer, head
+
+
+RANDOM_ROWS, RANDOM_LENGTH = 32, 20  # sequences of random pieces, said twice
+
+
+def measure_write(shipped: Shipped) -> Report:
+    """Held-out perplexity beside a trigram model's, the previous-token and the induction head, prompts continued."""
+    report, vocabulary, model = Report(), shipped.vocabulary, shipped.model
+    train, held_out = corpus.english("train"), corpus.english("held-out")
+    rows = [ids for ids in vocabulary.encode_all(held_out) if 0 < len(ids) < model.config.max_tokens]
+    ours = sum(shipped.losses([([], ids) for ids in rows]))
+    trigram = Ngrams(([*ids, END] for ids in vocabulary.encode_all(train)), len(vocabulary), START)
+    theirs = sum(trigram.loss([], [*ids, END]) for ids in rows)
+    pieces = sum(len(ids) + 1 for ids in rows)
+    words = sum(len(vocabulary.decode(ids).split(" ")) + 1 for ids in rows)
+    numbers = report.numbers
+    numbers["held-out sentences"] = len(rows)
+    for unit, count in (("piece", pieces), ("word", words)):
+        numbers[f"perplexity per {unit}"] = math.exp(ours / count)
+        numbers[f"perplexity per {unit}, trigram with backoff"] = math.exp(theirs / count)
+    long = [ids[:8] for ids in rows if len(ids) >= 8][:200]
+    ids = torch.tensor([[START, *row] for row in long])
+    query = torch.arange(2, ids.shape[1])
+    previous = attention_of(model, None, ids)[..., query, query - 1].mean((1, 3))
+    rng = np.random.default_rng(2022)
+    usual = np.unique(np.concatenate([np.array(row) for row in rows]))
+    drawn = np.stack([rng.permutation(usual)[:RANDOM_LENGTH] for _ in range(RANDOM_ROWS)])
+    twice = torch.from_numpy(np.concatenate([np.full((RANDOM_ROWS, 1), START), drawn, drawn], 1))
+    query = torch.arange(RANDOM_LENGTH + 1, 2 * RANDOM_LENGTH)
+    again = attention_of(model, None, twice)[..., query, query - RANDOM_LENGTH + 1].mean((1, 3))
+    with torch.inference_mode():
+        nats = F.cross_entropy(model(None, twice).logits[:, :-1].mT, twice[:, 1:], reduction="none")
+    for name, scores in (("previous-token", previous), ("induction", again)):
+        layer, head = best_head(scores)
+        numbers[f"{name} score, best head"] = float(scores.max())
+        numbers[f"{name} head: layer"], numbers[f"{name} head: head"] = layer + 1, head + 1
+    numbers["loss on random pieces, first time"] = float(nats[:, :RANDOM_LENGTH].mean())
+    numbers["loss on random pieces, second time"] = float(nats[:, RANDOM_LENGTH + 1 :].mean())
+    for source in ("gen ai is", "gen ai is interesting"):
+        numbers[f'p("{WANTED[source]}") after "{source}"'] = dict(shipped.next_words("", source)).get(WANTED[source], 0.0)
+    report.shown.append(("Prompts not in the training text, continued greedily", unseen_rows(shipped, UNSEEN, train)))
+    return report
+
+
+WANTED = {"gen ai is": "interesting", "gen ai is interesting": "domain"}
+HIDDEN = 0.15
+BLANKS = (
+    "the <mask> cat sleeps on the red sofa", "the teacher explains the <mask> slowly", "gen ai is <mask>",
+    "the students are writing a <mask> about animals", "she drinks <mask> with milk every morning",
+    "the little girl reads a <mask> in the garden", "it is <mask> and my shoes are wet", "my brother does not <mask> cold soup",
+)  # fmt: skip
+
+
+def fill(shipped: Shipped, text: str, k: int = 3) -> list[tuple[str, float]]:
+    """The likeliest pieces for the one <mask> in a text, with their probability."""
+    before, after = (part.strip() for part in text.split("<mask>"))
+    ids = [*(shipped.vocabulary.encode(before) if before else []), MASK, *(shipped.vocabulary.encode(after) if after else [])]
+    with torch.inference_mode():
+        logits = shipped.model(torch.tensor([[*ids, *[END] * shipped.about["source_end"]]])).logits[0, ids.index(MASK)]
+    best = logits.softmax(-1).topk(k)
+    pairs = zip(best.values.tolist(), best.indices.tolist(), strict=True)
+    return [(shipped.vocabulary.piece(id).strip(), chance) for chance, id in pairs]
+
+
+@torch.inference_mode()
+def measure_fill(shipped: Shipped) -> Report:
+    """Masked accuracy and perplexity on held-out sentences, beside always guessing the commonest piece; blanks filled."""
+    report, vocabulary, model = Report(), shipped.vocabulary, shipped.model
+    common: Counter[int] = Counter(id for ids in vocabulary.encode_all(corpus.english("train")) for id in ids)
+    guess = common.most_common(1)[0][0]
+    rng = np.random.default_rng(0)
+    right = top = guessed = asked_in_all = 0
+    nats = 0.0
+    rows = [ids for ids in vocabulary.encode_all(corpus.english("held-out")) if 0 < len(ids) < model.config.max_tokens]
+    for ids in rows:
+        asked = rng.random(len(ids)) < HIDDEN
+        asked[rng.integers(len(ids))] = True
+        places = torch.from_numpy(np.flatnonzero(asked))
+        wanted = torch.tensor(ids)[places]
+        shown = torch.tensor([[*np.where(asked, MASK, ids).tolist(), *[END] * shipped.about["source_end"]]])
+        logits = model(shown).logits[0, places]
+        best = logits.topk(5).indices
+        right += int((best[:, 0] == wanted).sum())
+        top += int((best == wanted[:, None]).sum())
+        guessed += int((wanted == guess).sum())
+        nats += float(F.cross_entropy(logits, wanted, reduction="sum"))
+        asked_in_all += len(wanted)
+    numbers = report.numbers
+    numbers["held-out sentences"], numbers["masked pieces"] = len(rows), asked_in_all
+    numbers["masked accuracy"] = right / asked_in_all
+    numbers["masked accuracy, among the first five"] = top / asked_in_all
+    numbers["masked accuracy of the commonest piece"] = guessed / asked_in_all
+    numbers["perplexity of a masked piece"] = math.exp(nats / asked_in_all)
+    filled = [(text, ", ".join(f"{piece} {chance:.3f}" for piece, chance in fill(shipped, text))) for text in BLANKS]
+    report.shown.append(("Blanks, with the likeliest pieces", [(text.replace("<mask>", "▢"), said) for text, said in filled]))
+    return report
+
+
+MEASURES = {
+    "continue": measure_continue, "translate": measure_translate, "write": measure_write, "fill": measure_fill,
+}  # fmt: skip
 MACHINES = {"recall": recall, "induction": induction}  # folders so named, or so and "-…": they bring numbers and card
 
 
@@ -309,6 +476,8 @@ DATA = {
         "learnt from another model's output, mistakes included, and is scored against that teacher, not against people. "
     ),
 }
+DATA["write"] = DATA["continue"] + "One sentence in five comes twice, with another in between. "
+DATA["fill"] = DATA["continue"]
 SPLIT = (
     "Held out: one sentence in a hundred by a hash of its English, so that the split never moves, and reserved ones."
 )
@@ -323,7 +492,19 @@ LIMITS = {
         "idiomatic speech too. Not a tool for translating anything that matters."
     ),
 }
+LIMITS["write"] = LIMITS["fill"] = LIMITS["continue"]
 METHOD = {
+    "write": (
+        "Each held-out sentence from its first word to its end. A word's perplexity counts the end as a word. The trigram "
+        "model (interpolated Kneser–Ney, same pieces) was trained on the same sentences. Previous-token score: mean "
+        "attention from a piece to the one before, in held-out sentences. Induction score (Olsson et al. 2022): in "
+        f"{RANDOM_ROWS} rows of {RANDOM_LENGTH} random pieces said twice, mean attention from a piece of the second half to "
+        "the one after its first occurrence."
+    ),
+    "fill": (
+        f"In each held-out sentence {HIDDEN:.0%} of the pieces, at least one, are masked at seeded places, all shown as the "
+        "mask; how often the likeliest piece is the right one."
+    ),
     "continue": (
         f"Each held-out sentence is cut at {CUTS} seeded places with something left to say; the loss is that of the rest, "
         "its end token included, given the beginning. A word's perplexity counts the end as a word. The trigram model "
@@ -374,6 +555,19 @@ By `python -m core.model.evaluate {name}`. {METHOD[task]}
 {report.text()}"""
 
 
+def curve(folder: Path, points: int = 8) -> str:
+    """The learning curve as a table: some rows of training.csv, ever wider apart, the last among them."""
+    rows = recall.read_rows(folder / "training.csv")
+    at = sorted({round(place) for place in np.geomspace(1, len(rows), min(points, len(rows))).tolist()})
+    lines = ["", "### Learning curve", "", "| step | tokens, M | loss in training | held-out loss |", "|---|---|---|---|"]
+    for place in at:
+        row = rows[place - 1]
+        lines.append(
+            f"| {int(row['step']):,} | {int(row['tokens']) / 1e6:.1f} | {row['loss']} | {row['held_out_loss']} |"
+        )
+    return "\n".join([*lines, "", "In nats a piece; the loss in training is that of label smoothing and dropout.", ""])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure a shipped model on text it never saw.")
     parser.add_argument("name", help="a folder under assets/weights, or a path")
@@ -389,7 +583,11 @@ def main() -> None:
     elif options.card:
         shipped = Shipped.load(folder)
         parameters = sum(parameter.numel() for parameter in shipped.model.parameters())
-        weights.write(folder / "CARD.md", card({**shipped.about, "parameters": parameters}, report))
+        about = {**shipped.about, "parameters": parameters}
+        if (folder / "snapshots.safetensors").is_file():
+            recall.write_rows(folder / "scores.csv", film(folder))
+            about["note"] = "weights kept on the way are in snapshots.safetensors, what was measured with each in scores.csv."
+        weights.write(folder / "CARD.md", card(about, report) + curve(folder))
 
 
 if __name__ == "__main__":

@@ -23,13 +23,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from core.model import corpus, weights
 from core.model.attention import AttentionCall
 from core.model.transformer import Config, Transformer
-from core.model.vocabulary import END, PAD, START, Vocabulary
+from core.model.vocabulary import END, MASK, PAD, SPECIALS, START, Vocabulary
 
 RUNS = weights.ROOT / "runs"
 
@@ -44,12 +44,14 @@ class Recipe:
 
     rate rises over `warm_up` steps, stays, and falls to zero over the last `decay` share of the steps: until the fall
     begins, a run may still be given more or fewer steps. batch counts tokens, padding included. average: decay of the
-    running mean of the weights, which is what ships.
+    running mean of the weights, which is what ships. tokenizer: the shipped model whose pieces it shares, "" for its own.
+    again: share of the texts that come twice with another in between ("write"). hidden: share of the pieces masked
+    ("fill"). snapshots: how many sets of weights are kept on the way, ever wider apart.
     """
 
     name: str
     says: str
-    task: str  # "continue" | "translate"
+    task: str  # "continue" | "translate" | "write" | "fill"
     licence: str
     steps: int
     shape: dict[str, Any] = field(default_factory=dict)  # Config, but for the vocabulary
@@ -64,6 +66,10 @@ class Recipe:
     clip: float = 1.0
     average: float = 0.998
     seed: int = 0
+    tokenizer: str = ""
+    again: float = 0.0
+    hidden: float = 0.2
+    snapshots: int = 0
 
 
 RECIPES = {
@@ -88,6 +94,46 @@ RECIPES = {
             shape={"kind": "encoder-decoder"},
             pieces=6000,
             smoothing=0.1,
+        ),
+        Recipe(
+            name="translator-small",
+            says="the translator's smaller twin, kept at many steps of its training: watch cross-attention align",
+            task="translate",
+            licence="MIT; data: WordNet 3.0 licence and MIT",
+            steps=3000,
+            rate=3e-3,
+            warm_up=200,
+            shape={"kind": "encoder-decoder", "d_model": 64, "d_ff": 256, "encoder_layers": 2, "decoder_layers": 2},
+            smoothing=0.1,
+            tokenizer="translator",
+            snapshots=16,
+        ),
+        Recipe(
+            name="writer",
+            says="writes English on from any beginning: a decoder alone",
+            task="write",
+            licence="MIT; data: WordNet 3.0 licence and MIT",
+            steps=2400,
+            rate=3e-3,
+            warm_up=200,
+            batch=5000,
+            shape={"kind": "decoder", "d_model": 128, "d_ff": 512, "encoder_layers": 0, "decoder_layers": 4,
+                   "positions": "rotary"},
+            source_end=False,
+            tokenizer="classroom",
+            again=0.2,
+        ),
+        Recipe(
+            name="filler",
+            says="fills in masked words of English: an encoder alone",
+            task="fill",
+            licence="MIT; data: WordNet 3.0 licence and MIT",
+            steps=2400,
+            rate=3e-3,
+            warm_up=200,
+            batch=5000,
+            shape={"kind": "encoder", "d_model": 128, "d_ff": 512, "encoder_layers": 4, "decoder_layers": 0},
+            tokenizer="classroom",
         ),
     )
 }
@@ -129,6 +175,40 @@ def translations(pairs: Sequence[tuple[str, str]], vocabulary: Vocabulary, limit
     """Each pair once per epoch."""
     examples = encoded(pairs, vocabulary, limit)
     return lambda n: examples
+
+
+def writings(texts: Sequence[str], vocabulary: Vocabulary, seed: int, limit: int, again: float = 0.0) -> Epoch:
+    """Each text once per epoch, to be written from its first word on; a share comes as text, another text, text again, for
+    only what comes again teaches a decoder to look for what followed the last time."""
+
+    def epoch(n: int) -> list[Example]:
+        rng = np.random.default_rng([seed, n])
+        said = [vary(text, rng) for text in texts]
+        twice, other = rng.random(len(said)) < again, rng.integers(len(said), size=len(said))
+        lines = [f"{t} {said[j]} {t}" if double else t for t, double, j in zip(said, twice, other, strict=True)]
+        return [([], ids) for ids in vocabulary.encode_all(lines) if 0 < len(ids) < limit]
+
+    return epoch
+
+
+def fillings(texts: Sequence[str], vocabulary: Vocabulary, seed: int, limit: int, hidden: float) -> Epoch:
+    """Each text once per epoch as (what is shown, what is wanted): a share of its pieces is asked for, PAD elsewhere. Of
+    those, 8 in 10 are shown as the mask, one as any piece, one as it is (Devlin et al. 2019, §3.1)."""
+
+    def epoch(n: int) -> list[Example]:
+        rng = np.random.default_rng([seed, n])
+        found: list[Example] = []
+        for ids in vocabulary.encode_all([vary(text, rng) for text in texts]):
+            if not 0 < len(ids) < limit:
+                continue
+            asked = rng.random(len(ids)) < hidden
+            asked[rng.integers(len(ids))] = True
+            how, any_piece = rng.random(len(ids)), rng.integers(len(SPECIALS), len(vocabulary), size=len(ids))
+            shown = np.where(how < 0.8, MASK, np.where(how < 0.9, any_piece, ids))
+            found.append((np.where(asked, shown, ids).tolist(), np.where(asked, ids, PAD).tolist()))
+        return found
+
+    return epoch
 
 
 def encoded(
@@ -193,9 +273,14 @@ def loss_of(
     """Cross-entropy in nats per target token, and the number of those tokens."""
     source, given, wanted = batch
     allowed = source != PAD
+    if not model.config.writes:
+        wanted = wanted.masked_fill(wanted == END, PAD)  # an encoder is asked for what is masked, never for the end
     with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
         probe = FullPrecision() if bfloat16 else None
-        logits = model(source, given, None if allowed.all() else allowed, probe=probe).logits
+        if model.config.reads:
+            logits = model(source, given, None if allowed.all() else allowed, probe=probe).logits
+        else:
+            logits = model(None, given, probe=probe).logits
     loss = F.cross_entropy(logits.float().flatten(0, 1), wanted.flatten(), ignore_index=PAD, label_smoothing=smoothing)
     return loss, int((wanted != PAD).sum())
 
@@ -220,6 +305,7 @@ class Run:
         self.step = self.epoch = self.place = self.tokens = 0
         self.seconds = 0.0
         self.ahead: Iterator[list[Example]] | None = None
+        self.moments = moments(recipe.steps, recipe.snapshots)
 
     def rate(self) -> float:
         """Up, level, down (Zhai et al. 2022; Hu et al. 2024)."""
@@ -252,9 +338,13 @@ class Run:
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
         self.optimizer.step()
         self.step += 1
-        self.tokens += batch[0].numel() + batch[1].numel()
+        self.tokens += self.config.reads * batch[0].numel() + self.config.writes * batch[1].numel()
         keep = min(self.recipe.average, self.step / (self.step + 10))  # young means forget faster
         torch._foreach_lerp_(list(self.mean.parameters()), list(self.model.parameters()), 1 - keep)
+        if self.step in self.moments:
+            path = self.folder / "snapshots" / f"{self.step}.safetensors"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            weights.write_tensors(path, {name: t.to(torch.float16) for name, t in self.mean.state_dict().items()})
         return loss.item()
 
     @torch.inference_mode()
@@ -289,7 +379,7 @@ class Run:
             raise FileNotFoundError(f"no checkpoint in {self.folder}: start without --resume")
         with safe_open(path, "pt") as file:
             run = json.loads(file.metadata()["run"])
-            changed = {key for key, value in asdict(self.recipe).items() if run["recipe"][key] != value}
+            changed = {key for key, value in asdict(self.recipe).items() if run["recipe"].get(key, value) != value}
             changed -= {"steps"}
             changed |= {"data"} if run["data"] != self.data else set()
             if changed:
@@ -358,6 +448,15 @@ class Run:
         weights.export(folder, self.config, self.mean.state_dict(), self.vocabulary, about)
         if (self.folder / "training.csv").is_file():
             shutil.copyfile(self.folder / "training.csv", folder / "training.csv")
+        if self.moments:
+            films = [(step, self.folder / "snapshots" / f"{step}.safetensors") for step in self.moments]
+            kept = {f"{step}.{name}": t for step, path in films if path.is_file() for name, t in load_file(path).items()}
+            weights.write_tensors(folder / "snapshots.safetensors", kept)
+
+
+def moments(steps: int, many: int) -> tuple[int, ...]:
+    """The steps whose weights are kept: `many`, the last among them, each further from the one before by the same factor."""
+    return tuple(sorted({round(at) for at in np.geomspace(min(20, steps), steps, many).tolist()})) if many else ()
 
 
 def digest(examples: Sequence[Example]) -> str:
@@ -385,6 +484,9 @@ def write_log(path: Path, rows: Sequence[dict[str, str]]) -> None:
 def prepare(recipe: Recipe, folder: Path, bfloat16: bool = False) -> Run:
     """A run at its first step. The tokenizer is trained on the training part alone, once, and kept in `folder`."""
     path = folder / "tokenizer.json"
+    if recipe.tokenizer and not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(weights.SHIPPED / recipe.tokenizer / "tokenizer.json", path)
     if recipe.task == "translate":
         train, unseen = corpus.pairs("train"), corpus.pairs("held-out")
         vocabulary = vocabulary_at(path, [text for pair in train for text in pair], recipe.pieces)
@@ -394,8 +496,16 @@ def prepare(recipe: Recipe, folder: Path, bfloat16: bool = False) -> Run:
         texts = corpus.english("train")
         vocabulary = vocabulary_at(path, texts, recipe.pieces)
         limit = Config(vocab=len(vocabulary), **recipe.shape).max_tokens
-        examples = continuations(texts, vocabulary, recipe.seed, limit)
-        held_out = continuations(corpus.english("held-out"), vocabulary, recipe.seed, limit, plain=True)(0)
+        unseen_texts, seed = corpus.english("held-out"), recipe.seed
+        if recipe.task == "write":
+            examples = writings(texts, vocabulary, seed, limit, recipe.again)
+            held_out = writings(unseen_texts, vocabulary, seed, limit)(0)
+        elif recipe.task == "fill":
+            examples = fillings(texts, vocabulary, seed, limit, recipe.hidden)
+            held_out = fillings(unseen_texts, vocabulary, seed, limit, recipe.hidden)(0)
+        else:
+            examples = continuations(texts, vocabulary, seed, limit)
+            held_out = continuations(unseen_texts, vocabulary, seed, limit, plain=True)(0)
     chosen = np.random.default_rng(0).permutation(len(held_out))[:1500]
     return Run(recipe, vocabulary, examples, [held_out[i] for i in chosen], folder, bfloat16)
 

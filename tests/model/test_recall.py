@@ -53,7 +53,10 @@ def test_a_recall_exercise_asks_for_each_key_and_wants_its_value(delay: int) -> 
         text, n = words(source), TASK.pairs
         pairs = dict(zip(text[: 2 * n : 2], text[1 : 2 * n : 2], strict=True))
         assert len(pairs) == n and set(pairs) <= set(KEYS) and set(pairs.values()) <= set(VALUES)
-        assert text[2 * n :] == FILLER * delay
+        after = text[2 * n :]
+        assert len(after) == delay and after.endswith(FILLER * (delay % 2))
+        others, said = after[0 : delay - delay % 2 : 2], after[1 : delay - delay % 2 : 2]
+        assert set(others) <= set(KEYS) - set(pairs) and len(set(others)) == delay // 2 and set(said) <= set(VALUES)
         asked = words(given)
         assert set(asked[0::2]) == set(pairs) and set(asked[1::2]) == {ASK}
         assert words(wanted) == "".join(f"_{pairs[key]}" for key in asked[0::2])
@@ -61,13 +64,15 @@ def test_a_recall_exercise_asks_for_each_key_and_wants_its_value(delay: int) -> 
 
 def test_what_is_measured_was_never_trained_on() -> None:
     task = TASK
-    train = contents(task, 5000, np.random.default_rng(0), unseen=False)
-    unseen = contents(task, 5000, np.random.default_rng(0), unseen=True)
+    train = contents(task.pairs, 5000, np.random.default_rng(0), unseen=False)
+    unseen = contents(task.pairs, 5000, np.random.default_rng(0), unseen=True)
     assert not held_out(train).any() and held_out(unseen).all()
     assert not {*map(tuple, train.tolist())} & {*map(tuple, unseen.tolist())}
     for exercises, part in ((make(task, 50, 3, np.random.default_rng(1)), False),
                             (make(task, 50, 9, np.random.default_rng(1), unseen=True), True)):  # fmt: skip
-        assert (held_out(exercises[0][:, : task.width].numpy()) == part).all()  # whatever the delay
+        content = exercises[0].numpy()
+        content = content[:, : content.shape[1] // 2 * 2]  # without the filler of an odd delay
+        assert (held_out(content) == part).all()
     everything = np.random.default_rng(5).integers(2, 28, size=(20_000, task.width))
     assert 0.11 < held_out(everything).mean() < 0.14  # about one in eight
     for place in range(task.width):  # no symbol is missing from either part, in any place
@@ -79,6 +84,14 @@ def test_each_key_may_be_asked_twice() -> None:
     for row, asked, said in zip(source, words_of(given), words_of(wanted), strict=True):
         pairs = dict(zip(words(row[0:6:2]), words(row[1:6:2]), strict=True))
         assert sorted(asked[0::2]) == sorted(2 * "".join(pairs)) and said[1::2] == "".join(pairs[key] for key in asked[0::2])
+
+
+def test_training_asks_every_pair_and_begins_with_few_letters() -> None:
+    source, given, wanted = make(Task(4), 50, 0, np.random.default_rng(0), letters=5)
+    for row, asked, said in zip(words_of(source), words_of(given), words_of(wanted), strict=True):
+        pairs = dict(zip(row[0::2], row[1::2], strict=True))
+        assert set(pairs) <= set(KEYS[:5]) and set(asked[0::2]) == set(pairs)
+        assert said[1::2] == "".join(pairs[key] for key in asked[0::2])
 
 
 def test_the_same_seed_makes_the_same_exercises() -> None:
@@ -209,7 +222,7 @@ def test_shipped_machines_were_trained_alike(kind: str) -> None:
 
 def test_the_alignment_points_at_the_value() -> None:
     machine = load_machine("attention")
-    source, target = machine.encode("a3 b7 c1 d9 " + FILLER * 20), machine.encode("b → d →")
+    source, target = machine.encode("a3 b7 c1 d9 e5 f0 g2 h8 k4 m6"), machine.encode("b → d →")
     seen = machine.look(source, target)
     assert [SYMBOLS[i] for i in seen.chances.argmax(-1)[1::2]] == ["7", "9"]
     assert [int(seen.alignment[row].argmax()) in places for row, places in ((1, (2, 3)), (3, (6, 7)))] == [True, True]

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from core.model import weights
 from core.model.training import (
@@ -15,12 +16,17 @@ from core.model.training import (
     batches,
     collate,
     continuations,
+    fillings,
+    loss_of,
+    moments,
     read_log,
     split,
     translations,
     vary,
+    writings,
 )
-from core.model.vocabulary import END, PAD, START, Vocabulary
+from core.model.transformer import Config, Transformer
+from core.model.vocabulary import END, MASK, PAD, SPECIALS, START, Vocabulary
 
 torch.set_num_threads(1)
 TEXTS = [f"the {size} {animal} sleeps on the {place}" for size in ("big", "small") for animal in ("cat", "dog", "bird")
@@ -153,3 +159,60 @@ def test_every_recipe_makes_a_config() -> None:
     for name, recipe in RECIPES.items():
         assert recipe.name == name
         Config(vocab=recipe.pieces, **recipe.shape)
+
+
+def test_a_text_said_twice_has_another_between(vocabulary: Vocabulary) -> None:
+    epoch = writings(TEXTS, vocabulary, 0, 64, again=0.5)
+    lines = [vocabulary.decode(ids) for _, ids in epoch(0)]
+    plain = {" ".join(line.lower().rstrip(".").split()) for line in TEXTS}
+    twice = [line.lower().replace(".", "").split() for line in lines if len(line.split()) > 8]
+    assert 0.2 * len(TEXTS) < len(twice) < 0.8 * len(TEXTS) and len(lines) == len(TEXTS)
+    for words in twice:
+        first, other, last = words[:7], words[7:-7], words[-7:]
+        assert first == last and " ".join(first) in plain and " ".join(other) in plain
+    assert epoch(0) == epoch(0) != epoch(1) and all(source == [] for source, _ in epoch(0))
+
+
+def test_what_is_masked_is_asked_for_and_nothing_else(vocabulary: Vocabulary) -> None:
+    epoch = fillings(TEXTS, vocabulary, 0, 64, hidden=0.2)
+    asked = kept = masked = 0
+    for shown, wanted in epoch(0):
+        assert len(shown) == len(wanted) and any(wanted)
+        for seen, right in zip(shown, wanted, strict=True):
+            assert right != PAD or seen >= len(SPECIALS)
+            asked += right != PAD
+            masked += seen == MASK
+            kept += right != PAD and seen == right
+    assert 0.6 < masked / asked < 0.95 and 0 < kept / asked < 0.3
+    assert epoch(0) == epoch(0) != epoch(1)
+
+
+@pytest.mark.parametrize("kind", ["decoder", "encoder"])
+def test_a_stack_alone_learns_too(kind: str, tmp_path: Path, vocabulary: Vocabulary) -> None:
+    recipe = replace(
+        RECIPE, task="write" if kind == "decoder" else "fill", steps=60, snapshots=3, shape={**RECIPE.shape, "kind": kind},
+        source_end=kind == "encoder",
+    )  # fmt: skip
+    make = writings if kind == "decoder" else fillings
+    examples = make(TEXTS, vocabulary, 0, 32, 0.2)
+    run = Run(recipe, vocabulary, examples, examples(99), tmp_path / "run")
+    before = run.held_out_loss()
+    run.train(report=30)
+    assert run.held_out_loss() < 0.8 * before
+    run.export(tmp_path / "shipped")
+    kept = load_file(tmp_path / "shipped" / "snapshots.safetensors")
+    assert {int(name.partition(".")[0]) for name in kept} == set(moments(60, 3)) and max(moments(60, 3)) == 60
+    model, _, _ = weights.load(tmp_path / "shipped")
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(kept[f"60.{name}"].float(), tensor), name
+
+
+def test_an_encoder_is_never_asked_for_the_end(vocabulary: Vocabulary) -> None:
+    model = Transformer(Config("encoder", len(vocabulary), 16, 2, 1, 0, 32, 32)).eval()
+    shown, wanted = fillings(TEXTS, vocabulary, 0, 32, 0.3)(0)[0]
+    loss, asked = loss_of(model, collate([(shown, wanted)], True))
+    assert asked == sum(id != PAD for id in wanted)
+    with torch.inference_mode():
+        logits = model(torch.tensor([[*shown, END]])).logits[0, : len(wanted)]
+    nats = [-float(logits[place].log_softmax(-1)[id]) for place, id in enumerate(wanted) if id != PAD]
+    assert float(loss) == pytest.approx(sum(nats) / asked, rel=1e-4)
