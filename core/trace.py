@@ -197,6 +197,12 @@ class Attention:
             np.stack([taken for head in range(self.site.heads) if (taken := self._head(head)[1]) is not None])
         )
 
+    def sink_logit(self, head: int) -> float | None:
+        """The learnt logit of the sink that takes mass from every row of a head, or None where the family has none."""
+        self._need("qkv")
+        assert self._recipe is not None
+        return None if self._recipe.sink is None else float(self._recipe.sink[self._valid(head)])
+
     def kv_of(self, head: int) -> int:
         """Which key/value head serves this head."""
         return self._valid(head) * self.kv_heads // self.site.heads

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from html import escape
-
-import numpy as np
 
 from core.figures.labels import label, labels, percent
 from core.request import Stream
 from core.trace import Tokens
 
-TABLE = 40  # the largest map written out as a table
+OPENINGS = {"causal": "The future is hidden: ", "full": "The future is open: "}  # by the visitor's mask
+MASKED = "Under the mask: "
 
 
 def chips(name: str, tokens: Tokens, stream: Stream, chosen: int | None = None) -> str:
@@ -53,9 +52,7 @@ def lead(
     query: str, key: str, weight: float, *, ahead: bool, allowed: bool, stream: Stream, mask: str | None = None
 ) -> list[str | tuple[str]]:
     """What the focused cell says. ahead: the key stands after the query; mask: the visitor's mask on this stream."""
-    opening = {None: "", "causal": "The future is hidden: ", "full": "The future is open: "}.get(
-        mask, "Under the mask: "
-    )
+    opening = "" if mask is None else OPENINGS.get(mask, MASKED)
     if not allowed:
         return [f"{opening}“", (query,), "” may not look at “", (key,), "”."]
     clause = ", a piece of the source" if stream is Stream.CROSS else ""
@@ -63,24 +60,6 @@ def lead(
         reason = "because the encoder looks both ways" if stream is Stream.ENCODER else "because the mask is off"
         clause = f", a piece it can only see {reason}"
     return [f"{opening}“", (query,), "” gives ", (percent(weight),), " of its attention to “", (key,), f"”{clause}."]
-
-
-def table(pattern: np.ndarray, allowed: np.ndarray, rows: Sequence[str], columns: Sequence[str], caption: str) -> str:
-    """A map as a table of exact weights, a dash where looking is forbidden; only its first TABLE rows and columns."""
-    head = "".join(f'<th scope="col"><bdi>{escape(column)}</bdi></th>' for column in columns[:TABLE])
-    body = []
-    for query, name in enumerate(rows[:TABLE]):
-        cells = "".join(
-            f"<td>{weight:.4f}</td>" if may else '<td aria-label="may not look">–</td>'
-            for weight, may in zip(pattern[query, :TABLE].tolist(), allowed[query, :TABLE].tolist(), strict=True)
-        )
-        body.append(f'<tr><th scope="row"><bdi>{escape(name)}</bdi></th>{cells}</tr>')
-    cut = f" The first {TABLE} rows and columns." if max(len(rows), len(columns)) > TABLE else ""
-    return (
-        f'<div class="table" tabindex="0" role="region" aria-label="{escape(caption)}"><table>'
-        f"<caption>{escape(caption + cut)}</caption>"
-        f"<thead><tr><th></th>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
-    )
 
 
 def _title(piece: str) -> str:

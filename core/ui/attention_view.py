@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -130,6 +131,43 @@ def attention_view(
         _part(
             key=f"{key}-choice", data=payload.settings(trace, stream, choice=plain(choice), before=before, after=after)
         )
+
+
+FLAGS = {"words": "w", "special": "p", "sinks": "s"}
+
+
+def write_link(choice: ViewChoice) -> str:
+    """What the view adds to a link, beyond stream, head and cell; "" for a view as it opens: "w~pin1.2-1.3~share0.8"."""
+    usual = ViewChoice(choice.stream)
+    parts = ["".join(sign for name, sign in FLAGS.items() if getattr(choice, name)) + "u" * (not choice.locked)]
+    for name, pairs in (("pin", choice.pins), ("mix", choice.mixed)):
+        parts.append(name + "-".join(f"{layer + 1}.{head + 1}" for layer, head in pairs) if pairs else "")
+    parts.append("" if choice.sort == usual.sort else f"by_{choice.sort}")
+    parts.append("" if choice.lines == usual.lines else f"{choice.lines[0]}{choice.lines[1]:g}")
+    return "~".join(part for part in parts if part)
+
+
+def read_link(text: str, trace: Trace, stream: Stream) -> ViewChoice:
+    """The choice that `write_link` wrote; parts that mean nothing for this trace are left out."""
+    made = ViewChoice(stream)
+    for part in text.split("~")[:8]:
+        changed: dict[str, Any] = {}
+        if part[:3] in ("pin", "mix"):
+            pairs = [pair.split(".") for pair in part[3:].split("-")]
+            if all(len(pair) == 2 and all(p.isascii() and p.isdigit() and len(p) < 5 for p in pair) for pair in pairs):
+                name = {"pin": "pins", "mix": "mixed"}[part[:3]]
+                changed[name] = tuple((int(layer) - 1, int(head) - 1) for layer, head in pairs)
+        elif part.startswith("by_"):
+            changed["sort"] = part[3:]
+        elif part.startswith(("weight", "share")):
+            kind = "weight" if part.startswith("weight") else "share"
+            if re.fullmatch(r"[01](\.[0-9]{1,4})?", part.removeprefix(kind)):
+                changed["lines"] = (kind, float(part.removeprefix(kind)))
+        elif part and set(part) <= {*FLAGS.values(), "u"}:
+            changed = {name: sign in part for name, sign in FLAGS.items()} | {"locked": "u" not in part}
+        tried = replace(made, **changed)
+        made = made if read_choice(plain(tried), trace) is None else tried
+    return made
 
 
 def height(trace: Trace, stream: Stream) -> float:

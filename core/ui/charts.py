@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.figures import distribution, markup
+from core.figures import distribution
 from core.figures.theme import Theme, theme_named
 
 STYLE = Path(__file__).resolve().parents[2] / "assets" / "style.css"
@@ -59,15 +59,6 @@ def words(html: str) -> None:
     """How to use what stands above, in our own words."""
     if html:
         st.html(f'<p class="how">{html}</p>')
-
-
-def table(look: Any) -> None:
-    """The map once more as a table of exact weights, for screen readers and for copying; built when it is opened."""
-    opened = st.expander("The map as a table of exact weights", key="table", on_change="rerun")
-    if opened.open:
-        with opened:
-            caption = f"{look.name}. Rows look, columns are looked at."
-            st.html(markup.table(look.pattern, look.allowed, look.rows, look.columns, caption))
 
 
 def rule() -> None:

@@ -1,4 +1,4 @@
-"""Controls over a scene: which stream, layer, head and row; and the causal switch. Each works by keyboard alone."""
+"""Controls over a scene: which row and column, and the causal switch. Each works by keyboard alone."""
 
 from __future__ import annotations
 
@@ -7,37 +7,9 @@ from typing import Any
 
 import streamlit as st
 
-from core.request import Stream
 from core.ui import state
 from core.ui.scene import Scene, switch_rule
 from core.ui.state import held
-
-DOT = {Stream.ENCODER: "blue", Stream.DECODER: "orange", Stream.CROSS: "green"}
-FEW = 8  # more layers or heads than this go into a list
-
-
-def stream_tabs(scene: Scene) -> None:
-    """Encoder, decoder, cross: the ones this model has, each with the dot of its colour."""
-    here = [stream for stream in Stream if scene.info.at(stream)]
-    assert scene.choice.stream is not None  # settled before anything is drawn
-
-    def picked() -> None:
-        state.choose(stream=st.session_state["stream"])
-
-    st.html(f"<style>.st-key-stream,.st-key-causal{{--accent:var(--{scene.choice.stream.value})}}</style>")
-    st.segmented_control(
-        "Attention of", here, key=held("stream", scene.choice.stream), on_change=picked, required=True,
-        format_func=lambda stream: f":{DOT[stream]}[●] {state.SAID[stream].capitalize()}", label_visibility="collapsed",
-    )  # fmt: skip
-
-
-def head_picker(scene: Scene) -> None:
-    """Layer and head by number."""
-    choice = scene.choice
-    sites = scene.info.at(choice.stream)
-    with st.container(horizontal=True, key="head-picker", gap="small"):
-        _number("Layer", "layer", len(sites), choice.layer)
-        _number("Head", "head", sites[choice.layer].heads, choice.head)
 
 
 def row_picker(names: Sequence[str], columns: Sequence[str], cell: tuple[int, int]) -> None:
@@ -70,6 +42,7 @@ def causal_switch(scene: Scene, queries: int) -> bool:
             "They belong to two texts, so neither comes “before” the other. Look at Encoder or Decoder to use the switch.</p>"
         )
         return False
+    st.html(f"<style>.st-key-causal{{--accent:var(--{choice.stream.value})}}</style>")
     ours = any(other.stream is choice.stream for other in choice.mask)
     hides = (rule.name == "causal") == ours
 
@@ -88,29 +61,6 @@ def causal_switch(scene: Scene, queries: int) -> bool:
     return ours
 
 
-def clicked_head(point: Any) -> None:
-    """A thumbnail was clicked."""
-    layer, head = point["customdata"]
-    state.choose(layer=int(layer), head=int(head))
-
-
 def clicked_cell(point: Any) -> None:
     """A cell of the map was clicked."""
     state.choose(cell=(int(point["y"]), int(point["x"])))
-
-
-def _number(label: str, field: str, count: int, value: int) -> None:
-    key = f"pick-{field}"
-
-    def picked() -> None:
-        state.choose(**{field: st.session_state[key]})
-
-    options: dict[str, Any] = {
-        "key": held(key, value),
-        "on_change": picked,
-        "format_func": lambda place: str(place + 1),
-    }
-    if count <= FEW:
-        st.segmented_control(label, range(count), required=True, **options)
-    else:
-        st.selectbox(label, range(count), width=110, **options)

@@ -147,6 +147,10 @@ class Look:
             parts = [*parts[:-1], str(parts[-1]).rstrip("."), *best]
         return parts
 
+    def turned(self) -> str:
+        """How the mask moved the next piece, as the end of a sentence; "" where there is no mask or no next piece."""
+        return "".join(part if isinstance(part, str) else part[0] for part in self._turned()) if self.changed else ""
+
     def _turned(self) -> list[str | tuple[str]]:
         before, now = changes(self.native, k=1), changes(self.now, self.native, 1)
         if not before or not now:

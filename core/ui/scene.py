@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
-from core.analysis import cost, pooled
+from core.analysis import cost
 from core.errors import InputError
 from core.request import MaskRule, Request, Sampling, Stream
 from core.trace import Trace
@@ -24,7 +23,6 @@ SILENT = (
     "This model came without its output layer, so it predicts nothing. Its attention is all there.",
     "This model is an encoder: it reads a text and writes none, so there is no next piece. Its attention is all there.",
 )  # by whether it is an encoder
-GLANCE = 48  # cells along a side of a thumbnail
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,24 +142,6 @@ def ask_growth(model: str, lens: Any, request: Request) -> Ticket:
     return shared.ask(
         (lens.info.id, "grow", request), lambda: _grow(model, lens, request), _weights(lens.info, request)
     )
-
-
-def heads_at_a_glance(scene: Scene, trace: Trace, stream: Stream) -> list[list[np.ndarray]]:
-    """Every head of a stream, small: [layer][head] float32 of at most GLANCE × GLANCE, NaN where looking is forbidden."""
-
-    def compute() -> list[list[np.ndarray]]:
-        sites = [attention for attention in trace.attention if attention.site.stream is stream]
-        return [
-            [
-                pooled(np.where(a.allowed[head], a.head(head), np.nan), GLANCE).astype(np.float32)
-                for head in range(a.site.heads)
-            ]
-            for a in sites
-        ]
-
-    ticket = shared.ask((scene.info.id, "glance", trace.request, stream), compute, _weights(scene.info, trace.request))
-    wait(ticket.settled, lambda: f"Drawing all heads. {ticket.seconds:.0f} s")
-    return ticket.result()
 
 
 def switch_rule(info: Any, stream: Stream) -> MaskRule | None:

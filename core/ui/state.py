@@ -23,7 +23,7 @@ class Choice:
 
     target: what the decoder has written so far; None lets the model write two words. stream None: the decoder if there is
     one. cell: the (query, key) in focus; key None is the one looked at most, cell None lets the page choose. mask: rules in
-    order, empty for the model as trained.
+    order, empty for the model as trained. view: what else was chosen in the attention view, as it writes it.
     """
 
     model: str = MODEL
@@ -34,6 +34,7 @@ class Choice:
     head: int = 0
     cell: tuple[int, int | None] | None = None
     mask: tuple[MaskRule, ...] = ()
+    view: str = ""
 
 
 @dataclass(slots=True)
@@ -77,6 +78,8 @@ def write(choice: Choice) -> dict[str, str]:
         params["cell"] = ".".join(str(place + 1) for place in choice.cell if place is not None)
     if choice.mask:
         params["mask"] = ",".join(_write_rule(rule) for rule in choice.mask)
+    if choice.view:
+        params["view"] = choice.view
     return params
 
 
@@ -192,6 +195,12 @@ def _name(raw: str) -> str:
     return raw
 
 
+def _view(raw: str) -> str:
+    if not re.fullmatch(r"[a-z0-9_.~-]{0,600}", raw):
+        raise ValueError(raw)
+    return raw
+
+
 def _rules(raw: str) -> tuple[MaskRule, ...]:
     rules = []
     for part in raw.split(",")[:8]:
@@ -209,5 +218,5 @@ def _write_rule(rule: MaskRule) -> str:
 
 READERS: dict[str, Callable[[str], Any]] = {
     "model": _name, "text": _text, "target": _text, "stream": Stream, "layer": _count, "head": _count, "cell": _cell,
-    "mask": _rules,
+    "mask": _rules, "view": _view,
 }  # fmt: skip

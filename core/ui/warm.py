@@ -10,11 +10,11 @@ import logging
 
 import numpy as np
 
-from core.figures import heatmap, thumbnails
+from core.figures import heatmap
 from core.figures.distribution import Bar, bars
 from core.figures.theme import LIGHT
 from core.request import Stream
-from core.ui import bar, charts, controls, look, models, scene, state  # noqa: F401
+from core.ui import bar, charts, controls, look, models, scene, state, viewer  # noqa: F401
 
 log = logging.getLogger("lookback")
 
@@ -23,7 +23,6 @@ def figures() -> None:
     """Draw one of each: the first figure of a process loads what the later ones share."""
     one = np.ones((1, 1), dtype=np.float32)
     heatmap.heatmap(one, one > 0, ["a"], ["a"], Stream.ENCODER, (0, 0), LIGHT).to_json()
-    thumbnails.thumbnails([[one]], Stream.ENCODER, (0, 0), LIGHT).to_json()
     bars([Bar("a", 1.0)], LIGHT.encoder, LIGHT)
 
 

@@ -140,7 +140,7 @@ class Visit:
         before = self.lead
         action()
         self.page.wait_for_function(
-            "before => { const lead = document.querySelector('.lead, .trouble'); return lead && lead.innerText !== before }",
+            "was => { const lead = document.querySelector('.stHtml .lead, .trouble'); return lead && lead.innerText !== was }",
             arg=before,
         )
         return self.settle()
@@ -152,12 +152,14 @@ class Visit:
 
     @property
     def lead(self) -> str:
-        found = self.page.locator(".lead, .trouble").first
+        found = self.page.locator(".stHtml .lead, .trouble").first
         return found.inner_text() if found.count() else ""
 
     @property
     def pieces(self) -> list[str]:
-        return self.page.locator(".chip bdi").all_inner_texts()
+        """The text's pieces where the page writes them as chips, else the rows of the large map."""
+        chips = self.page.locator(".chip bdi").all_inner_texts()
+        return chips or self.page.locator(".st-key-map .ytick text").all_text_contents()
 
     @property
     def map(self) -> list[list[float | None]]:
@@ -167,8 +169,9 @@ class Visit:
         )
 
     @property
-    def heads(self) -> str:
-        return self.page.locator(".st-key-heads .js-plotly-plot").evaluate("plot => plot.layout.images[0].source")
+    def view(self):
+        """The attention view's own element: what is inside is in its shadow."""
+        return self.page.locator("[data-testid=stBidiComponentIsolated]").first
 
     def bars(self, key: str = "next") -> list[str]:
         return self.page.locator(f".st-key-{key} svg text").all_text_contents()

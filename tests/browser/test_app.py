@@ -31,9 +31,9 @@ def test_a_deep_link_is_the_first_request_of_a_fresh_server(chromium):
 
 def test_typing_another_sentence_changes_pieces_maps_and_probabilities(visit):
     visit.open("attention")
-    before = visit.pieces, visit.map, visit.heads, visit.bars()
+    before = visit.pieces, visit.map, visit.bars()
     visit.change(lambda: visit.type("my teacher reads a new book"))
-    after = visit.pieces, visit.map, visit.heads, visit.bars()
+    after = visit.pieces, visit.map, visit.bars()
     assert all(old != new for old, new in zip(before, after, strict=True))
     assert "teacher" in "".join(after[0])
 
@@ -60,6 +60,23 @@ def test_the_causal_switch_empties_the_encoders_upper_triangle(visit):
     visit.change(lambda: visit.page.locator(".st-key-causal label").click())
     assert set(upper(visit.map)) == {None}
     assert visit.lead.startswith("The future is hidden")
+
+
+def test_pins_and_filters_stand_in_the_link_and_a_second_browser_shows_them(visits):
+    one, two = visits
+    one.open("attention", stream="encoder", text="the cat sits on the mat")
+    one.view.locator(".heads").focus()
+    for key in ("2", "p", "ArrowDown", "p"):
+        one.page.keyboard.press(key)
+    one.view.get_by_role("button", name="Whole words").click()
+    one.page.wait_for_url("**view=w~pin1.2-2.2**")
+    one.settle()
+    two.page.goto(one.page.url)
+    two.settle()
+    two.view.locator(".pin").first.wait_for()
+    assert two.view.locator(".pin").count() == 2
+    assert two.view.locator(".heading").first.inner_text() == one.view.locator(".heading").first.inner_text()
+    assert two.lead == one.lead
 
 
 def test_two_visitors_with_different_masks_never_see_each_others(visits):
@@ -100,8 +117,9 @@ def test_a_click_on_a_cell_and_on_a_small_map_are_read_and_stand_in_the_link(vis
     visit.open("attention", stream="encoder", text="the cat sits on the mat")
     visit.change(lambda: visit.click_cell(1, 0))
     assert visit.lead.startswith(f"“{visit.pieces[1]}” gives")
-    box = visit.page.locator(".st-key-heads .nsewdrag").bounding_box()
-    visit.page.mouse.click(box["x"] + box["width"] * 2.5 / 4, box["y"] + box["height"] * 1.5 / 3)
+    box = visit.view.locator(".heads .over").bounding_box()
+    side = (box["width"] - 29) / 4
+    visit.page.mouse.click(box["x"] + 26 + 2.5 * side, box["y"] + 20 + 1.5 * side)
     visit.page.wait_for_selector("h2.over:has-text('layer 2, head 3')")
     visit.settle()
     assert "layer=2&head=3&cell=2.1" in visit.page.url
@@ -109,9 +127,8 @@ def test_a_click_on_a_cell_and_on_a_small_map_are_read_and_stand_in_the_link(vis
 
 def test_heads_and_cells_are_reached_by_keyboard_alone(visit):
     visit.open("attention", stream="encoder")
-    visit.page.get_by_role("radiogroup", name="Head").get_by_role("radio").first.focus()
+    visit.view.locator(".heads").focus()
     visit.page.keyboard.press("ArrowRight")
-    visit.page.keyboard.press("Space")
     visit.page.wait_for_selector("h2.over:has-text('head 2')")
     visit.settle()
     visit.page.get_by_role("switch").focus()
@@ -121,8 +138,14 @@ def test_heads_and_cells_are_reached_by_keyboard_alone(visit):
 
 def test_pointing_at_cells_never_asks_the_server(visit):
     visit.open("attention", stream="encoder")
-    visit.page.wait_for_timeout(500)
+    visit.page.wait_for_timeout(1000)
     sent = len(visit.frames)
+    for part in (".heads .over", ".map .over"):
+        box = visit.view.locator(part).bounding_box()
+        for x, y in itertools.product((0.3, 0.5, 0.7), repeat=2):
+            visit.page.mouse.move(box["x"] + box["width"] * x, box["y"] + box["height"] * y)
+            visit.page.wait_for_timeout(120)
+    visit.page.locator(".st-key-map").scroll_into_view_if_needed()
     box = visit.page.locator(".st-key-map .nsewdrag[data-subplot=xy]").bounding_box()
     for x, y in itertools.product((0.2, 0.5, 0.8), repeat=2):
         visit.page.mouse.move(box["x"] + box["width"] * x, box["y"] + box["height"] * y)

@@ -2,15 +2,14 @@
 
 from html.parser import HTMLParser
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.figures.markup import TABLE, chips, lead, sentence, table, texts
+from core.figures.markup import chips, lead, sentence, texts
 from core.request import Stream
 from core.trace import Tokens
 
-OURS = {"div", "span", "bdi", "small", "p", "b", "table", "caption", "thead", "tbody", "tr", "th", "td"}
+OURS = {"div", "span", "bdi", "small", "p", "b"}
 
 
 class Reader(HTMLParser):
@@ -42,13 +41,6 @@ def test_no_text_becomes_a_tag_or_an_attribute(pieces):
     read = Reader(chips("Source", tokens(*pieces), Stream.ENCODER) + said)
     assert read.tags <= OURS
     assert read.names <= {"class", "title", "aria-live"}
-
-
-@given(st.text(min_size=1))
-def test_a_table_escapes_its_names(name):
-    read = Reader(table(np.array([[1.0]]), np.array([[True]]), [name], [name], name))
-    assert read.tags <= OURS
-    assert read.names <= {"class", "tabindex", "role", "aria-label", "scope"}
 
 
 def test_pieces_of_one_word_touch_and_specials_stand_alone():
@@ -86,14 +78,3 @@ def test_the_lead_says_the_cell_in_numbers():
 def test_a_hidden_cell_is_not_a_weight_of_0():
     said = text_of(lead("every", "night", 0.0, ahead=True, allowed=False, stream=Stream.ENCODER, mask="causal"))
     assert said == "The future is hidden: “every” may not look at “night”."
-
-
-def test_a_table_holds_exact_weights_a_dash_for_the_forbidden_and_stops_somewhere():
-    length = TABLE + 5
-    pattern = np.full((length, length), 0.123456, dtype=np.float32)
-    allowed = np.tri(length, dtype=bool)
-    names = [str(i) for i in range(length)]
-    read = Reader(table(pattern, allowed, names, names, "A map."))
-    assert read.texts.count("0.1235") == TABLE * (TABLE + 1) // 2
-    assert read.texts.count("–") == TABLE * (TABLE - 1) // 2
-    assert f"A map. The first {TABLE} rows and columns." in read.texts

@@ -47,21 +47,24 @@ class Screen:
 
     @property
     def pieces(self) -> list[str]:
-        (texts,) = [body for body in self.html if 'class="texts"' in body]
-        return [unescape(piece) for piece in re.findall(r"<bdi [^>]*>(.*?)</bdi>", texts)]
+        """The text's pieces where the page writes them as chips, else the rows of the large map."""
+        texts = [body for body in self.html if 'class="texts"' in body]
+        if texts:
+            return [unescape(piece) for piece in re.findall(r"<bdi [^>]*>(.*?)</bdi>", texts[0])]
+        return [unescape(re.sub(r"</?b>", "", name)) for name in self.drawn["layout"]["yaxis"]["ticktext"]]
 
     @property
     def map(self) -> np.ndarray:
         """The large map as it was sent: float [query, key], NaN where looking is forbidden."""
-        charts = [json.loads(chart.proto.spec) for chart in self.app.get("plotly_chart")]
-        (drawn,) = [trace for chart in charts for trace in chart["data"] if trace["type"] == "heatmap"]
+        (drawn,) = [trace for trace in self.drawn["data"] if trace["type"] == "heatmap"]
         return numbers(drawn["z"])
 
     @property
-    def thumbnails(self) -> list[str]:
-        """The pictures sent inside figures, the hatch among them."""
+    def drawn(self) -> dict:
+        """The figure of the large map."""
         charts = [json.loads(chart.proto.spec) for chart in self.app.get("plotly_chart")]
-        return [image["source"] for chart in charts for image in chart["layout"].get("images", [])]
+        drawn = next(chart for chart in charts if any(trace["type"] == "heatmap" for trace in chart["data"]))
+        return drawn
 
     def bars(self, number: int = -1) -> list[dict]:
         """The rows of one bar chart; the last one of a page is that of the next pieces."""

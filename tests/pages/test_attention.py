@@ -1,7 +1,11 @@
 """The page Attention, without a browser."""
 
+import json
+
 import numpy as np
 import pytest
+
+from tests.pages.conftest import numbers
 
 CLOSED = "decoder.full"
 
@@ -17,7 +21,7 @@ def test_the_page_opens_on_a_grown_target_and_the_decoder(screen):
 def test_the_switch_fills_the_decoders_upper_triangle_and_moves_the_next_piece(screen):
     page = screen("attention")
     before = page.map
-    assert all(row["before"] is None for row in page.bars())
+    assert all(row["before"] is None for row in page.bars(0))
     page.app.toggle(key="causal").set_value(False).run()
     assert page.calm()
     after = page.map
@@ -25,7 +29,7 @@ def test_the_switch_fills_the_decoders_upper_triangle_and_moves_the_next_piece(s
     assert np.isnan(before[upper]).all()
     assert (after[upper] > 0).all()
     assert after.sum(axis=1) == pytest.approx(np.ones(len(after)), abs=1e-4)
-    assert any(row["before"] != row["share"] for row in page.bars())
+    assert any(row["before"] != row["share"] for row in page.bars(0))
     assert any("KL from native" in line and "nats" in line for line in page.said("how"))
     assert page.app.query_params["mask"] == CLOSED
     page.app.toggle(key="causal").set_value(True).run()
@@ -41,7 +45,7 @@ def test_the_switch_empties_the_encoders_upper_triangle(screen):
     after = page.map
     assert np.array_equal(np.isnan(after), ~np.tri(len(after), dtype=bool))
     assert page.lead.startswith("The future is hidden: ")
-    assert any(row["before"] is not None for row in page.bars())
+    assert any(row["before"] is not None for row in page.bars(0))
 
 
 def test_cross_attention_has_no_switch_and_says_why(screen):
@@ -68,17 +72,17 @@ def test_masks_of_two_streams_live_side_by_side(screen):
     assert page.app.query_params["mask"] == "encoder.causal"
 
 
-def test_choosing_another_stream_layer_and_head_changes_the_map(screen):
-    page = screen("attention", stream="encoder")
-    first = page.map
-    page.app.get_by_key("pick-layer").set_value(1).run()
-    second = page.map
-    page.app.get_by_key("pick-head").set_value(2).run()
-    third = page.map
+def test_another_layer_and_head_change_the_map(screen):
+    maps = [screen("attention", stream="encoder", layer=layer, head=head).map for layer, head in ("11", "21", "23")]
+    assert not np.array_equal(maps[0], maps[1])
+    assert not np.array_equal(maps[1], maps[2])
+
+
+def test_what_was_chosen_in_the_view_stands_in_the_link_and_comes_back(screen):
+    page = screen("attention", stream="encoder", view="ws~pin1.2-2.3~mix1.1-1.2~by_previous~share0.8")
     assert page.calm()
-    assert not np.array_equal(first, second)
-    assert not np.array_equal(second, third)
-    assert (page.app.query_params["layer"], page.app.query_params["head"]) == ("2", "3")
+    assert page.app.query_params["view"] == "ws~pin1.2-2.3~mix1.1-1.2~by_previous~share0.8"
+    assert not page.said("note")
 
 
 def test_the_focused_row_is_what_the_sentence_and_the_bars_say(screen):
@@ -87,7 +91,7 @@ def test_the_focused_row_is_what_the_sentence_and_the_bars_say(screen):
     best = int(np.argmax(weights))
     assert page.pieces[0] in page.lead
     assert page.pieces[best] in page.lead
-    shares = [row["share"] for row in page.bars(0)]
+    shares = [row["share"] for row in page.bars(1)]
     assert shares == pytest.approx(sorted(weights, reverse=True)[:8])
     page.app.selectbox(key="row").set_value(1).run()
     assert page.app.query_params["cell"] == "2"
@@ -124,21 +128,6 @@ def test_a_typed_target_is_read_and_can_be_given_back_to_the_model(screen):
     assert "another" in "".join(page.pieces)
     page.app.button(key="write").click().run()
     assert page.app.text_input(key="bar-target-text").value == grown
-
-
-def test_the_table_holds_the_exact_weights(screen):
-    page = screen("attention", stream="encoder")
-    page.app.session_state["table"] = True
-    page.app.run()
-    (table,) = [body for body in page.html if "<table>" in body]
-    assert f"<td>{page.map[0, 0]:.4f}</td>" in table
-
-
-def test_all_heads_are_one_picture(screen):
-    page = screen("attention", stream="encoder")
-    assert len(page.thumbnails) == 1
-    other = screen("attention", stream="encoder", text="the cat sits on the mat")
-    assert other.thumbnails != page.thumbnails
 
 
 def test_start_again_forgets_every_choice(screen):
@@ -187,7 +176,7 @@ def test_what_cannot_be_read_is_told_and_the_text_kept(screen, name, text):
     [
         ({"stream": "sideways"}, "sideways"), ({"layer": "abc"}, "abc"), ({"layer": "99"}, "layer 99"), ({"head": "99"}, "head 99"),
         ({"cell": "9.9.9"}, "9.9.9"), ({"mask": "encoder.nonsense"}, "nonsense"), ({"mask": "cross.causal"}, "cross.causal"),
-        ({"text": "x" * 5000}, "xxx"), ({"layer": "<img onerror=1>"}, "<img onerror=1>"),
+        ({"text": "x" * 5000}, "xxx"), ({"view": "<b>"}, "<b>"), ({"layer": "<img onerror=1>"}, "<img onerror=1>"),
     ],
 )  # fmt: skip
 def test_a_bad_link_shows_the_usual_and_says_so(screen, params, kept):
@@ -212,3 +201,40 @@ def test_a_cell_outside_the_text_falls_back_to_the_pages_own_choice(screen):
     page = screen("attention", cell="90.90")
     assert page.calm()
     assert "of its attention to" in page.lead
+
+
+def test_the_sum_of_the_focused_cell_ends_in_the_number_of_the_map(screen):
+    page = screen("attention", stream="encoder", text="the cat sits on the mat", cell="2.5")
+    assert not page.said("sum")
+    page.app.session_state["check-cell"] = True
+    page.app.run()
+    assert page.calm()
+    said = page.said("sum")[0]
+    assert f"“{page.pieces[1]}” looks at “{page.pieces[4]}”" in said
+    assert f"the number in the map{page.map[1, 4]:.8f}" in said
+    for step in ("× scaling (1/√48)", "+ mask", "denominator", "softmax"):
+        assert step in said
+    assert "position bias" not in said and "soft-cap" not in said
+
+
+def test_the_sum_of_a_forbidden_cell_says_so(screen):
+    page = screen("attention", cell="1.3")
+    page.app.session_state["check-cell"] = True
+    page.app.run()
+    assert page.calm()
+    assert "may not look: the score becomes −∞" in page.said("sum")[0]
+
+
+def test_the_stages_are_the_heads_steps_and_end_in_its_weights(screen):
+    page = screen("attention", stream="encoder", text="the cat sits on the mat")
+    weights = page.map
+    page.app.session_state["check-stages"] = True
+    page.app.run()
+    assert page.calm()
+    stage = page.app.get_by_key("stage")
+    assert stage.options == ["q·k", "× scaling", "+ mask", "softmax", "weight × ‖value‖"]
+    drawn = [json.loads(chart.proto.spec) for chart in page.app.get("plotly_chart")][-1]
+    assert numbers(drawn["data"][0]["z"]) == pytest.approx(weights, abs=1e-6)
+    stage.set_value("product").run()
+    assert page.calm()
+    assert page.said("how")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from core.request import Stream
-from core.ui.attention_view import ViewChoice, moved, plain, read_choice
+from core.ui.attention_view import ViewChoice, moved, plain, read_choice, read_link, write_link
 from tests.browser.made_up import trace_of
 
 CHOICE = ViewChoice(
@@ -54,3 +54,20 @@ def test_another_stream_lets_pins_go():
     assert moved(CHOICE, Stream.CROSS, 0, 0, (1, 2)).pins == CHOICE.pins
     there = moved(CHOICE, Stream.ENCODER, 0, 0, None)
     assert (there.pins, there.mixed, there.cell, there.words) == ((), (), None, True)
+
+
+def test_a_choice_survives_the_way_through_a_link():
+    for choice in (CHOICE, ViewChoice(Stream.ENCODER), replace(CHOICE, locked=False, lines=("weight", 0.0), sort="grid")):
+        text = write_link(choice)
+        again = moved(read_link(text, trace_of(), choice.stream), choice.stream, choice.layer, choice.head, choice.cell)
+        assert again == choice
+        assert not set(text) - set("abcdefghijklmnopqrstuvwxyz0123456789_.~-")
+    assert write_link(ViewChoice(Stream.CROSS, 2, 1, True, 0, 0)) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "~~~", "pin9.9", "pin1.1-1.1", "pin1", "pin-1.1", "mix9.1", "by_size", "weight", "sharenan", "share9", "xyz", "pin٣.١"],
+)
+def test_a_link_that_means_nothing_shows_the_view_as_it_opens(text):
+    assert read_link(text, trace_of(), Stream.CROSS) == ViewChoice(Stream.CROSS)

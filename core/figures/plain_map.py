@@ -1,0 +1,99 @@
+"""Any numbers over query and key as a map: scores and differences on the two-sided scale, amounts on the one-sided one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from core.figures.labels import plotly
+from core.figures.theme import LABEL, SANS, SMALL, Theme, number_ink, paint, plotly_scale
+
+LIMITS = (0.05, 0.1, 0.25, 0.5, 1.0)  # what the two-sided scale ends at, up to 1; above, the number itself
+PRINTED = 26  # px of a cell from which its number is printed
+
+
+def limit(values: np.ndarray) -> float:
+    """Where the two-sided scale ends: the largest size, rounded up to .05, .1, .25, .5, 1, or as it is above 1."""
+    sizes = np.abs(values[np.isfinite(values)])
+    most = float(sizes.max()) if sizes.size else 0.0
+    return next((step for step in LIMITS if most <= step), most)
+
+
+def plain_map(
+    values: np.ndarray, rows: Sequence[str], columns: Sequence[str], theme: Theme, unit: str,
+    signed: bool = True, focus: tuple[int, int] | None = None, across: int = 430,
+) -> go.Figure:  # fmt: skip
+    """values float [query, key], NaN or −∞ where nothing may be looked at (left blank, told on hover).
+
+    unit names what the colour bar shows. signed: two-sided around 0; else from 0 up to the largest (1 for shares).
+    focus is framed in ink. across: width in px that the cells may take.
+    """
+    queries, keys = values.shape
+    shown = np.where(np.isfinite(values), values, np.nan)
+    end = limit(shown) if signed else max(1e-9, float(np.nanmax(shown)) if np.isfinite(shown).any() else 1.0)
+    low = -end if signed else 0.0
+    stops = theme.change if signed else theme.weights
+    cell = float(np.clip(min(across / keys, 560 / queries), 5, 44))
+    names, heads = [plotly(row) for row in rows], [plotly(column) for column in columns]
+    hover = [
+        [f"“{looks}” → “{at}”<br>" + ("may not look" if np.isnan(v) else f"<b>{v:.6g}</b> {unit}") for at, v in
+         zip(heads, line, strict=True)]
+        for looks, line in zip(names, shown, strict=True)
+    ]  # fmt: skip
+    trace: dict[str, Any] = {
+        "type": "heatmap", "z": shown, "x": list(range(keys)), "y": list(range(queries)), "zmin": low, "zmax": end,
+        "colorscale": plotly_scale(stops), "xgap": cell >= 12, "ygap": cell >= 12, "hoverongaps": True,
+        "text": hover, "hovertemplate": "%{text}<extra></extra>",
+        "colorbar": {
+            "orientation": "h", "x": 0, "xanchor": "left", "y": 0, "yanchor": "top", "ypad": 12, "len": 150,
+            "lenmode": "pixels", "thickness": 8, "outlinewidth": 0, "tickvals": [low, 0, end] if signed else [0, end],
+            "ticktext": [f"{low:.3g}", f"0 {unit}", f"{end:.3g}"] if signed else ["0", f"{end:.3g} {unit}"],
+            "tickfont": {"size": SMALL, "color": theme.ink2},
+        },
+    }  # fmt: skip
+    traces = [trace]
+    if cell >= PRINTED:
+        traces += _printed(shown, low, end, stops)
+    shapes = []
+    if focus is not None:
+        query, key = focus
+        box = {"x0": key - 0.5, "x1": key + 0.5, "y0": query - 0.5, "y1": query + 0.5}
+        shapes.append({"type": "rect", **box, "line": {"color": theme.ink, "width": 2}})
+    every = max(1, round(13 / cell))
+    axis = {"showgrid": False, "zeroline": False, "tickfont": {"size": LABEL, "color": theme.ink}}
+    left = 10 + 7 * max((min(len(name), 16) for name in rows), default=1)
+    top = 16 + 5 * max((min(len(name), 16) for name in columns), default=1)
+    layout = {
+        "width": round(left + cell * keys + 70), "height": round(top + cell * queries + 60),
+        "margin": {"l": left, "r": 70, "t": top, "b": 60}, "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": SANS}, "shapes": shapes, "dragmode": "zoom", "showlegend": False,
+        "hoverlabel": {"bgcolor": theme.field, "font": {"color": theme.ink, "family": SANS}},
+        "xaxis": {**axis, "side": "top", "tickangle": -45, "tickvals": list(range(0, keys, every)),
+                  "ticktext": heads[::every], "range": [-0.5, keys - 0.5]},
+        "yaxis": {**axis, "tickvals": list(range(0, queries, every)), "ticktext": names[::every],
+                  "range": [queries - 0.5, -0.5]},
+    }  # fmt: skip
+    return go.Figure({"data": traces, "layout": layout}, _validate=False)
+
+
+def _printed(shown: np.ndarray, low: float, end: float, stops: tuple[str, ...]) -> list[dict[str, Any]]:
+    inks = number_ink(paint((shown - low) / (end - low), stops))
+    found = []
+    for ink in np.unique(inks).tolist():
+        cells = np.argwhere((inks == ink) & np.isfinite(shown)).tolist()
+        found.append({
+            "type": "scatter", "mode": "text", "x": [key for _, key in cells], "y": [query for query, _ in cells],
+            "text": [short(float(shown[query, key])) for query, key in cells], "hoverinfo": "skip",
+            "textfont": {"size": SMALL, "color": ink, "family": SANS},
+        })  # fmt: skip
+    return found
+
+
+def short(value: float) -> str:
+    """A number for a cell: three digits at most, a true minus."""
+    said = f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+    said = "0" if float(said) == 0 else said
+    return said.replace("-", "−")
