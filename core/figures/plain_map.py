@@ -63,7 +63,7 @@ def plain_map(
         box = {"x0": key - 0.5, "x1": key + 0.5, "y0": query - 0.5, "y1": query + 0.5}
         shapes.append({"type": "rect", **box, "line": {"color": theme.ink, "width": 2}})
     every = max(1, round(13 / cell))
-    axis = {"showgrid": False, "zeroline": False, "tickfont": {"size": LABEL, "color": theme.ink}}
+    axis = {"showgrid": False, "zeroline": False, "ticks": "", "tickfont": {"size": LABEL, "color": theme.ink}}
     left = 10 + 7 * max((min(len(name), 16) for name in rows), default=1)
     top = 16 + 5 * max((min(len(name), 16) for name in columns), default=1)
     layout = {

@@ -1,4 +1,4 @@
-"""Small pictures as PNG, built with NumPy: heads too many to draw one by one, and the hatch of what is forbidden."""
+"""Small pictures as PNG, built with NumPy: masks, and the hatch of what is forbidden."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from base64 import b64encode
 
 import numpy as np
 
-from core.figures.theme import Theme, paint, rgb
+from core.figures.theme import Theme, rgb
 
 STEP = 9  # px between two hatch lines, at twice the size on screen
 
@@ -43,13 +43,6 @@ def hatched(height: int, width: int, theme: Theme) -> np.ndarray:
     y, x = np.mgrid[:height, :width]
     line = ((x + y) % STEP < 2)[..., None]
     return np.where(line, rgb(theme.hatch), rgb(theme.hatch_ground)).astype(np.uint8)
-
-
-def thumbnail(pattern: np.ndarray, side: int, theme: Theme) -> np.ndarray:
-    """One head as uint8 [side, side, 3]; pattern float [query, key], NaN where looking is forbidden."""
-    colours = paint(pattern, theme.weights)
-    colours[np.isnan(pattern)] = rgb(theme.hatch_ground)
-    return stretch(colours, side, side)
 
 
 def forbidden(allowed: np.ndarray, side: int, theme: Theme) -> np.ndarray:

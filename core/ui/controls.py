@@ -7,9 +7,32 @@ from typing import Any
 
 import streamlit as st
 
+from core.request import Stream
 from core.ui import state
 from core.ui.scene import Scene, switch_rule
 from core.ui.state import held
+
+
+def site_picker(scene: Scene) -> None:
+    """Stream, layer and head in one line."""
+    choice = scene.choice
+    streams = [stream for stream in Stream if scene.info.at(stream)]
+    sites = scene.info.at(choice.stream)
+    options = {
+        "stream": (streams, choice.stream, lambda stream: state.SAID[stream].capitalize()),
+        "layer": (range(len(sites)), choice.layer, lambda place: str(place + 1)),
+        "head": (range(sites[choice.layer].heads), choice.head, lambda place: str(place + 1)),
+    }
+    with st.container(horizontal=True, key="site", gap="small"):
+        for name, (places, value, said) in options.items():
+
+            def picked(name: str = name) -> None:
+                state.choose(**{name: st.session_state[f"site-{name}"]})
+
+            st.selectbox(
+                name.capitalize(), places, key=held(f"site-{name}", value, tuple(places)), on_change=picked, width=130,
+                format_func=said,
+            )  # fmt: skip
 
 
 def row_picker(names: Sequence[str], columns: Sequence[str], cell: tuple[int, int]) -> None:
@@ -43,7 +66,8 @@ def causal_switch(scene: Scene, queries: int) -> bool:
         )
         return False
     st.html(f"<style>.st-key-causal{{--accent:var(--{choice.stream.value})}}</style>")
-    ours = any(other.stream is choice.stream for other in choice.mask)
+    mine = [other for other in choice.mask if other.stream is choice.stream]
+    ours = any(other.name == rule.name for other in mine)
     hides = (rule.name == "causal") == ours
 
     def switched() -> None:
@@ -53,7 +77,7 @@ def causal_switch(scene: Scene, queries: int) -> bool:
 
     few = queries < 2
     st.toggle(
-        ("On" if hides else "Off") + ("" if ours else ", as this model was trained"),
+        ("On" if hides else "Off") + ("" if mine else ", as this model was trained"),
         key=held("causal", hides), on_change=switched, disabled=few,
     )  # fmt: skip
     if few:

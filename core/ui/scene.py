@@ -144,6 +144,29 @@ def ask_growth(model: str, lens: Any, request: Request) -> Ticket:
     )
 
 
+def sentence_under(view: Scene, mask: tuple[MaskRule, ...]) -> str:
+    """What a decoder writes on, greedily, under a mask: up to PIECES pieces after the text it was given or has grown from."""
+    base = view.request if view.grown is None else view.request.keeping()
+    if view.grown is not None:
+        base = replace(base, target=(base.target or ())[: len(base.target or ()) - len(view.grown.ids)])
+    for rule in mask:
+        base = base.with_mask(rule)
+    lens = lens_of(view.model)
+
+    def compute() -> str:
+        ids: list[int] = []
+        with models.shelf.lease(view.model, lens):
+            for step in lens.generate(base.keeping(), Sampling(temperature=0.0), PIECES):
+                if step.finished:
+                    break
+                ids.append(step.choice.id)
+        return lens.decode(ids).strip()
+
+    ticket = shared.ask((view.info.id, "sentence", base), compute, _weights(view.info, base))
+    wait(ticket.settled, lambda: _says(view.info, base, ticket))
+    return ticket.result()
+
+
 def switch_rule(info: Any, stream: Stream) -> MaskRule | None:
     """What the causal switch does to a stream: opens a causal decoder, closes an encoder; None on cross-attention."""
     if stream is Stream.CROSS:

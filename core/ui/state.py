@@ -11,6 +11,7 @@ import streamlit as st
 
 from core.errors import LensError
 from core.request import MaskRule, Site, Stream
+from core.ui.rules import LONGEST, read_rules, write_rules
 
 MODEL, TEXT = "classroom", "gen ai is"
 LINKED = 4000  # characters of a text that still fits a link
@@ -77,7 +78,8 @@ def write(choice: Choice) -> dict[str, str]:
     if choice.cell is not None:
         params["cell"] = ".".join(str(place + 1) for place in choice.cell if place is not None)
     if choice.mask:
-        params["mask"] = ",".join(_write_rule(rule) for rule in choice.mask)
+        mask = write_rules(choice.mask)
+        params |= {"mask": mask} if len(mask) <= LONGEST else {}
     if choice.view:
         params["view"] = choice.view
     return params
@@ -201,22 +203,7 @@ def _view(raw: str) -> str:
     return raw
 
 
-def _rules(raw: str) -> tuple[MaskRule, ...]:
-    rules = []
-    for part in raw.split(",")[:8]:
-        stream, name, *width = part.split(".")
-        if len(width) > 1:
-            raise ValueError(raw)
-        rules.append(MaskRule(Stream(stream), name, width=_count(width[0]) + 1 if width else None))
-    return tuple(rules)
-
-
-def _write_rule(rule: MaskRule) -> str:
-    width = "" if rule.width is None else f".{rule.width}"
-    return f"{rule.stream.value}.{rule.name}{width}"
-
-
 READERS: dict[str, Callable[[str], Any]] = {
     "model": _name, "text": _text, "target": _text, "stream": Stream, "layer": _count, "head": _count, "cell": _cell,
-    "mask": _rules, "view": _view,
+    "mask": read_rules, "view": _view,
 }  # fmt: skip

@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from core.figures.raster import forbidden, hatched, png, stretch, thumbnail
+from core.figures.raster import forbidden, hatched, png, stretch
 from core.figures.theme import LIGHT, rgb
 
 
@@ -17,12 +17,6 @@ def test_a_png_read_back_holds_the_same_pixels():
 
 def test_stretching_gives_each_cell_its_pixels():
     assert stretch(np.array([[1, 2], [3, 4]]), 4, 6).tolist() == [[1, 1, 1, 2, 2, 2]] * 2 + [[3, 3, 3, 4, 4, 4]] * 2
-
-
-def test_a_thumbnail_never_paints_the_forbidden_as_weight_0():
-    picture = thumbnail(np.array([[0.0, np.nan], [0.5, 0.5]]), 10, LIGHT)
-    assert picture[0, 0].tolist() == rgb(LIGHT.weights[0]).tolist()
-    assert picture[0, 9].tolist() == rgb(LIGHT.hatch_ground).tolist()
 
 
 def test_hatch_lies_only_where_looking_is_forbidden():
