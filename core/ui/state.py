@@ -25,6 +25,7 @@ class Choice:
     target: what the decoder has written so far; None lets the model write two words. stream None: the decoder if there is
     one. cell: the (query, key) in focus; key None is the one looked at most, cell None lets the page choose. mask: rules in
     order, empty for the model as trained. view: what else was chosen in the attention view, as it writes it.
+    forced: ids of pieces that the decoder was made to write after its target, a branch.
     """
 
     model: str = MODEL
@@ -36,6 +37,7 @@ class Choice:
     cell: tuple[int, int | None] | None = None
     mask: tuple[MaskRule, ...] = ()
     view: str = ""
+    forced: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -82,6 +84,8 @@ def write(choice: Choice) -> dict[str, str]:
         params |= {"mask": mask} if len(mask) <= LONGEST else {}
     if choice.view:
         params["view"] = choice.view
+    if choice.forced:
+        params["forced"] = ".".join(map(str, choice.forced))
     return params
 
 
@@ -151,6 +155,7 @@ def choose(**changes: Any) -> None:
     known = session()
     if {"model", "text", "target"} & changes.keys():
         changes.setdefault("cell", None)
+        changes.setdefault("forced", ())
     if {"stream", "layer", "head"} & changes.keys():
         changes.setdefault("cell", known.choice.cell if "stream" not in changes else None)
     known.choice = replace(known.choice, **changes)
@@ -197,6 +202,12 @@ def _name(raw: str) -> str:
     return raw
 
 
+def _ids(raw: str) -> tuple[int, ...]:
+    if not re.fullmatch(r"[0-9]{1,7}(\.[0-9]{1,7}){0,99}", raw):
+        raise ValueError(raw)
+    return tuple(int(number) for number in raw.split("."))
+
+
 def _view(raw: str) -> str:
     if not re.fullmatch(r"[a-z0-9_.~-]{0,600}", raw):
         raise ValueError(raw)
@@ -205,5 +216,5 @@ def _view(raw: str) -> str:
 
 READERS: dict[str, Callable[[str], Any]] = {
     "model": _name, "text": _text, "target": _text, "stream": Stream, "layer": _count, "head": _count, "cell": _cell,
-    "mask": read_rules, "view": _view,
+    "mask": read_rules, "view": _view, "forced": _ids,
 }  # fmt: skip

@@ -1,0 +1,94 @@
+"""What the encoder–decoder theatre draws: both sentences, each step's candidates, and the three maps as codes."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Any
+
+import numpy as np
+
+from core.figures.labels import label, percent
+from core.request import Stream
+from core.trace import Tokens, Trace
+
+SHOWN = 8  # candidates of a step
+
+
+def block(trace: Trace, stream: Stream) -> dict[str, Any]:
+    """All heads of a stream: sizes, and base64 of uint8 codes of the square root [layer, head, query, key].
+
+    Layers with fewer heads repeat their last one, so that a place stands for a head everywhere.
+    """
+    sites = [attention for attention in trace.attention if attention.site.stream is stream]
+    heads = max(attention.site.heads for attention in sites)
+    codes = np.stack([np.stack([a.codes(min(h, a.site.heads - 1)) for h in range(heads)]) for a in sites])
+    layers, _, queries, keys = codes.shape
+    sizes = {"layers": layers, "heads": heads, "queries": queries, "keys": keys}
+    return {**sizes, "codes": b64encode(np.ascontiguousarray(codes)).decode()}
+
+
+def words(tokens: Tokens) -> list[dict[str, Any]]:
+    """A text's pieces: label, word, whether it is special and whether it goes on the word before it."""
+    found: list[dict[str, Any]] = []
+    for place, piece in enumerate(tokens.text):
+        joins = (
+            place > 0 and tokens.word[place] == tokens.word[place - 1]
+            and not tokens.special[place] and not tokens.special[place - 1]
+        )  # fmt: skip
+        word = int(tokens.word[place])
+        found.append({"text": label(piece, 18), "word": word, "special": bool(tokens.special[place]), "joins": joins})
+    return found
+
+
+def payload(trace: Trace, forced: int, version: str, at: int) -> dict[str, Any]:
+    """A finished text, step by step. trace holds the whole target, its predictions among it.
+
+    Row i of the target's maps is the step that writes piece i + 1; the last row writes nothing yet: it shows what would come
+    next. forced: how many pieces after the start were given, not chosen by the model. at: the step to open on.
+    """
+    assert trace.source is not None and trace.target is not None and trace.predictions is not None
+    target, expected = words(trace.target), trace.predictions
+    steps = []
+    for row in range(len(target)):
+        ids, logprobs = expected.top_ids[row][:SHOWN], expected.top_logprob[row][:SHOWN]
+        chances = np.exp(logprobs.astype(np.float64))
+        candidates = [
+            {"id": int(id), "text": label(trace.piece(int(id)), 18), "p": float(p), "said": percent(float(p))}
+            for id, p in zip(ids, chances, strict=True)
+        ]
+        last = row == len(target) - 1
+        if last:
+            written = {"text": candidates[0]["text"], "id": int(ids[0]), "word": -1, "special": True, "joins": False}
+            said = candidates[0]["said"]
+        else:
+            written = {**target[row + 1], "id": int(trace.target.ids[row + 1])}
+            said = percent(float(np.exp(expected.actual_logprob[row])))
+        written["forced"] = not last and row < forced
+        flag = ""
+        if written["forced"] and written["id"] != int(ids[0]):
+            flag = f"Given, not chosen: on its own it would write “{candidates[0]['text']}” here."
+        read = " ".join("".join(trace.target.text[1 : row + 1]).split())
+        read = read if len(read) <= 48 else "…" + read[-47:]
+        steps.append({
+            "written": written, "best": said, "read": read, "reads": target[row]["text"], "candidates": candidates,
+            "flag": flag,
+        })  # fmt: skip
+    blocks = {stream.value: block(trace, stream) for stream in Stream}
+    return {**blocks, "source": words(trace.source), "steps": steps, "version": version, "at": at, "best": sharpest(trace)}
+
+
+def sharpest(trace: Trace) -> list[int] | None:
+    """The cross-attention head that is most decided on the source's own pieces: [layer, head]; None with a single head."""
+    assert trace.source is not None
+    real = ~np.array(trace.source.special)
+    best: tuple[float, list[int]] | None = None
+    for attention in trace.attention:
+        if attention.site.stream is not Stream.CROSS:
+            continue
+        for head in range(attention.site.heads):
+            pattern = attention.head(head)[:, real]
+            reached = len(set(pattern.argmax(-1).tolist())) / max(1, min(pattern.shape)) if pattern.size else 0.0
+            score = float(pattern.max(-1).mean()) * reached if pattern.size else 0.0
+            if best is None or score > best[0]:
+                best = score, [attention.site.layer, head]
+    return None if best is None else best[1]

@@ -1,0 +1,27 @@
+"""Translate: an encoder–decoder at work, step by step: both sentences, what reads what, and where another piece leads."""
+
+import streamlit as st
+
+from core.ui import bar, charts, scene, state, theatre, trouble
+
+POINTER = {
+    "decoder": "This model is a decoder alone: it writes on from one text and has no source to read, so there is no "
+    "cross-attention to show. Attention shows how each piece looks back.",
+    "encoder": "This model is an encoder alone: it reads and writes nothing. Attention shows how its pieces look at each other.",
+}
+
+
+@trouble.block
+def page(view: scene.Scene) -> None:
+    """Everything below the title; runs again on its own when something in it is used."""
+    state.publish()
+    theatre.theatre(view)
+
+
+view = bar.open_page("Translate")
+if view.info.kind == "encoder-decoder" and view.info.can_predict:
+    page(view)
+else:
+    charts.words(POINTER.get(view.info.kind, scene.SILENT[0]))
+    charts.words("Choose Classroom or Translator in the bar above to see an encoder and a decoder together.")
+    st.page_link("../../pages/attention.py", label="Open Attention", icon=":material/arrow_forward:")

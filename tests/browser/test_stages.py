@@ -1,0 +1,138 @@
+"""The theatre and the mask painter, done in Chromium: what only a browser shows."""
+
+import pytest
+
+TEXT = "the black cat sleeps on the red sofa"
+VIEW = "[data-testid=stBidiComponentIsolated]"
+
+
+def stage(visit, **params):
+    visit.page.goto(f"{visit.address}/translate?" + "&".join(f"{k}={v}" for k, v in params.items()))
+    visit.page.locator(f"{VIEW} .theatre .chip").first.wait_for()
+    visit.page.wait_for_timeout(800)
+    return visit.page.locator(".theatre")
+
+
+def paint(visit, **params):
+    visit.page.goto(f"{visit.address}/masks?" + "&".join(f"{k}={v}" for k, v in params.items()))
+    visit.page.locator(".painter canvas").wait_for()
+    visit.page.wait_for_timeout(800)
+    return visit.page.locator(".painter canvas")
+
+
+def mask_of(visit):
+    visit.page.wait_for_timeout(200)
+    query = visit.page.url.partition("mask=")[2]
+    return query.partition("&")[0]
+
+
+def test_pointing_at_red_lights_vermelho_in_sentence_ribbon_and_map_and_asks_nobody(visit):
+    theatre = stage(visit, model="translator", text=TEXT)
+    theatre.locator("button.last").click()
+    visit.page.wait_for_timeout(600)
+    sent = len(visit.frames)
+    maps = "canvas => canvas.toDataURL()"
+    before = {name: theatre.locator(f".map.{name} canvas").evaluate(maps) for name in ("encoder", "cross")}
+    ribbons = theatre.locator("canvas.ribbons").evaluate(maps)
+    theatre.locator(".words.encoder .chip", has_text="red").hover()
+    assert theatre.locator(".words.decoder .chip.aligned").all_inner_texts() == ["vermelho"]
+    for name, picture in before.items():
+        assert theatre.locator(f".map.{name} canvas").evaluate(maps) != picture
+    assert theatre.locator("canvas.ribbons").evaluate(maps) != ribbons
+    theatre.locator(".words.decoder .chip", has_text="preto").hover()
+    assert theatre.locator(".words.encoder .chip.aligned").all_inner_texts() == ["black"]
+    for key in ("Home", "ArrowRight", "ArrowRight", "End"):
+        theatre.press(key)
+    assert len(visit.frames) == sent
+
+
+def test_playing_writes_piece_by_piece_without_the_server(visit):
+    theatre = stage(visit)
+    assert theatre.locator(".words.decoder .chip").first.inner_text() == "interesting"
+    assert "interesting" in theatre.locator(".lead").inner_text()
+    sent = len(visit.frames)
+    theatre.locator("select.speed").select_option("4")
+    theatre.locator("button.toggle").click()
+    visit.page.wait_for_function(
+        "() => document.querySelector('[data-testid=stBidiComponentIsolated]').shadowRoot"
+        ".querySelector('.words.decoder .here').innerText === 'domain'"
+    )
+    assert len(visit.frames) == sent
+
+
+def test_a_branch_survives_a_reload(visit):
+    theatre = stage(visit)
+    other = theatre.locator(".candidate").nth(1)
+    name = other.locator("bdi").inner_text()
+    other.click()
+    visit.page.wait_for_url("**forced=**")
+    visit.page.wait_for_timeout(1500)
+    assert theatre.locator(".words.decoder .chip").first.inner_text() == name
+    said = theatre.locator(".words.decoder .chip").all_inner_texts()
+    visit.page.reload()
+    visit.page.locator(".theatre .chip").first.wait_for()
+    visit.page.wait_for_timeout(800)
+    assert theatre.locator(".words.decoder .chip").all_inner_texts() == said
+
+
+def test_dragging_forbids_cells_and_one_message_goes_when_it_ends(visit):
+    canvas = paint(visit, stream="encoder", text="the cat sits on the mat")
+    box = canvas.bounding_box()
+    sent = len(visit.frames)
+    right, low = box["x"] + box["width"], box["y"] + box["height"]
+    visit.page.mouse.move(right - 45, low - 22)
+    visit.page.mouse.down()
+    visit.page.mouse.move(right - 120, low - 22, steps=6)
+    assert len(visit.frames) == sent
+    visit.page.mouse.up()
+    visit.page.wait_for_url("**mask=encoder.custom.**")
+    assert len(visit.frames) == sent + 1
+    visit.page.get_by_text("What moved in the map").wait_for()
+    painted = mask_of(visit)
+    visit.page.get_by_role("button", name="Undo").click()
+    visit.page.wait_for_function("() => !location.search.includes('mask=')")
+    visit.page.get_by_role("button", name="Redo").click()
+    visit.page.wait_for_url("**mask=encoder.custom.**")
+    assert mask_of(visit) == painted
+
+
+def test_keys_alone_paint_and_the_last_cell_of_a_row_stays(visit):
+    canvas = paint(visit, stream="decoder", target="and the dog")
+    canvas.focus()
+    visit.page.keyboard.press("Space")
+    told = visit.page.locator(".painter .told")
+    assert "must keep one piece to look at" in told.inner_text()
+    for key in ("ArrowDown", "ArrowDown", "Space"):
+        visit.page.keyboard.press(key)
+    visit.page.wait_for_url("**mask=decoder.custom.3k1**")
+    canvas.focus()
+    visit.page.keyboard.press("Control+z")
+    visit.page.wait_for_function("() => !location.search.includes('mask=')")
+
+
+def test_two_browsers_painting_different_masks_do_not_meet_and_a_link_is_the_same_screen(visits):
+    one, two = visits
+    paint(one, stream="encoder", text="the cat sits").focus()
+    paint(two, stream="encoder", text="the cat sits").focus()
+    one.page.keyboard.press("Space")
+    two.page.keyboard.press("ArrowRight")
+    two.page.keyboard.press("Space")
+    one.page.wait_for_url("**mask=encoder.custom.1k1**")
+    two.page.wait_for_url("**mask=encoder.custom.1k2**")
+    one.page.wait_for_timeout(1200)
+    numbers = one.page.locator(".st-key-next svg text").all_text_contents()
+    assert numbers != two.page.locator(".st-key-next svg text").all_text_contents()
+    two.page.goto(one.page.url)
+    two.page.locator(".painter canvas").wait_for()
+    two.page.locator(".st-key-next svg text").first.wait_for()
+    two.page.wait_for_timeout(1200)
+    assert two.page.locator(".st-key-next svg text").all_text_contents() == numbers
+
+
+@pytest.mark.parametrize("page", ["masks", "translate"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_hangs_over_the_edge(visit, page, width):
+    visit.page.set_viewport_size({"width": width, "height": 844})
+    (stage if page == "translate" else paint)(visit, text="the little girl reads a book in the garden")
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+    visit.page.set_viewport_size({"width": 1280, "height": 800})
