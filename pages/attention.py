@@ -8,6 +8,7 @@ from core.request import Stream
 from core.ui import bar, charts, controls, scene, state, trouble, viewer
 from core.ui.cell import cell_panel
 from core.ui.look import Look, look
+from core.ui.take import take
 
 READING = (
     "Each <b>row</b> is a piece that looks, each <b>column</b> a piece it looks at. Numbers are % of a row, printed from 10 %. "
@@ -69,6 +70,7 @@ def page(view: scene.Scene) -> None:
     charts.rule()
     numbers(it)
     cell_panel(view, it)
+    take(view, it)
 
 
 page(bar.open_page("Attention"))

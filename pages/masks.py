@@ -5,6 +5,7 @@ import streamlit as st
 from core.request import Stream
 from core.ui import bar, charts, controls, masks, scene, state, trouble
 from core.ui.look import look
+from core.ui.take import take
 
 
 @trouble.block
@@ -28,6 +29,7 @@ def page(view: scene.Scene) -> None:
     with right:
         masks.effect(view, it)
         masks.difference(it)
+    take(view, it)
 
 
 page(bar.open_page("Masks"))

@@ -238,3 +238,15 @@ def test_the_stages_are_the_heads_steps_and_end_in_its_weights(screen):
     stage.set_value("product").run()
     assert page.calm()
     assert page.said("how")
+
+
+def test_what_is_taken_away_holds_the_numbers_on_the_screen(screen):
+    page = screen("attention", stream="encoder", text="the cat sits", layer="2", head="3", mask="encoder.causal")
+    page.app.session_state["take"] = True
+    page.app.run()
+    assert page.calm()
+    (lines,) = [code.value for code in page.app.code if "lens = load(" in code.value]
+    space: dict = {}
+    exec(lines, space)
+    assert np.array_equal(np.nan_to_num(page.map).astype(np.float32), space["pattern"])
+    assert len(page.app.get("download_button")) == 5

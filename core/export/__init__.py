@@ -1,0 +1,7 @@
+"""Files out of traces: arrays, tables, requests, figures, and the lines of Python that compute it all again."""
+
+from core.export.figure import svg
+from core.export.numbers import csv_table, npz, read_npz
+from core.export.requests import python_lines, request_from_json, request_to_json
+
+__all__ = ["csv_table", "npz", "python_lines", "read_npz", "request_from_json", "request_to_json", "svg"]

@@ -1,0 +1,99 @@
+"""A request as JSON and back, and as the lines of Python that ask it again."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from core.errors import InputError, LensError
+from core.request import Ablation, Cut, HeadRef, Intervention, MaskRule, Request, Stream
+
+LONGEST = 2_000_000  # characters of a request's JSON
+
+
+def request_to_json(request: Request) -> str:
+    """Everything that decides a run, as JSON that `request_from_json` reads."""
+    what = request.intervention
+    said: dict[str, Any] = {
+        "lens": request.lens, "source": request.source, "target": request.target, "keep": sorted(request.keep),
+        "capture": request.capture, "layers": request.layers, "temperature": what.temperature,
+        "masks": [
+            {"stream": rule.stream.value, "name": rule.name, "layers": rule.layers, "heads": rule.heads, "width": rule.width,
+             "edges": rule.edges} for rule in what.masks
+        ],
+        "ablated": [[*_head(one.head), one.how] for one in what.ablated],
+        "cuts": [[*_head(cut.head), cut.query, cut.key] for cut in what.cuts],
+    }  # fmt: skip
+    return json.dumps({"lookback": "request", **said}, indent=1, ensure_ascii=False)
+
+
+def request_from_json(text: str) -> Request:
+    """The request that was written. Raises InputError for anything else, RequestError where a value is out of range."""
+    try:
+        said = json.loads(text) if len(text) <= LONGEST else None
+        if said["lookback"] != "request":
+            raise ValueError
+        masks = tuple(
+            MaskRule(
+                Stream(rule["stream"]), rule["name"], _tuple(rule["layers"]), _tuple(rule["heads"]), rule["width"],
+                tuple((edge[0], edge[1]) for edge in rule["edges"]),
+            )
+            for rule in said["masks"]
+        )  # fmt: skip
+        ablated = tuple(
+            Ablation(HeadRef(Stream(stream), layer, head), how) for stream, layer, head, how in said["ablated"]
+        )
+        cuts = tuple(Cut(HeadRef(Stream(stream), layer, head), q, k) for stream, layer, head, q, k in said["cuts"])
+        return Request(
+            str(said["lens"]), _tuple(said["source"]), _tuple(said["target"]),
+            Intervention(masks, ablated, cuts, said["temperature"]), frozenset(said["keep"]), said["capture"],
+            _tuple(said["layers"]),
+        )  # fmt: skip
+    except LensError:
+        raise
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError, AttributeError):
+        raise InputError("a request saved by Lookback as JSON", "something else", "Save one first") from None
+
+
+def python_lines(request: Request, model: str, stream: Stream, layer: int, head: int) -> str:
+    """Lines that compute this view again: load, ask, change, run, look. model: as `core.load` takes it."""
+    what = request.intervention
+    lines = ["from core import HeadRef, MaskRule, Stream, load", "", f"lens = load({model!r})"]
+    both = request.source is not None and request.target is not None
+    first = request.source if request.source is not None else request.target
+    given = f", target_ids={list(request.target or ())!r}" if both else ""
+    lines.append(f"request = lens.request(ids={list(first or ())!r}{given})")
+    for rule in what.masks:
+        extra = [
+            f"{name}={value!r}" for name in ("layers", "heads", "width") if (value := getattr(rule, name)) is not None
+        ]
+        extra += [f"edges={rule.edges!r}"] if rule.edges else []
+        rest = "".join(f", {part}" for part in extra)
+        lines.append(f"request = request.with_mask(MaskRule({_stream(rule.stream)}, {rule.name!r}{rest}))")
+    for one in what.ablated:
+        lines.append(f"request = request.with_ablation({_ref(one.head)}, how={one.how!r})")
+    for cut in what.cuts:
+        lines.append(f"request = request.with_cut(({_ref(cut.head)}, {cut.query}, {cut.key}))")
+    if what.temperature != 1:
+        lines.append(f"request = request.with_temperature({what.temperature!r})")
+    lines += [
+        "trace = lens.run(request)",
+        f"pattern = trace.at({_stream(stream)}, {layer}).head({head})  # [query, key]",
+    ]
+    return "\n".join(lines)
+
+
+def _head(head: HeadRef) -> list[Any]:
+    return [head.stream.value, head.layer, head.head]
+
+
+def _stream(stream: Stream) -> str:
+    return f"Stream.{stream.name}"
+
+
+def _ref(head: HeadRef) -> str:
+    return f"HeadRef({_stream(head.stream)}, {head.layer}, {head.head})"
+
+
+def _tuple(values: Any) -> tuple[Any, ...] | None:
+    return None if values is None else tuple(values)

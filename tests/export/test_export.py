@@ -1,0 +1,156 @@
+"""What is taken away holds the numbers that were on the screen, and the Python lines give them again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import core
+from core.errors import LensError
+from core.export import csv_table, npz, python_lines, read_npz, request_from_json, request_to_json, svg
+from core.figures.theme import LIGHT
+from core.request import HeadRef, MaskRule, Request, Stream
+
+TEXT = "the cat sits on the mat"
+
+
+@pytest.fixture(scope="module")
+def lens():
+    return core.load("classroom")
+
+
+@pytest.fixture(scope="module")
+def trace(lens):
+    request = lens.request(TEXT, "and the dog")
+    request = request.with_mask(MaskRule(Stream.ENCODER, "custom", (1,), (2,), edges=((0, 3), (2, 1))))
+    request = request.with_ablation(HeadRef(Stream.CROSS, 0, 1)).with_cut((HeadRef(Stream.DECODER, 1, 0), 2, 1))
+    return lens.run(request.with_temperature(0.5))
+
+
+def test_npz_read_back_holds_every_number(trace):
+    found = read_npz(npz(trace))
+    for attention in trace.attention:
+        name = f"{attention.site.stream.value}.{attention.site.layer}"
+        assert np.array_equal(found[f"{name}.pattern"], attention.pattern)
+        assert np.array_equal(found[f"{name}.allowed"], attention.allowed)
+    assert np.array_equal(found["next_logits"], trace.next_logits)
+    assert tuple(found["tokens"]["source"]["text"]) == trace.source.text
+    assert request_from_json(found["request"]) == trace.request
+
+
+def test_csv_read_back_holds_every_cell(trace):
+    (attention,) = (a for a in trace.attention if (a.site.stream, a.site.layer) == (Stream.CROSS, 1))
+    rows = list(csv.DictReader(io.StringIO(csv_table(trace, (attention,)))))
+    assert len(rows) == attention.pattern.size
+    for row in rows[::7]:
+        head, q, k = (int(row[name]) - 1 for name in ("head", "query", "key"))
+        assert np.float32(row["weight"]) == attention.pattern[head, q, k]
+        assert (row["query piece"], row["key piece"]) == (trace.target.text[q], trace.source.text[k])
+        assert bool(int(row["may look"])) == attention.allowed[head, q, k]
+
+
+def test_no_cell_of_a_spreadsheet_is_a_formula(lens):
+    made = lens.run(lens.request("=1+1 @x -2 +3", ""))
+    (attention,) = (a for a in made.attention if (a.site.stream, a.site.layer) == (Stream.ENCODER, 0))
+    cells = {row["key piece"] for row in csv.DictReader(io.StringIO(csv_table(made, (attention,))))}
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
+
+
+def test_a_table_too_long_for_a_spreadsheet_is_refused(trace, monkeypatch):
+    monkeypatch.setattr("core.export.numbers.ROWS", 10)
+    with pytest.raises(LensError, match="Take one layer"):
+        csv_table(trace, trace.attention)
+
+
+def test_the_python_lines_give_the_same_numbers_again(trace):
+    space: dict = {}
+    exec(python_lines(trace.request, "classroom", Stream.ENCODER, 1, 2), space)
+    assert space["request"] == trace.request
+    assert np.array_equal(space["pattern"], trace.at(Stream.ENCODER, 1).head(2))
+
+
+@pytest.mark.parametrize("model", ["induction", "classroom"])
+def test_the_lines_fit_every_kind(model):
+    lens = core.load(model)
+    trace = lens.run(lens.request("abcabc"))
+    stream = trace.attention[0].site.stream
+    space: dict = {}
+    exec(python_lines(trace.request, model, stream, 1, 0), space)
+    assert np.array_equal(space["pattern"], trace.at(stream, 1).head(0))
+
+
+@pytest.mark.parametrize(
+    "text", [TEXT, "<img src=x onerror=alert(1)> & \"'", "مرحبا بالعالم", "नमस्ते 👩‍👩‍👧‍👦", "\x00\x07\u202e", "x" * 40]
+)
+def test_a_figure_is_sound_xml_and_holds_the_weights(lens, text):
+    made = lens.run(lens.request(text, "and"))
+    attention = made.at(Stream.ENCODER, 0)
+    names = list(made.source.text)
+    root = ET.fromstring(svg(attention.head(1), attention.allowed[1], names, names, text, text, LIGHT.weights))
+    titles = [node.text for node in root.iter("{http://www.w3.org/2000/svg}title")]
+    assert np.array_equal(np.array([np.float32(t) for t in titles]).reshape(attention.head(1).shape), attention.head(1))
+    assert {node.tag.partition("}")[2] for node in root.iter()} <= {
+        "svg",
+        "rect",
+        "text",
+        "defs",
+        "pattern",
+        "path",
+        "title",
+    }
+
+
+def test_forbidden_cells_say_so(lens):
+    attention = lens.run(lens.request(TEXT, "and the dog")).at(Stream.DECODER, 0)
+    drawn = svg(attention.head(0), attention.allowed[0], "abcd", "abcd", "", "", LIGHT.weights)
+    assert drawn.count("may not look") == 6
+
+
+IDS = st.lists(st.integers(0, 5000), min_size=10, max_size=12).map(tuple)
+CELLS = st.sets(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=9).map(
+    lambda found: tuple(sorted(found))
+)
+RULES = st.builds(
+    MaskRule,
+    st.sampled_from([Stream.ENCODER, Stream.DECODER]),
+    st.just("custom"),
+    st.none() | st.just((0, 2)),
+    st.none() | st.just((1,)),
+    st.none(),
+    CELLS,
+)
+
+
+@settings(deadline=None)
+@given(
+    IDS, IDS, st.lists(RULES, max_size=3), st.floats(0.1, 5), st.sampled_from([("pattern",), ("pattern", "qkv"), ()])
+)
+def test_a_request_survives_json(source, target, rules, temperature, keep):
+    request = Request("m", source, target).keeping(*keep).with_temperature(temperature)
+    for rule in rules:
+        request = request.with_mask(rule)
+    again = request_from_json(request_to_json(request))
+    assert again == request and hash(again) == hash(request)
+
+
+WRONG = {
+    "lookback": "request", "lens": "m", "source": "abc", "target": None, "masks": [], "ablated": [], "cuts": [],
+    "temperature": 1, "keep": [], "capture": None, "layers": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", "null", '{"lookback": "request"}', '{"lookback": "mask"}', "[" * 50_000, json.dumps(WRONG)],
+    ids=["empty", "list", "object", "null", "bare", "mask", "deep", "wrong"],
+)
+def test_anything_else_is_refused_in_words(text):
+    with pytest.raises(LensError):
+        request_from_json(text)
