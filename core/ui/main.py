@@ -18,7 +18,7 @@ MARK = ROOT / "assets" / "mark.svg"
 CAVEAT = "Attention is a look, not a proof: a weight says where a head looked, not why the model answered."
 PAGES = {
     "Start": [("home", "Home")],
-    "Explore": [("attention", "Attention"), ("masks", "Masks"), ("translate", "Translate")],
+    "Explore": [("attention", "Attention"), ("masks", "Masks"), ("translate", "Translate"), ("generate", "Generate")],
 }
 
 

@@ -10,12 +10,13 @@ from typing import Any
 import streamlit as st
 
 from core.errors import LensError
-from core.request import MaskRule, Site, Stream
+from core.request import MaskRule, Sampling, Site, Stream
 from core.ui.rules import LONGEST, read_rules, write_rules
 
 MODEL, TEXT = "classroom", "gen ai is"
 LINKED = 4000  # characters of a text that still fits a link
 KEY = "lookback"
+GREEDY = Sampling(temperature=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Choice:
     target: what the decoder has written so far; None lets the model write two words. stream None: the decoder if there is
     one. cell: the (query, key) in focus; key None is the one looked at most, cell None lets the page choose. mask: rules in
     order, empty for the model as trained. view: what else was chosen in the attention view, as it writes it.
-    forced: ids of pieces that the decoder was made to write after its target, a branch.
+    forced: ids of pieces that the decoder was made to write after its target, a branch. sampling: how the next is chosen.
     """
 
     model: str = MODEL
@@ -38,6 +39,7 @@ class Choice:
     mask: tuple[MaskRule, ...] = ()
     view: str = ""
     forced: tuple[int, ...] = ()
+    sampling: Sampling = GREEDY
 
 
 @dataclass(slots=True)
@@ -84,6 +86,8 @@ def write(choice: Choice) -> dict[str, str]:
         params |= {"mask": mask} if len(mask) <= LONGEST else {}
     if choice.view:
         params["view"] = choice.view
+    if choice.sampling != GREEDY:
+        params["sampling"] = _write_sampling(choice.sampling)
     if choice.forced:
         params["forced"] = ".".join(map(str, choice.forced))
     return params
@@ -202,6 +206,20 @@ def _name(raw: str) -> str:
     return raw
 
 
+def _write_sampling(sampling: Sampling) -> str:
+    parts = {"t": sampling.temperature, "k": sampling.top_k, "p": sampling.top_p, "m": sampling.min_p, "s": sampling.seed}
+    return "_".join(f"{name}{value:g}" if name != "s" else f"s{value}" for name, value in parts.items() if value is not None)
+
+
+def _sampling(raw: str) -> Sampling:
+    found = re.fullmatch(r"t([0-9.]{1,8})(?:_k([0-9]{1,6}))?(?:_p([0-9.]{1,8}))?(?:_m([0-9.]{1,8}))?_s([0-9]{1,18})", raw)
+    if found is None:
+        raise ValueError(raw)
+    t, k, p, m, s = found.groups()
+    shares = [None if value is None else float(value) for value in (p, m)]
+    return Sampling(float(t), None if k is None else int(k), *shares, seed=int(s))
+
+
 def _ids(raw: str) -> tuple[int, ...]:
     if not re.fullmatch(r"[0-9]{1,7}(\.[0-9]{1,7}){0,99}", raw):
         raise ValueError(raw)
@@ -216,5 +234,5 @@ def _view(raw: str) -> str:
 
 READERS: dict[str, Callable[[str], Any]] = {
     "model": _name, "text": _text, "target": _text, "stream": Stream, "layer": _count, "head": _count, "cell": _cell,
-    "mask": read_rules, "view": _view, "forced": _ids,
+    "mask": read_rules, "view": _view, "forced": _ids, "sampling": _sampling,
 }  # fmt: skip

@@ -177,7 +177,9 @@ class Visit:
         return self.page.locator(f".st-key-{key} svg text").all_text_contents()
 
     def click_cell(self, query: int, key: int) -> None:
-        box = self.page.locator(".st-key-map .nsewdrag[data-subplot=xy]").bounding_box()
+        plot = self.page.locator(".st-key-map .nsewdrag[data-subplot=xy]")
+        plot.scroll_into_view_if_needed()
+        box = plot.bounding_box()
         rows, columns = len(self.map), len(self.map[0])
         x, y = box["x"] + box["width"] * (key + 0.5) / columns, box["y"] + box["height"] * (query + 0.5) / rows
         self.page.mouse.move(x, y)

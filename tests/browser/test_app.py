@@ -117,6 +117,7 @@ def test_a_click_on_a_cell_and_on_a_small_map_are_read_and_stand_in_the_link(vis
     visit.open("attention", stream="encoder", text="the cat sits on the mat")
     visit.change(lambda: visit.click_cell(1, 0))
     assert visit.lead.startswith(f"“{visit.pieces[1]}” gives")
+    visit.view.locator(".heads .over").scroll_into_view_if_needed()
     box = visit.view.locator(".heads .over").bounding_box()
     side = (box["width"] - 29) / 4
     visit.page.mouse.click(box["x"] + 26 + 2.5 * side, box["y"] + 20 + 1.5 * side)

@@ -77,6 +77,8 @@ def test_a_branch_survives_a_reload(visit):
 
 def test_dragging_forbids_cells_and_one_message_goes_when_it_ends(visit):
     canvas = paint(visit, stream="encoder", text="the cat sits on the mat")
+    visit.page.locator(".painter .told").scroll_into_view_if_needed()
+    visit.page.wait_for_timeout(200)
     box = canvas.bounding_box()
     sent = len(visit.frames)
     right, low = box["x"] + box["width"], box["y"] + box["height"]
@@ -127,6 +129,29 @@ def test_two_browsers_painting_different_masks_do_not_meet_and_a_link_is_the_sam
     two.page.locator(".st-key-next svg text").first.wait_for()
     two.page.wait_for_timeout(1200)
     assert two.page.locator(".st-key-next svg text").all_text_contents() == numbers
+
+
+def test_the_loop_is_scrubbed_without_the_server_and_a_branch_survives_a_reload(visit):
+    visit.page.goto(f"{visit.address}/generate")
+    loop = visit.page.locator(".loop")
+    loop.locator(".chip").first.wait_for()
+    visit.page.wait_for_timeout(800)
+    sent = len(visit.frames)
+    assert loop.locator(".chip.new bdi").inner_text() == "interesting"
+    for key in ("ArrowRight", "End", "Home", "ArrowRight"):
+        loop.press(key)
+    assert loop.locator(".chip.new bdi").inner_text() == "domain"
+    assert loop.locator(".chip.grown bdi").all_inner_texts() == ["interesting"]
+    assert len(visit.frames) == sent
+    loop.locator(".candidate").nth(2).click()
+    visit.page.wait_for_url("**forced=**")
+    visit.page.wait_for_timeout(1500)
+    forced = loop.locator(".chip.forced bdi").all_inner_texts()
+    assert forced[0] == "interesting" and len(forced) == 2
+    visit.page.reload()
+    loop.locator(".chip").first.wait_for()
+    visit.page.wait_for_timeout(800)
+    assert loop.locator(".chip.forced bdi").all_inner_texts() == forced
 
 
 @pytest.mark.parametrize("page", ["masks", "translate"])
