@@ -30,7 +30,7 @@ def request_to_json(request: Request) -> str:
 def request_from_json(text: str) -> Request:
     """The request that was written. Raises InputError for anything else, RequestError where a value is out of range."""
     try:
-        said = json.loads(text) if len(text) <= LONGEST else None
+        said: Any = json.loads(text) if len(text) <= LONGEST else None
         if said["lookback"] != "request":
             raise ValueError
         masks = tuple(

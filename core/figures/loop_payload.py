@@ -63,7 +63,7 @@ def one_step(step: Step) -> dict[str, Any]:
     }  # fmt: skip
     return {
         "written": written, "candidates": candidates, "keys": rows.shape[-1], "cache": cache, "finished": step.finished,
-        "rows": b64encode(np.ascontiguousarray(rows)).decode(), "layers": rows.shape[0], "heads": heads,
+        "rows": b64encode(rows.tobytes()).decode(), "layers": rows.shape[0], "heads": heads,
     }  # fmt: skip
 
 

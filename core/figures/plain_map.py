@@ -24,19 +24,19 @@ def limit(values: np.ndarray) -> float:
 
 def plain_map(
     values: np.ndarray, rows: Sequence[str], columns: Sequence[str], theme: Theme, unit: str,
-    signed: bool = True, focus: tuple[int, int] | None = None, across: int = 430,
+    signed: bool = True, focus: tuple[int, int] | None = None, across: int = 430, most: int = 44,
 ) -> go.Figure:  # fmt: skip
     """values float [query, key], NaN or −∞ where nothing may be looked at (left blank, told on hover).
 
     unit names what the colour bar shows. signed: two-sided around 0; else from 0 up to the largest (1 for shares).
-    focus is framed in ink. across: width in px that the cells may take.
+    focus is framed in ink. across: width in px that the cells may take. most: px of a cell at most.
     """
     queries, keys = values.shape
     shown = np.where(np.isfinite(values), values, np.nan)
     end = limit(shown) if signed else max(1e-9, float(np.nanmax(shown)) if np.isfinite(shown).any() else 1.0)
     low = -end if signed else 0.0
     stops = theme.change if signed else theme.weights
-    cell = float(np.clip(min(across / keys, 560 / queries), 5, 44))
+    cell = float(np.clip(min(across / keys, 560 / queries), 5, most))
     names, heads = [plotly(row) for row in rows], [plotly(column) for column in columns]
     hover = [
         [f"“{looks}” → “{at}”<br>" + ("may not look" if np.isnan(v) else f"<b>{v:.6g}</b> {unit}") for at, v in
@@ -67,7 +67,7 @@ def plain_map(
     left = 10 + 7 * max((min(len(name), 16) for name in rows), default=1)
     top = 16 + 5 * max((min(len(name), 16) for name in columns), default=1)
     layout = {
-        "width": round(left + cell * keys + 70), "height": round(top + cell * queries + 60),
+        "width": round(max(left + cell * keys + 70, left + 240)), "height": round(top + cell * queries + 60),
         "margin": {"l": left, "r": 70, "t": top, "b": 60}, "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": SANS}, "shapes": shapes, "dragmode": "zoom", "showlegend": False,
         "hoverlabel": {"bgcolor": theme.field, "font": {"color": theme.ink, "family": SANS}},

@@ -24,7 +24,7 @@ def block(trace: Trace, stream: Stream) -> dict[str, Any]:
     codes = np.stack([np.stack([a.codes(min(h, a.site.heads - 1)) for h in range(heads)]) for a in sites])
     layers, _, queries, keys = codes.shape
     sizes = {"layers": layers, "heads": heads, "queries": queries, "keys": keys}
-    return {**sizes, "codes": b64encode(np.ascontiguousarray(codes)).decode()}
+    return {**sizes, "codes": b64encode(codes.tobytes()).decode()}
 
 
 def words(tokens: Tokens) -> list[dict[str, Any]]:

@@ -1,9 +1,8 @@
-"""Generate: the loop run once on the server with progress and a way to stop, then played in the browser."""
+"""Generate: the loop run once on the server, its progress told, then played in the browser."""
 
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -29,7 +28,7 @@ MORE = 24  # pieces at a time
 
 @dataclass(slots=True)
 class Growing:
-    """A loop under way, shared by all who ask the same: its steps so far as they are drawn, and whether someone stopped it."""
+    """A loop, shared by all who ask the same: its steps as they are drawn, the ids it wrote, the sum of their log-probabilities."""
 
     steps: list[dict[str, Any]] = field(default_factory=list)
     ids: list[int] = field(default_factory=list)
@@ -38,14 +37,12 @@ class Growing:
 
 
 def run_loop(
-    view: Scene, request: Request, sampling: Sampling, pieces: int, told: Callable[[int], None] | None = None,
-    stopped: threading.Event | None = None,
-) -> Growing:  # fmt: skip
-    """Grow a text by at most `pieces`; told hears how many are there, `stopped` ends it early."""
+    view: Scene, request: Request, sampling: Sampling, pieces: int, told: Callable[[int], None] | None = None
+) -> Growing:
+    """Grow a text by at most `pieces`; told hears how many are there."""
     lens, grown = lens_of(view.model), Growing()
     with models.shelf.lease(view.model, lens):
-        steps = lens.generate(request.keeping("pattern"), sampling, pieces)
-        for step in steps:
+        for step in lens.generate(request.keeping("pattern"), sampling, pieces):
             grown.steps.append(loop_payload.one_step(step))
             grown.logprob += step.choice.logprob
             if not step.finished:
@@ -53,9 +50,6 @@ def run_loop(
             grown.finished = step.finished
             if told is not None:
                 told(len(grown.steps))
-            if stopped is not None and stopped.is_set():
-                steps.close()
-                break
     return grown
 
 
@@ -69,11 +63,11 @@ def asked(view: Scene, forced: tuple[int, ...]) -> Request:
 
 
 def grow(view: Scene, forced: tuple[int, ...], sampling: Sampling, pieces: int) -> Growing:
-    """The loop, from the shared answers or computed now; how far it is is told while it runs, and Stop ends it."""
+    """The loop, from the shared answers or computed now; how far it is is told while it runs."""
     request = asked(view, forced)
-    stop, count = threading.Event(), [0]
+    count = [0]
     key = (view.info.id, "loop", request, sampling, pieces)
-    ticket = shared.ask(key, lambda: run_loop(view, request, sampling, pieces, lambda n: count.__setitem__(0, n), stop))
+    ticket = shared.ask(key, lambda: run_loop(view, request, sampling, pieces, lambda n: count.__setitem__(0, n)))
     began = time.monotonic()
     wait(ticket.settled, lambda: f"Writing: {count[0]} of at most {pieces} pieces. {time.monotonic() - began:.0f} s")
     return ticket.result()

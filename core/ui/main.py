@@ -18,6 +18,7 @@ MARK = ROOT / "assets" / "mark.svg"
 CAVEAT = "Attention is a look, not a proof: a weight says where a head looked, not why the model answered."
 PAGES = {
     "Start": [("home", "Home")],
+    "Learn": [("rnn", "From RNN to attention")],
     "Explore": [("attention", "Attention"), ("masks", "Masks"), ("translate", "Translate"), ("generate", "Generate")],
 }
 

@@ -216,8 +216,8 @@ def _sampling(raw: str) -> Sampling:
     if found is None:
         raise ValueError(raw)
     t, k, p, m, s = found.groups()
-    shares = [None if value is None else float(value) for value in (p, m)]
-    return Sampling(float(t), None if k is None else int(k), *shares, seed=int(s))
+    top_p, min_p = (None if value is None else float(value) for value in (p, m))
+    return Sampling(float(t), None if k is None else int(k), top_p, min_p, int(s))
 
 
 def _ids(raw: str) -> tuple[int, ...]:

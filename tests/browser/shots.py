@@ -14,6 +14,10 @@ VIEWS = {
     "encoder": ("attention", {"stream": "encoder", "text": "the teacher reads a new book every", "layer": "1", "head": "2"}),
     "masked": ("attention", {"stream": "encoder", "text": "the teacher reads a new book every", "mask": "encoder.causal"}),
     "cross": ("attention", {"stream": "cross", "text": "the cat sits on"}),
+    "masks": ("masks", {"stream": "encoder", "text": "the cat sits on the mat", "mask": "encoder.custom.3k1_2-5k3"}),
+    "translate": ("translate", {"model": "translator", "text": "the black cat sleeps on the red sofa"}),
+    "generate": ("generate", {}),
+    "rnn": ("rnn", {}),
     "trouble": ("attention", {"text": "x" * 3000}),
 }
 

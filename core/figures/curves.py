@@ -1,0 +1,68 @@
+"""Measured curves with their names at the end of the line, as Vega-Lite specs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from core.figures.theme import SANS, Theme
+
+Points = Sequence[tuple[float, float]]
+DASHES = ([1, 0], [1, 0], [6, 7], [2, 4])  # so that a line over another lets it be seen
+
+
+def curves(
+    lines: Mapping[str, Points], colours: Mapping[str, str], theme: Theme, across: str, up: str, height: int = 220,
+    top: float | None = None, marks: Sequence[str] = (), at: float | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """One line a name. across and up title the axes; top fixes the upper end; marks: names of the x values 0, 1, …; at draws a
+    rule at one x."""
+    values = [{"name": name, "x": x, "y": y} for name, points in lines.items() for x, y in points]
+    names = list(lines)
+    scale = {"domain": names, "range": [colours[name] for name in names]}
+    axis = {
+        "grid": False, "labelFont": SANS, "titleFont": SANS, "labelColor": theme.ink2, "titleColor": theme.ink2,
+        "domainColor": theme.rule, "tickColor": theme.rule, "labelFontSize": 12, "titleFontSize": 12,
+        "titleFontWeight": "normal",
+    }  # fmt: skip
+    dash = {"domain": names, "range": list(DASHES[: len(names)])}
+    x_axis = {**axis, "title": across}
+    if marks:
+        said = ",".join(f'"{mark}"' for mark in marks)
+        x_axis |= {
+            "values": list(range(len(marks))),
+            "labelExpr": f"[{said}][datum.value]",
+            "labelAngle": 0,
+            "labelOverlap": False,
+        }
+    y_scale = {"domain": [0, top]} if top is not None else {"zero": True}
+    encoding = {
+        "x": {"field": "x", "type": "quantitative", "axis": x_axis, "scale": {"nice": False}},
+        "y": {"field": "y", "type": "quantitative", "axis": {**axis, "title": up, "tickCount": 4}, "scale": y_scale},
+        "color": {"field": "name", "type": "nominal", "scale": scale, "legend": {
+            "orient": "top", "title": None, "labelFont": SANS, "labelFontSize": 13, "labelColor": theme.ink, "symbolType": "stroke",
+            "symbolStrokeWidth": 3,
+        }},
+        "strokeDash": {"field": "name", "type": "nominal", "legend": None, "scale": dash},
+        "tooltip": [
+            {"field": "name", "title": "machine"}, {"field": "x", "title": across},
+            {"field": "y", "title": up, "format": ".4f"},
+        ],
+    }  # fmt: skip
+    layers: list[dict[str, Any]] = [
+        {"mark": {"type": "line", "strokeWidth": 2.5, "point": {"size": 36}}, "encoding": encoding}
+    ]
+    if at is not None:
+        rule = {"mark": {"type": "rule", "color": theme.ink2, "strokeDash": [4, 4]}, "data": {"values": [{"x": at}]},
+                "encoding": {"x": {"field": "x", "type": "quantitative"}}}  # fmt: skip
+        layers.append(rule)
+    return {
+        "height": height, "background": "transparent", "data": {"values": values}, "layer": layers,
+        "config": {"view": {"stroke": None}}, "autosize": {"type": "fit-x", "contains": "padding"},
+    }  # fmt: skip
+
+
+def said(lines: Mapping[str, Points], up: str) -> str:
+    """The curves in one sentence: where each begins and ends."""
+    parts = [f"{name} from {points[0][1]:.3g} to {points[-1][1]:.3g}" for name, points in lines.items() if points]
+    return f"{up}: {'; '.join(parts)}."
