@@ -532,11 +532,15 @@ def card(about: dict[str, Any], report: Report) -> str:
         f"{about['d_model']}, feed-forward {about['d_ff']}, {about['vocab']:,} pieces, {about['positions']} positions, "
         f"{about['norm']}-norm, {about['parameters']:,} parameters in half precision"
     )
+    legs = about.get("legs") or [{key: about[key] for key in ("steps", "precision")}]
+    commands = [
+        f"{leg['steps']:,} steps in {leg['precision']} by `python -m core.model.training {name}{' --further' * (number > 0)}"
+        f"{' --bfloat16' * (leg['precision'] == 'bfloat16')}`"
+        for number, leg in enumerate(legs)
+    ]
     training = (
-        f"{about['steps']:,} steps, {about['tokens'] / 1e6:.1f} M tokens with padding, {about['minutes']} minutes on "
-        f"one shared CPU thread in {about['precision']}, seed {about['seed']}: `python -m core.model.training {name}"
-        f"{' --bfloat16' * (about['precision'] == 'bfloat16')}`; curve in training.csv. "
-        "The weights are a running mean over the last steps"
+        f"{about['tokens'] / 1e6:.1f} M tokens with padding, {about['minutes']} minutes on one shared CPU thread, seed "
+        f"{about['seed']}: {', then '.join(commands)}; curve in training.csv. The weights are a running mean over the last steps"
     )
     return f"""# {about["name"]}
 

@@ -306,6 +306,29 @@ class Run:
         self.seconds = 0.0
         self.ahead: Iterator[list[Example]] | None = None
         self.moments = moments(recipe.steps, recipe.snapshots)
+        self.legs: list[dict[str, Any]] = []  # what these weights had been trained for before this run
+
+    def go_on(self, folder: Path) -> None:
+        """Begin with weights that were shipped: another leg, with a new optimizer, on passes over the data not yet made.
+
+        Raises ValueError where the weights in `folder` have another shape or other pieces.
+        """
+        model, vocabulary, about = weights.load(folder)
+        if model.config != self.config or vocabulary.tokenizer.to_str() != self.vocabulary.tokenizer.to_str():
+            raise ValueError(f"the weights in {folder} have another shape or other pieces than this recipe")
+        for ours in (self.model, self.mean):
+            ours.load_state_dict(model.state_dict())
+        told = ("steps", "tokens", "minutes", "precision")
+        self.legs = about.get("legs") or [{key: about[key] for key in told}]
+        rows = read_log(folder / "training.csv")
+        self.epoch = int(rows[-1]["epoch"]) + 1 if rows else 0
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if rows:
+            write_log(self.folder / "training.csv", rows)
+
+    def so_far(self, what: str) -> int:
+        """Steps, tokens or minutes of all legs before this one."""
+        return sum(leg[what] for leg in self.legs)
 
     def rate(self) -> float:
         """Up, level, down (Zhai et al. 2022; Hu et al. 2024)."""
@@ -366,7 +389,7 @@ class Run:
             tensors |= {f"model.{name}": now.data, f"mean.{name}": mean.data}
             for key, value in self.optimizer.state.get(now, {}).items():
                 tensors[f"{key}.{name}"] = value
-        places = {key: getattr(self, key) for key in ("step", "epoch", "place", "tokens", "seconds")}
+        places = {key: getattr(self, key) for key in ("step", "epoch", "place", "tokens", "seconds", "legs")}
         header = {"run": json.dumps({**places, "data": self.data, "recipe": asdict(self.recipe)})}
         fresh = self.folder / "checkpoint.new"
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, fresh, header)
@@ -391,7 +414,7 @@ class Run:
                     key: file.get_tensor(f"{key}.{name}") for key in ("step", "exp_avg", "exp_avg_sq")
                 }
             torch.set_rng_state(file.get_tensor("random"))
-        for key in ("step", "epoch", "place", "tokens", "seconds"):
+        for key in ("step", "epoch", "place", "tokens", "seconds", "legs"):
             setattr(self, key, run[key])
         self.ahead = None
 
@@ -399,9 +422,8 @@ class Run:
         """Train to the last step, or for `minutes`; print and log progress, save now and then and at the end."""
         self.folder.mkdir(parents=True, exist_ok=True)
         log = self.folder / "training.csv"
-        rows = [
-            row for row in read_log(log) if int(row["step"]) <= self.step
-        ]  # a resumed run repeats what was not saved
+        past = self.so_far("steps")
+        rows = [row for row in read_log(log) if int(row["step"]) <= past + self.step]  # what was not saved is done again
         began = saved = time.monotonic()
         before, first, losses = self.seconds, (self.step, self.tokens), list[float]()
         while self.step < self.recipe.steps and (minutes is None or time.monotonic() - began < 60 * minutes):
@@ -410,10 +432,10 @@ class Run:
             self.seconds = before + now - began
             if self.step % report == 0 or self.step == self.recipe.steps:
                 row = {
-                    "step": self.step,
+                    "step": past + self.step,
                     "epoch": self.epoch,
-                    "tokens": self.tokens,
-                    "seconds": round(self.seconds),
+                    "tokens": self.so_far("tokens") + self.tokens,
+                    "seconds": 60 * self.so_far("minutes") + round(self.seconds),
                     "rate": f"{self.rate():.2e}",
                     "loss": f"{np.mean(losses):.4f}",
                     "held_out_loss": f"{self.held_out_loss():.4f}",
@@ -432,19 +454,24 @@ class Run:
     def export(self, folder: Path) -> None:
         """Ship the averaged weights, the tokenizer and the log."""
         recipe = self.recipe
+        leg = {"steps": self.step, "tokens": self.tokens, "minutes": round(self.seconds / 60)}
+        leg["precision"] = "bfloat16" if self.bfloat16 else "float32"
+        legs = [*self.legs, leg]
         about = {
             "name": recipe.name.capitalize(),
             "says": recipe.says,
             "task": recipe.task,
             "source_end": recipe.source_end,
             "licence": recipe.licence,
-            "steps": self.step,
+            "steps": sum(one["steps"] for one in legs),
             "seed": recipe.seed,
-            "tokens": self.tokens,
-            "minutes": round(self.seconds / 60),
-            "precision": "bfloat16" if self.bfloat16 else "float32",
+            "tokens": sum(one["tokens"] for one in legs),
+            "minutes": sum(one["minutes"] for one in legs),
+            "precision": leg["precision"],
             "data": self.data,
         }
+        if self.legs:
+            about["legs"] = legs
         weights.export(folder, self.config, self.mean.state_dict(), self.vocabulary, about)
         if (self.folder / "training.csv").is_file():
             shutil.copyfile(self.folder / "training.csv", folder / "training.csv")
@@ -526,6 +553,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, help="stop after so long, wherever the run is")
     parser.add_argument("--out", type=Path, help="where the weights go (default: assets/weights/NAME)")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument(
+        "--further", action="store_true", help="begin with the weights that ship, and train them for as many steps more"
+    )
     parser.add_argument("--export", action="store_true", help="ship the last checkpoint as it is, without training")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument(
@@ -540,16 +570,22 @@ def main() -> None:
     folder = RUNS / recipe.name
     if not options.resume and not options.export and folder.exists():
         shutil.rmtree(folder)  # a new run; the old one is not mixed with it
+    shipped = options.out or weights.SHIPPED / recipe.name
+    if options.further and not options.resume:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(shipped / "tokenizer.json", folder / "tokenizer.json")
     run = prepare(recipe, folder, options.bfloat16)
     if options.resume or options.export:
         run.resume()
+    elif options.further:
+        run.go_on(shipped)
     if not options.export:
         print(
             f"{recipe.name}: {sum(p.numel() for p in run.model.parameters()):,} parameters, from step {run.step}",
             flush=True,
         )
         run.train(options.minutes)
-    run.export(options.out or weights.SHIPPED / recipe.name)
+    run.export(shipped)
 
 
 if __name__ == "__main__":

@@ -93,6 +93,32 @@ def test_it_learns_and_what_ships_can_be_loaded(tmp_path: Path, vocabulary: Voca
     assert not [path for path in tmp_path.rglob("*") if path.suffix in (".pt", ".pkl", ".new")]
 
 
+def test_shipped_weights_are_trained_further_as_one_run(tmp_path: Path, vocabulary: Vocabulary) -> None:
+    first = run_in(tmp_path / "first", vocabulary)
+    first.train(report=10)
+    first.export(tmp_path / "shipped")
+    second = run_in(tmp_path / "second", vocabulary, replace(RECIPE, steps=60))
+    second.go_on(tmp_path / "shipped")
+    assert second.held_out_loss() == pytest.approx(first.held_out_loss(), abs=2e-3)  # half precision
+    assert second.epoch > first.epoch  # sentences are cut elsewhere than before
+    second.train(report=30)
+    assert second.held_out_loss() < first.held_out_loss()
+    second.save()
+    again = run_in(tmp_path / "second", vocabulary, replace(RECIPE, steps=60))
+    again.resume()
+    again.export(tmp_path / "shipped")
+    _, _, about = weights.load(tmp_path / "shipped")
+    assert [leg["steps"] for leg in about["legs"]] == [20, 60]
+    assert about["steps"] == 80 and about["tokens"] == first.tokens + second.tokens
+    log = read_log(tmp_path / "shipped" / "training.csv")
+    assert [row["step"] for row in log] == ["10", "20", "50", "80"]
+    assert [int(row["tokens"]) for row in log] == sorted(int(row["tokens"]) for row in log)
+
+    wide = replace(RECIPE, shape={**RECIPE.shape, "d_ff": 64})
+    with pytest.raises(ValueError, match="shape"):
+        run_in(tmp_path / "third", vocabulary, wide).go_on(tmp_path / "shipped")
+
+
 def test_another_recipe_cannot_be_resumed(tmp_path: Path, vocabulary: Vocabulary) -> None:
     with pytest.raises(FileNotFoundError):
         run_in(tmp_path, vocabulary).resume()
