@@ -13,7 +13,7 @@ st.html(
 @trouble.block
 def page() -> None:
     """Everything below the first line; runs again on its own when something in it is used."""
-    memory.lesson()
+    memory.game()
 
 
 page()

@@ -14,7 +14,7 @@ from core.figures import curves
 from core.figures.labels import percent
 from core.figures.plain_map import plain_map
 from core.figures.theme import Theme
-from core.ui import charts, trouble
+from core.ui import charts, lesson, trouble
 from core.ui.runs import shared
 from core.ui.scene import wait
 
@@ -97,7 +97,7 @@ def colours(theme: Theme) -> dict[str, str]:
     return {TITLES["gru"]: theme.ink3, TITLES["attention"]: theme.cross, TITLES["transformer"]: theme.encoder}
 
 
-def lesson() -> None:
+def game() -> None:
     """The whole page below the title."""
     from core.model import recall
 
@@ -131,8 +131,8 @@ def lesson() -> None:
             _memory(kind, what)
     charts.rule()
     _gradients(what)
-    charts.words(
-        "Sources: Sutskever, Vinyals and Le 2014 (one state); Bahdanau, Cho and Bengio 2015, eq. 5–6 (looking back); Vaswani "
+    lesson.source(
+        "Sutskever, Vinyals and Le 2014 (one state); Bahdanau, Cho and Bengio 2015, eq. 5–6 (looking back); Vaswani "
         "et al. 2017, eq. 1 (attention alone). Sizes differ by less than a tenth; each machine’s card tells its training."
     )
 

@@ -45,13 +45,18 @@ class Choice:
 @dataclass(slots=True)
 class Session:
     """One visitor: the choice, sentences to tell once, the address as it was last written, the page they are on, and the
-    widgets that already show the choice there."""
+    widgets that already show the choice there. Of the lessons: how deep they look, the pages they have opened, the questions
+    (page, number) they have solved, and what to watch of the presets they tried, by page."""
 
     choice: Choice = field(default_factory=Choice)
     notes: tuple[str, ...] = ()
     address: Mapping[str, str] = field(default_factory=dict)
     page: str = ""
     shown: dict[str, Hashable] = field(default_factory=dict)
+    depth: str = "Idea"
+    opened: set[str] = field(default_factory=set)
+    solved: set[tuple[str, int]] = field(default_factory=set)
+    tried: dict[str, str] = field(default_factory=dict)
 
 
 def read(params: Mapping[str, str]) -> tuple[Choice, tuple[str, ...]]:
@@ -132,6 +137,7 @@ def session() -> Session:
 def arrive(page: str) -> None:
     """The visitor is on this page now: widgets of the page before have forgotten what they showed."""
     known = session()
+    known.opened.add(page)
     if known.page != page:
         known.page, known.shown = page, {}
 

@@ -127,7 +127,9 @@ class Visit:
         self.page.goto(f"{self.address}/{page}{query}")
         return self.settle()
 
-    def settle(self, wants: str = ".st-key-map .main-svg, .trouble, .painter canvas, .theatre .chip, .loop .chip, .exercise") -> "Visit":
+    def settle(
+        self, wants: str = ".st-key-map .main-svg, .trouble, .painter canvas, .theatre .chip, .loop .chip, .source"
+    ) -> "Visit":
         """Wait until the script is done and there is a map, or a sentence why not."""
         self.page.wait_for_selector(wants, state="attached")
         self.page.wait_for_timeout(250)

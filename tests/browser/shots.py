@@ -11,13 +11,18 @@ SIZES = {"projector": (1920, 1080), "laptop": (1280, 800), "phone": (390, 844)}
 VIEWS = {
     "home": ("", {}),
     "attention": ("attention", {}),
-    "encoder": ("attention", {"stream": "encoder", "text": "the teacher reads a new book every", "layer": "1", "head": "2"}),
+    "one-head": ("attention", {"stream": "encoder", "text": "the teacher reads a new book every", "layer": "1", "head": "2"}),
     "masked": ("attention", {"stream": "encoder", "text": "the teacher reads a new book every", "mask": "encoder.causal"}),
     "cross": ("attention", {"stream": "cross", "text": "the cat sits on"}),
     "masks": ("masks", {"stream": "encoder", "text": "the cat sits on the mat", "mask": "encoder.custom.3k1_2-5k3"}),
     "translate": ("translate", {"model": "translator", "text": "the black cat sleeps on the red sofa"}),
     "generate": ("generate", {}),
+    "sequence": ("sequence", {}),
     "rnn": ("rnn", {}),
+    "hand": ("hand", {}),
+    "encoder": ("encoder", {}),
+    "decoder": ("decoder", {}),
+    "transductive": ("transductive", {}),
     "trouble": ("attention", {"text": "x" * 3000}),
 }
 
