@@ -204,12 +204,17 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Intervention:
-    """Everything that differs from the model as it was trained. The empty one changes nothing."""
+    """Everything that differs from the model as it was trained. The empty one changes nothing.
+
+    depth: the decoder reads the source as it stood after that many encoder layers (0: the embedded words), normed as the last
+    one is; None: after all of them (“DecoderLens”, Langedijk et al. 2023).
+    """
 
     masks: tuple[MaskRule, ...] = ()
     ablated: tuple[Ablation, ...] = ()
     cuts: tuple[Cut, ...] = ()
     temperature: float = 1.0
+    depth: int | None = None
 
     def __post_init__(self) -> None:
         for name, kind in (("masks", MaskRule), ("ablated", Ablation), ("cuts", Cut)):
@@ -218,11 +223,17 @@ class Intervention:
         if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < float("inf"):
             raise RequestError("a temperature above 0", f"{value}", "1 is the model as it was trained")
         if value < COLDEST:
-            raise RequestError(f"a temperature of at least {COLDEST}", f"{value}", "Scores divided by it have no number")
+            raise RequestError(
+                f"a temperature of at least {COLDEST}", f"{value}", "Scores divided by it have no number"
+            )
         object.__setattr__(self, "temperature", float(value))
+        if self.depth is not None:
+            if _natural(self.depth) is None:
+                raise RequestError("a depth counted in encoder layers, from 0", f"{self.depth!r}")
+            object.__setattr__(self, "depth", _natural(self.depth))
 
     def __bool__(self) -> bool:
-        return bool(self.masks or self.ablated or self.cuts or self.temperature != 1.0)
+        return bool(self.masks or self.ablated or self.cuts or self.temperature != 1.0 or self.depth is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +297,10 @@ class Request:
         """Divide every score by `temperature` before the softmax; masks and sinks are left alone."""
         return self._with(temperature=temperature)
 
+    def with_depth(self, depth: int | None) -> Request:
+        """Let the decoder read the source after `depth` encoder layers, from 0 (the embedded words); None: after all."""
+        return self._with(depth=depth)
+
     def without_interventions(self) -> Request:
         """The same question to the model as it was trained."""
         return replace(self, intervention=Intervention())
@@ -315,6 +330,13 @@ class Request:
         for cut in self.intervention.cuts:
             self._check_head(cut.head)
             self._check_edge(cut.head.stream, cut.query, cut.key)
+        depth = self.intervention.depth
+        if depth is not None and self.sites:
+            if all(site.stream is not Stream.CROSS for site in self.sites):
+                raise RequestError("a decoder that reads an encoder", f"a model with {self._streams()} attention alone")
+            layers = sum(site.stream is Stream.ENCODER for site in self.sites)
+            if depth > layers:
+                raise RequestError(f"an encoder depth from 0 to {layers}", f"{depth}")
 
     def _check_rule(self, rule: MaskRule) -> None:
         sites = [site for site in self.sites if site.stream is rule.stream]

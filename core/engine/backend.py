@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 from core.model.attention import Probe
@@ -14,7 +16,8 @@ from core.request import Site, Stream
 @dataclass(frozen=True, slots=True)
 class LensInfo:
     """What a lens is. kind: "encoder", "decoder" or "encoder-decoder"; layers of its deepest stream; heads, kv_heads of a
-    layer; max_tokens: what it takes in each text; can_predict: it has an output head; causal: its decoder hides the future.
+    layer; max_tokens: what it takes in each text; can_predict: it has an output head; causal: its decoder hides the future;
+    depths: the encoder's layers, where its decoder can be made to read any of them (Intervention.depth), else None.
     """
 
     id: str
@@ -32,6 +35,7 @@ class LensInfo:
     can_predict: bool
     parameters: int
     causal: bool
+    depths: int | None = None
 
     def at(self, stream: Stream) -> tuple[Site, ...]:
         """The sites of one stream, by layer."""
@@ -41,12 +45,22 @@ class LensInfo:
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Ids of several requests side by side, padded on the right. source [batch, source], target [batch, new positions];
-    source_allowed bool [batch, source] and target_allowed bool [batch, past + new] are None where nothing is padding."""
+    source_allowed bool [batch, source] and target_allowed bool [batch, past + new] are None where nothing is padding. depths:
+    how many encoder layers each request's decoder reads past (None: all of them); None where every one reads the last."""
 
     source: Tensor | None
     target: Tensor | None
     source_allowed: Tensor | None = None
     target_allowed: Tensor | None = None
+    depths: tuple[int | None, ...] | None = None
+
+
+def at_depths(stream: Sequence[Tensor], depths: Sequence[int | None]) -> Tensor:
+    """Of a stack's stream, depth by depth [batch, position, d_model], what each request of a batch reads: the same shape."""
+    places = [len(stream) - 1 if depth is None else depth for depth in depths]
+    if len(set(places)) == 1:
+        return stream[places[0]]
+    return torch.stack([stream[place][n] for n, place in enumerate(places)])
 
 
 @dataclass(frozen=True, slots=True)

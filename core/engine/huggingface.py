@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface, DynamicCache, EncoderDecoderCache, PreTrainedModel
 from transformers.masking_utils import eager_mask
 
-from core.engine.backend import Batch, Result
+from core.engine.backend import Batch, Result, at_depths
 from core.engine.probe import as_bool, call_shape, fused_attention, reference
 from core.errors import ModelFileError, UnsupportedModelError
 from core.model.attention import AttentionCall, Probe
@@ -80,6 +80,7 @@ class HuggingFaceBackend:
         self.model, self.kind, self.can_predict = model, kind, can_predict
         self.picks_positions = "logits_to_keep" in signature(model.forward).parameters
         self.last_is_normed: dict[Stream, bool] = {}
+        self.encoder_end: nn.Module | None = None  # what the encoder does after its last layer; None where unknown
         # layers without attention (Mamba, convolutions) remember in ways a cache of keys and values does not hold
         self.caches = True
 
@@ -109,11 +110,13 @@ class HuggingFaceBackend:
         else:
             if keep_state:
                 cache = EncoderDecoderCache(DynamicCache(), DynamicCache()) if state is None else state.cache
-            known = state is not None
+            encoded = state.encoded if state is not None else None
+            if state is None and batch.depths is not None:
+                encoded = self._read(batch, probe)
             inputs |= {
-                "input_ids": None if known else batch.source,
+                "input_ids": None if encoded is not None else batch.source,
                 "attention_mask": _mask(state.source_allowed if state is not None else batch.source_allowed),
-                "encoder_outputs": state.encoded if state is not None else None,
+                "encoder_outputs": encoded,
                 "decoder_input_ids": batch.target,
                 "decoder_attention_mask": _mask(batch.target_allowed),
                 "past_key_values": cache,
@@ -135,6 +138,18 @@ class HuggingFaceBackend:
             logits = logits[rows, at][:, None]
         kept = Kept(cache, _encoded(output), batch.source_allowed) if keep_state and state is None else state
         return Result(logits, self._residual(output) if residual else {}, kept)
+
+    def _read(self, batch: Batch, probe: Probe) -> Any:
+        """The encoder run by itself, each request's memory taken at its own depth."""
+        from transformers.modeling_outputs import BaseModelOutput
+
+        assert self.encoder_end is not None and batch.depths is not None
+        output = self.model.get_encoder()(
+            input_ids=batch.source, attention_mask=_mask(batch.source_allowed), probe=probe,
+            output_hidden_states=True, return_dict=True,
+        )  # fmt: skip
+        memory = self.encoder_end(at_depths(output.hidden_states, batch.depths))
+        return BaseModelOutput(last_hidden_state=memory, hidden_states=output.hidden_states)
 
     def state_bytes(self, state: Kept) -> int:
         names = ("self_attention_cache", "cross_attention_cache")
@@ -201,6 +216,7 @@ class Found:
     sites: tuple[Site, ...]
     kv_heads: int
     causal: bool
+    depths: int | None = None
 
 
 def discover(backend: HuggingFaceBackend, family: str, avoid: set[int], vocab: int, start: int) -> Found:
@@ -248,9 +264,27 @@ def discover(backend: HuggingFaceBackend, family: str, avoid: set[int], vocab: i
     }
     if backend.kind == "decoder":
         backend.caches = len(probe.calls) >= int(getattr(backend.model.config, "num_hidden_layers", 0) or 0)
-    return Found(_sites(probe.calls, backend.kind, family), probe.calls[0][1], any(
-        causal for (_, _, queries, _), causal in zip(probe.calls, probe.causal, strict=True) if queries == 2
-    ))  # fmt: skip
+    sites = _sites(probe.calls, backend.kind, family)
+    causal = any(c for (_, _, queries, _), c in zip(probe.calls, probe.causal, strict=True) if queries == 2)
+    depths = sum(site.stream is Stream.ENCODER for site in sites)
+    backend.encoder_end = _encoder_end(backend, batch, depths) if backend.kind == "encoder-decoder" else None
+    return Found(sites, probe.calls[0][1], causal, None if backend.encoder_end is None else depths)
+
+
+def _encoder_end(backend: HuggingFaceBackend, batch: Batch, layers: int) -> nn.Module | None:
+    """What an encoder applies to its stream after the last layer: its final norm, or nothing at all. Known only where it turns
+    the last hidden state into the encoder's result bit for bit, and there is one hidden state per layer; else None."""
+    encoder = backend.model.get_encoder()
+    try:
+        with torch.inference_mode():
+            output = encoder(input_ids=batch.source, probe=Discovery(), output_hidden_states=True, return_dict=True)
+            ends = [getattr(encoder, name, None) for name in ("final_layer_norm", "layer_norm")] + [nn.Identity()]
+            for end in filter(None, ends):
+                if torch.equal(end(output.hidden_states[-1]), output.last_hidden_state):
+                    return end if len(output.hidden_states) == layers + 1 else None
+    except Exception:  # an encoder that cannot run by itself has no depths to read; the model works all the same
+        return None
+    return None
 
 
 def refusal(family: str) -> UnsupportedModelError:

@@ -181,11 +181,18 @@ class Lens:
         sites = (
             self.info.sites if state is None else tuple(s for s in self.info.sites if s.stream is not Stream.ENCODER)
         )
+        depths = tuple(request.intervention.depth for request in requests)
         probe = Probe(sites, rows, new_from)
         with torch.inference_mode():
             try:
                 result = self.backend.forward(
-                    Batch(None if state is not None else source, target, source_allowed, target_allowed),
+                    Batch(
+                        None if state is not None else source,
+                        target,
+                        source_allowed,
+                        target_allowed,
+                        depths if any(depth is not None for depth in depths) else None,
+                    ),
                     probe,
                     at=at,
                     state=state,
@@ -301,6 +308,8 @@ class Lens:
             raise RequestError(
                 f"a request to {self.info.id}", f"one to {request.lens}", "Make it with this lens's request(…)"
             )
+        if request.intervention.depth is not None and self.info.depths is None:
+            raise RequestError("a model whose decoder can read any encoder layer", f"{self.info.name}, which cannot")
         wants = {"encoder": ("source",), "decoder": ("target",), "encoder-decoder": ("source", "target")}[
             self.info.kind
         ]

@@ -174,6 +174,7 @@ def _load_ours(
         can_predict=True,
         parameters=sum(p.numel() for p in model.parameters()),
         causal=parsed.writes and parsed.causal,
+        depths=parsed.encoder_layers if parsed.kind == "encoder-decoder" else None,
     )
     lens = Lens(info, backend, OurText(tokenizer, {**asdict(parsed), **config}))
     first = [parsed.start, parsed.end]
@@ -255,6 +256,7 @@ def _load_hugging_face(
         can_predict=backend.can_predict,
         parameters=sum(p.numel() for p in model.parameters()),
         causal=seen.causal,
+        depths=seen.depths,
     )
     text = None
     if tokenizer is not None:

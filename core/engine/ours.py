@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from core.engine.backend import Batch, Result
+from core.engine.backend import Batch, Result, at_depths
 from core.engine.files import read_header, weight_files
 from core.errors import ModelFileError
 from core.model.attention import Probe
@@ -57,8 +57,13 @@ class OurBackend:
         if not self.model.config.writes and not predict and batch.source is not None:
             _, stream = self.model.encode(batch.source, batch.source_allowed, probe)
             return Result(None, {Stream.ENCODER: stream} if residual else {})
+        memory = read = None
+        if batch.depths is not None and state is None and batch.source is not None:
+            _, read = self.model.encode(batch.source, batch.source_allowed, probe)
+            memory = self.model.encoder_norm(at_depths(read, batch.depths))
         output = self.model(
             source=None if state is not None else batch.source,
+            memory=memory,
             target=batch.target,
             source_allowed=state.source_allowed if state is not None else batch.source_allowed,
             target_allowed=batch.target_allowed,
@@ -67,6 +72,8 @@ class OurBackend:
             logits_at=at,
         )
         streams = {Stream(name): depths for name, depths in output.residual.items()} if residual else {}
+        if residual and read is not None:
+            streams = {Stream.ENCODER: read, **streams}
         kept = Kept(output.past, batch.source_allowed) if keep_state and output.past is not None else None
         return Result(output.logits, streams, kept)
 
