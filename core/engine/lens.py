@@ -13,9 +13,18 @@ from core.engine import generation
 from core.engine.backend import Backend, Batch, LensInfo, Result
 from core.engine.probe import Probe, Row, as_array
 from core.engine.text import Chat, Text, as_tokens, check_text
-from core.errors import InputError, LensError, MaskError, ModelError, NotAPredictor, RequestError, TooLongError
+from core.errors import (
+    InputError,
+    LensError,
+    MaskError,
+    ModelError,
+    NoSuchHeadError,
+    NotAPredictor,
+    RequestError,
+    TooLongError,
+)
 from core.request import Request, Sampling, Stream
-from core.trace import Beam, Predictions, Step, Token, Tokens, Trace, readonly
+from core.trace import Beam, Predictions, Step, Token, Tokens, Trace, log_softmax, readonly
 
 TOP = 50  # candidates kept at every position where predictions are asked for
 BATCH_CELLS = 64_000_000  # most cells (rows × heads × tokens²) of one layer that run side by side
@@ -137,6 +146,19 @@ class Lens:
     def beams(self, request: Request, sampling: Sampling | None = None, width: int = 4, steps: int = 8) -> list[Beam]:
         """Beam search as a tree: every node that was considered, dead ones kept. See core.engine.generation.beams."""
         return generation.beams(self, self._admit(request), sampling or Sampling(), width, steps)
+
+    def logprobs(self, request: Request, position: int, ids: Iterable[int]) -> np.ndarray:
+        """Log-probabilities, in nats, of tokens at one position: of what stands there (an encoder) or comes after (a decoder).
+
+        float64, one for each of `ids`, however unlikely. Raises NotAPredictor, NoSuchHeadError for a position not there.
+        """
+        wanted = list(self._numbers(ids))
+        _, result = self.forward([self.row(self._admit(request.keeping("predictions")))])
+        if result.logits is None:
+            raise NotAPredictor("a model with an output head", f"{self.info.id}, which has none")
+        if not 0 <= position < result.logits.shape[1]:
+            raise NoSuchHeadError(f"a position from 0 to {result.logits.shape[1] - 1}", f"{position}")
+        return log_softmax(as_array(result.logits[0, position]))[wanted]
 
     def next_words(self, request: Request, k: int = 5) -> list[Token]:
         """The k likeliest next pieces, each completed greedily to a whole word, with the joint probability of its pieces.

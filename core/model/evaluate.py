@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
+from core.errors import NotAPredictor
 from core.model import corpus, induction, recall, weights
 from core.model.attention import AttentionCall
 from core.model.ngrams import Ngrams
@@ -94,7 +95,9 @@ class Shipped:
 
     @torch.inference_mode()
     def write(self, texts: Sequence[str], limit: int = 40) -> list[str]:
-        """The greedy output for each source text, all at once."""
+        """The greedy output for each source text, all at once. Raises NotAPredictor for an encoder, which writes nothing."""
+        if not self.model.config.writes:
+            raise NotAPredictor("a model that writes", "an encoder, which reads", "Mask a piece and let it be filled")
         if not self.model.config.reads:
             return [self.write_on(text, limit) for text in texts]
         source = padded([self.source(text) for text in texts])

@@ -105,8 +105,11 @@ class Look:
         """The likeliest next pieces now, with their probability before; for an encoder what fits at the focused place."""
         if not self.fills:
             return changes(self.now, self.native if self.changed else None, NEXT)
-        past = {t.id: t.probability for t in self.native.next_tokens(50, self.query)} if self.changed else {}
-        return [Change(t.id, t.text, t.probability, past.get(t.id)) for t in self.now.next_tokens(NEXT, self.query)]
+        found = self.now.next_tokens(NEXT, self.query)
+        ids = tuple(token.id for token in found)
+        # a trace keeps the likeliest alone: what a mask brought up may not have been among them before
+        past = self.scene.chances(self.native.request, self.query, ids) if self.changed else (None,) * len(ids)
+        return [Change(t.id, t.text, t.probability, before) for t, before in zip(found, past, strict=True)]
 
     def next_title(self) -> tuple[str, str]:
         """What the candidates are candidates for: a heading and its qualifier."""

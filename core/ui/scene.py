@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from html import escape
@@ -90,6 +91,18 @@ class Scene:
         for rule in mask:
             request = request.with_mask(rule)
         return _run(self.model, self.info, request)
+
+    def chances(self, request: Request, position: int, ids: tuple[int, ...]) -> tuple[float, ...]:
+        """The probability of each of `ids` at a position, from the whole distribution."""
+        lens = lens_of(self.model)
+
+        def compute() -> tuple[float, ...]:
+            with models.shelf.lease(self.model, lens):
+                return tuple(math.exp(nats) for nats in lens.logprobs(request, position, ids).tolist())
+
+        ticket = shared.ask((self.info.id, "chances", request, position, ids), compute, _weights(self.info, request))
+        wait(ticket.settled, lambda: _says(self.info, request, ticket))
+        return ticket.result()
 
 
 def wait(settled: Callable[[float], bool], says: Callable[[], str], soon: float = SOON) -> None:

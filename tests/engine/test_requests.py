@@ -260,3 +260,21 @@ def test_a_run_depends_on_its_request_and_on_nothing_that_ran_before(name, lens_
             list(lens.generate(ask(name, 4, 3, salt), steps=2))
     assert same(first, lens.run(request))
     assert same(first, lens.run(Request(request.lens, request.source, request.target)))
+
+
+@pytest.mark.parametrize("name", ["bert", "gpt2", "ours", "ours_encoder"])
+def test_the_logprobs_of_any_tokens_are_the_whole_distributions(name, lens_of, ask):
+    lens = lens_of(name)
+    request = ask(name, 5, 4)
+    trace = lens.run(request.keeping("predictions"))
+    for position in range(len(trace.predictions.top_ids)):
+        whole = lens.logprobs(request, position, range(lens.info.vocab))
+        assert np.exp(whole).sum() == pytest.approx(1)
+        ids = trace.predictions.top_ids[position]
+        assert np.allclose(whole[ids], trace.predictions.top_logprob[position], atol=1e-5)
+        assert np.allclose(lens.logprobs(request, position, ids[::-1]), whole[ids[::-1]], atol=1e-6)
+    for wrong in (-1, 99):
+        with pytest.raises(NoSuchHeadError):
+            lens.logprobs(request, wrong, [0])
+    with pytest.raises(InputError):
+        lens.logprobs(request, 0, [lens.info.vocab])

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from core.errors import NotAPredictor
 from core.model import corpus, evaluate, weights
 from core.model.evaluate import Shipped, cross_attention, links, measure, membership, numbers_in
 from core.model.transformer import Config, Transformer
@@ -49,7 +50,17 @@ def test_the_lecture_note_is_learnt() -> None:
     assert classroom.write(["gen ai is"])[0].startswith("interesting domain")
 
 
-@pytest.mark.parametrize("name", MODELS)
+def kind_of(name: str) -> str:
+    return json.loads((weights.SHIPPED / name / "config.json").read_text("utf-8"))["kind"]
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if kind_of(name) == "encoder"])
+def test_an_encoder_is_not_asked_to_write(name: str) -> None:
+    with pytest.raises(NotAPredictor, match="an encoder, which reads"):
+        Shipped.load(weights.SHIPPED / name).write(["gen ai is"])
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if kind_of(name) != "encoder"])
 def test_all_at_once_is_one_by_one(name: str) -> None:
     shipped = Shipped.load(weights.SHIPPED / name)
     texts = [*corpus.RESERVED[:4], "yes"]

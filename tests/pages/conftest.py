@@ -66,8 +66,8 @@ class Screen:
         drawn = next(chart for chart in charts if any(trace["type"] == "heatmap" for trace in chart["data"]))
         return drawn
 
-    def bars(self, number: int = -1) -> list[dict]:
-        """The rows of one bar chart; the last one of a page is that of the next pieces."""
+    def bars(self, number: int = 0) -> list[dict]:
+        """The rows of one bar chart; the first one of a page is that of the next pieces."""
         sent = self.app.get("vega_lite_chart")[number].proto
         table = convert_arrow_bytes_to_pandas_df(sent.data.data if sent.data.data else sent.datasets[0].data.data)
         return table.astype(object).where(table.notna(), None).to_dict("records")

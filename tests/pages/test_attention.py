@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 
+import core
+from core.request import MaskRule, Stream
 from tests.pages.conftest import numbers
 
 CLOSED = "decoder.full"
@@ -250,3 +252,17 @@ def test_what_is_taken_away_holds_the_numbers_on_the_screen(screen):
     exec(lines, space)
     assert np.array_equal(np.nan_to_num(page.map).astype(np.float32), space["pattern"])
     assert len(page.app.get("download_button")) == 5
+
+
+def test_a_candidate_that_the_mask_brought_up_shows_its_true_earlier_probability(screen):
+    text = "the cat sits on the red sofa"
+    page = screen("attention", model="filler", text=text, cell="1")
+    page.app.toggle(key="causal").set_value(True).run()
+    lens = core.load("filler")
+    asked = lens.request(text)
+    past = np.exp(lens.logprobs(asked, 0, range(lens.info.vocab)))
+    likeliest = lens.run(asked.keeping("predictions")).predictions.top_ids[0]
+    found = lens.run(asked.with_mask(MaskRule(Stream.ENCODER, "causal")).keeping("predictions")).next_tokens(6, 0)
+    assert any(token.id not in likeliest for token in found), "the text must bring something new up"
+    for row, token in zip(page.bars(), found, strict=True):
+        assert row["before"] == pytest.approx(past[token.id], rel=1e-4) and row["share"] == pytest.approx(token.probability)
