@@ -12,7 +12,7 @@ if str(ROOT) not in sys.path:
 
 import streamlit as st  # noqa: E402
 
-from core.ui import charts, state, trouble  # noqa: E402
+from core.ui import charts, frame, state, trouble  # noqa: E402
 
 MARK = ROOT / "assets" / "mark.svg"
 CAVEAT = "Attention is a look, not a proof: a weight says where a head looked, not why the model answered."
@@ -42,6 +42,7 @@ def main() -> None:
     st.logo(str(MARK), size="large")
     with st.sidebar:
         st.html(f'<p class="caveat">{CAVEAT}</p>')
+        frame.mend()
     with trouble.guarded():
         state.arrive(page.url_path)
         page.run()

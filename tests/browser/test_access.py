@@ -1,0 +1,36 @@
+"""Every page of the menu under axe-core, the accessibility checker of Deque Systems (github.com/dequelabs/axe-core)."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.browser.conftest import Visit
+
+GRAVE = ("serious", "critical")
+MENU = "[data-testid=stSidebarNav] a"
+
+
+def faults(visit: Visit) -> list[str]:
+    """What axe-core calls serious or critical on the screen, each with the element it found first."""
+    found = Axe().run(visit.page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [
+        f"{one['impact']} {one['id']} × {len(one['nodes'])}: {one['help']}: {node['target']} {node['html'][:200]}"
+        for one in found
+        if one["impact"] in GRAVE
+        for node in one["nodes"][:3]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_of_the_menu_has_a_serious_fault(chromium, server, scheme):
+    visit = Visit(chromium, server, color_scheme=scheme)
+    visit.open()
+    pages = visit.page.locator(MENU).evaluate_all("links => links.map(link => [link.innerText.trim(), link.href])")
+    assert len(pages) >= 6
+    found = {}
+    for name, address in pages:
+        visit.page.goto(address)
+        visit.settle()
+        visit.page.locator(f"{MENU}[aria-current=page]", has_text=name).wait_for()
+        found[name] = faults(visit)
+    visit.close()
+    assert not any(found.values()), "\n".join(f"{name}: {line}" for name, lines in found.items() for line in lines)
