@@ -11,16 +11,8 @@ from core.errors import LensError
 from core.figures.labels import label
 from core.ui import models, state, trouble
 from core.ui.scene import Scene, open_scene
+from core.ui.starters import SHIPPED, Starter, starters
 from core.ui.state import held
-
-EXAMPLES = (
-    ("gen ai is", "The sentence of the lecture: on Home, watch it become “interesting”, then “domain”."),
-    ("the children play in the", "Look at the encoder: which head looks one piece ahead, which one piece back?"),
-    ("she reads a new book every", "Put the causal mask on the encoder: “she” can no longer see “book”. What changes?"),
-    ("school starts at", "Under Cross: which piece of the source does the decoder read before it writes the time?"),
-    ("the river bank and the money bank", "One spelling, two meanings: do the two “bank” look at the same pieces?"),
-    ("one two three one two three one", "A repetition: does a head look at what came after the same word before?"),
-)
 
 
 def bar() -> st.delta_generator.DeltaGenerator:
@@ -30,7 +22,7 @@ def bar() -> st.delta_generator.DeltaGenerator:
         _model(choice)
         _text_field("Text", "bar-text", choice.text, "text", "Type a sentence and press Enter")
         target = st.container(key="bar-target", gap=None)
-        _examples()
+        _examples(choice)
         _share(choice)
     return target
 
@@ -110,15 +102,26 @@ def _model(choice: state.Choice) -> None:
             st.caption("This server offers the models above.")
 
 
-def _examples() -> None:
-    look_for = dict(EXAMPLES)
+def _examples(choice: state.Choice) -> None:
+    """Six texts for this model; picking one points at the head that its line speaks of."""
+    offered = {one.text: one for one in starters(choice.model, models.kind(choice.model))}
 
     def picked() -> None:
-        text = st.session_state["bar-examples"]
-        state.choose(text=text, target=None)
-        state.session().notes = (look_for[text],)
+        start(offered[st.session_state["bar-examples"]], choice.model)
 
-    st.menu_button("Examples", list(look_for), key="bar-examples", on_click=picked, format_func=plain)
+    st.menu_button("Examples", list(offered), key="bar-examples", on_click=picked, format_func=plain)
+
+
+def start(one: Starter, model: str) -> None:
+    """Show a starter: its text, and on the model it was chosen for also the head and cell to look at."""
+    own = one in SHIPPED.get(model.removesuffix("-peek"), ()) and not model.endswith("-peek")
+    changes: dict[str, Any] = {"text": one.text, "target": one.target if own else None}
+    if own and one.at is not None:
+        stream, layer, head = one.at
+        cell = one.sees[0][:2] if one.sees else None
+        changes |= {"stream": stream, "layer": layer, "head": head, "cell": cell, "view": "", "mask": ()}
+    state.choose(**changes)
+    state.session().notes = (one.look if own else one.ask,)
 
 
 def _share(choice: state.Choice) -> None:

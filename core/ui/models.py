@@ -161,6 +161,12 @@ class Shelf:
         with self._free:
             return [name for name, place in self._places.items() if place.future.done()]
 
+    def peek(self, name: str) -> Place | None:
+        """The place of a model that is there, without asking for it."""
+        with self._free:
+            place = self._places.get(name)
+            return place if place is not None and place.future.done() and place.future.exception() is None else None
+
     def _fill(self, place: Place, what: str, guest: bool) -> None:
         def say(words: str) -> None:
             place.says = words
@@ -216,3 +222,9 @@ shelf = Shelf(_load, gone=_forget)
 def ask(name: str) -> Place:
     """The place of an offered model, loading it if needed. Raises ModelNotFoundError for what is not offered."""
     return shelf.ask(name, locate(name), guest=":" in name)
+
+
+def kind(name: str) -> str | None:
+    """What kind a model is, where it is loaded."""
+    place = shelf.peek(name)
+    return None if place is None else place.future.result().info.kind

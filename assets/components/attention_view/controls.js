@@ -60,7 +60,6 @@ function build(view) {
   tools.append(parts.words, parts.special, parts.sinks, zooms);
   parts.hidden = element("p", "how hidden-share");
   parts.legend = element("p", "how legend");
-  map.append(top, parts.map, tools, parts.hidden, parts.legend);
 
   const linesHeading = element("h2", "heading", "The same head as lines");
   Object.assign(parts, twoSheets("lines", "", element("div", "lines")));
@@ -79,12 +78,13 @@ function build(view) {
   const tableScroll = element("div", "table", null, { tabindex: "0", role: "region", "aria-label": "The map as a table" });
   tableScroll.append(parts.table);
   parts.tableBox.append(element("summary", "", "The map as a table"), tableScroll);
+  map.append(top, parts.map, tools, parts.hidden, parts.legend, parts.tableBox);
   parts.live = element("div", "aloud", null, { role: "status", "aria-live": "polite" });
   parts.tip = element("div", "tip", null, { "aria-hidden": "true" });
   parts.tip.hidden = true;
   parts.probe = element("i", "probe", null, { "aria-hidden": "true" });
   parts.stage.append(heads, map, lines);
-  root.append(parts.lead, parts.texts, parts.stage, parts.pins, parts.tableBox, parts.live, parts.tip, parts.probe);
+  root.append(parts.lead, parts.texts, parts.stage, parts.pins, parts.live, parts.tip, parts.probe);
   view.announce = announcer(parts.live);
   return { root, parts };
 }
