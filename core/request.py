@@ -207,7 +207,8 @@ class Intervention:
     """Everything that differs from the model as it was trained. The empty one changes nothing.
 
     depth: the decoder reads the source as it stood after that many encoder layers (0: the embedded words), normed as the last
-    one is; None: after all of them (“DecoderLens”, Langedijk et al. 2023).
+    one is; None: after all of them (“DecoderLens”, Langedijk et al. 2023). top_k: of each row only the k largest weights stay
+    and renormalise (None: all). residual False: each sublayer hands on what it computed alone, not added to what came in.
     """
 
     masks: tuple[MaskRule, ...] = ()
@@ -215,6 +216,8 @@ class Intervention:
     cuts: tuple[Cut, ...] = ()
     temperature: float = 1.0
     depth: int | None = None
+    top_k: int | None = None
+    residual: bool = True
 
     def __post_init__(self) -> None:
         for name, kind in (("masks", MaskRule), ("ablated", Ablation), ("cuts", Cut)):
@@ -231,9 +234,16 @@ class Intervention:
             if _natural(self.depth) is None:
                 raise RequestError("a depth counted in encoder layers, from 0", f"{self.depth!r}")
             object.__setattr__(self, "depth", _natural(self.depth))
+        if self.top_k is not None:
+            if not _natural(self.top_k):
+                raise RequestError("a top_k of at least 1 weight a row", f"{self.top_k!r}", "None keeps them all")
+            object.__setattr__(self, "top_k", _natural(self.top_k))
+        if type(self.residual) is not bool:
+            raise RequestError("residual True or False", f"{self.residual!r}")
 
     def __bool__(self) -> bool:
-        return bool(self.masks or self.ablated or self.cuts or self.temperature != 1.0 or self.depth is not None)
+        changed = self.masks or self.ablated or self.cuts or self.temperature != 1.0 or not self.residual
+        return bool(changed or self.depth is not None or self.top_k is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +310,14 @@ class Request:
     def with_depth(self, depth: int | None) -> Request:
         """Let the decoder read the source after `depth` encoder layers, from 0 (the embedded words); None: after all."""
         return self._with(depth=depth)
+
+    def with_top_k(self, top_k: int | None) -> Request:
+        """Keep only the `top_k` largest weights of every row, which renormalise; None: all of them."""
+        return self._with(top_k=top_k)
+
+    def without_residual(self) -> Request:
+        """Let each sublayer hand on its own result alone: the residual connections are off. Only our own models can."""
+        return self._with(residual=False)
 
     def without_interventions(self) -> Request:
         """The same question to the model as it was trained."""

@@ -17,7 +17,8 @@ from core.request import Site, Stream
 class LensInfo:
     """What a lens is. kind: "encoder", "decoder" or "encoder-decoder"; layers of its deepest stream; heads, kv_heads of a
     layer; max_tokens: what it takes in each text; can_predict: it has an output head; causal: its decoder hides the future;
-    depths: the encoder's layers, where its decoder can be made to read any of them (Intervention.depth), else None.
+    depths: the encoder's layers, where its decoder can be made to read any of them (Intervention.depth), else None;
+    unlinks: whether it can run with its residual connections off (Intervention.residual).
     """
 
     id: str
@@ -36,6 +37,7 @@ class LensInfo:
     parameters: int
     causal: bool
     depths: int | None = None
+    unlinks: bool = False
 
     def at(self, stream: Stream) -> tuple[Site, ...]:
         """The sites of one stream, by layer."""
@@ -46,13 +48,15 @@ class LensInfo:
 class Batch:
     """Ids of several requests side by side, padded on the right. source [batch, source], target [batch, new positions];
     source_allowed bool [batch, source] and target_allowed bool [batch, past + new] are None where nothing is padding. depths:
-    how many encoder layers each request's decoder reads past (None: all of them); None where every one reads the last."""
+    how many encoder layers each request's decoder reads past (None: all of them); None where every one reads the last.
+    linked: whether each request's residual connections are on; None where all are."""
 
     source: Tensor | None
     target: Tensor | None
     source_allowed: Tensor | None = None
     target_allowed: Tensor | None = None
     depths: tuple[int | None, ...] | None = None
+    linked: tuple[bool, ...] | None = None
 
 
 def at_depths(stream: Sequence[Tensor], depths: Sequence[int | None]) -> Tensor:

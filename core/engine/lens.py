@@ -204,6 +204,7 @@ class Lens:
             self.info.sites if state is None else tuple(s for s in self.info.sites if s.stream is not Stream.ENCODER)
         )
         depths = tuple(request.intervention.depth for request in requests)
+        linked = tuple(request.intervention.residual for request in requests)
         probe = Probe(sites, rows, new_from)
         with torch.inference_mode():
             try:
@@ -214,6 +215,7 @@ class Lens:
                         source_allowed,
                         target_allowed,
                         depths if any(depth is not None for depth in depths) else None,
+                        None if all(linked) else linked,
                     ),
                     probe,
                     at=at,
@@ -332,6 +334,10 @@ class Lens:
             )
         if request.intervention.depth is not None and self.info.depths is None:
             raise RequestError("a model whose decoder can read any encoder layer", f"{self.info.name}, which cannot")
+        if not request.intervention.residual and not self.info.unlinks:
+            raise RequestError(
+                "one of our own models, whose residual connections can be switched off", self.info.name, "Leave them on"
+            )
         wants = {"encoder": ("source",), "decoder": ("target",), "encoder-decoder": ("source", "target")}[
             self.info.kind
         ]

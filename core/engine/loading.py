@@ -175,6 +175,7 @@ def _load_ours(
         parameters=sum(p.numel() for p in model.parameters()),
         causal=parsed.writes and parsed.causal,
         depths=parsed.encoder_layers if parsed.kind == "encoder-decoder" else None,
+        unlinks=True,
     )
     lens = Lens(info, backend, OurText(tokenizer, {**asdict(parsed), **config}))
     first = [parsed.start, parsed.end]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -54,12 +55,16 @@ class OurBackend:
         residual: bool = False,
         predict: bool = True,
     ) -> Result:
+        carry = None
+        if batch.linked is not None:
+            weight = self.model.embedding.weight
+            carry = torch.tensor(batch.linked, device=weight.device).to(weight.dtype)[:, None, None]
         if not self.model.config.writes and not predict and batch.source is not None:
-            _, stream = self.model.encode(batch.source, batch.source_allowed, probe)
+            _, stream = self.model.encode(batch.source, batch.source_allowed, probe, carry)
             return Result(None, {Stream.ENCODER: stream} if residual else {})
         memory = read = None
         if batch.depths is not None and state is None and batch.source is not None:
-            _, read = self.model.encode(batch.source, batch.source_allowed, probe)
+            _, read = self.model.encode(batch.source, batch.source_allowed, probe, carry)
             memory = self.model.encoder_norm(at_depths(read, batch.depths))
         output = self.model(
             source=None if state is not None else batch.source,
@@ -70,6 +75,7 @@ class OurBackend:
             probe=probe,
             past=None if state is None else state.past,
             logits_at=at,
+            carry=carry,
         )
         streams = {Stream(name): depths for name, depths in output.residual.items()} if residual else {}
         if residual and read is not None:

@@ -111,6 +111,7 @@ class Probe:
         self.seen += 1
         start = 0 if site.stream is Stream.ENCODER else self.query_start
         allowed = [self._allowed(site, call, n, start) for n in range(len(self.rows))]
+        allowed = [self._strongest(call, n, *found) for n, found in enumerate(allowed)]
         changed = any(changes for _, changes in allowed)
         mask = self._mask(call, [array for array, _ in allowed]) if changed else call.mask
         hot = any(row.request.intervention.temperature != 1.0 for row in self.rows)
@@ -185,6 +186,24 @@ class Probe:
         if not concerned:
             return native, False
         return resolve(site, native[0], change, row.padding(site.stream)[:keys], start), True
+
+    def _strongest(self, call: AttentionCall, n: int, allowed: np.ndarray, changed: bool) -> tuple[np.ndarray, bool]:
+        """What `_allowed` gave, with only the request's `top_k` largest scores of every row left, the first of equals; and
+        whether that differs from the model's own mask. Gives bool [head, query, key] where something is to be left out."""
+        most, (queries, keys) = self.rows[n].request.intervention.top_k, allowed.shape[-2:]
+        if most is None or most >= keys:
+            return allowed, changed
+        heads = call.query.shape[1]
+        key = repeat_heads(call.key, heads)[n, :, :keys]
+        scores = (call.query[n, :, :queries] @ key.transpose(-2, -1)).float() * call.scaling
+        if call.softcap is not None:
+            scores = call.softcap * torch.tanh(scores / call.softcap)
+        if call.bias is not None:
+            scores = scores + call.bias[min(n, len(call.bias) - 1), :, :queries, :keys]
+        may = torch.from_numpy(np.array(allowed)).to(scores.device)
+        order = scores.masked_fill(~may, -torch.inf).argsort(dim=-1, descending=True, stable=True)
+        kept = torch.zeros_like(scores, dtype=torch.bool).scatter_(-1, order[..., :most], True) & may
+        return kept.cpu().numpy(), True
 
     def _lengths(self, site: Site, call: AttentionCall, row: Row) -> tuple[int, int]:
         queries, keys = call_shape(call)

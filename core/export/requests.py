@@ -17,6 +17,7 @@ def request_to_json(request: Request) -> str:
     said: dict[str, Any] = {
         "lens": request.lens, "source": request.source, "target": request.target, "keep": sorted(request.keep),
         "capture": request.capture, "layers": request.layers, "temperature": what.temperature, "depth": what.depth,
+        "top_k": what.top_k, "residual": what.residual,
         "masks": [
             {"stream": rule.stream.value, "name": rule.name, "layers": rule.layers, "heads": rule.heads, "width": rule.width,
              "edges": rule.edges} for rule in what.masks
@@ -46,7 +47,10 @@ def request_from_json(text: str) -> Request:
         cuts = tuple(Cut(HeadRef(Stream(stream), layer, head), q, k) for stream, layer, head, q, k in said["cuts"])
         return Request(
             str(said["lens"]), _tuple(said["source"]), _tuple(said["target"]),
-            Intervention(masks, ablated, cuts, said["temperature"], said.get("depth")), frozenset(said["keep"]), said["capture"],
+            Intervention(
+                masks, ablated, cuts, said["temperature"], said.get("depth"), said.get("top_k"), said.get("residual", True)
+            ),
+            frozenset(said["keep"]), said["capture"],
             _tuple(said["layers"]),
         )  # fmt: skip
     except LensError:
@@ -78,6 +82,10 @@ def python_lines(request: Request, model: str, stream: Stream, layer: int, head:
         lines.append(f"request = request.with_temperature({what.temperature!r})")
     if what.depth is not None:
         lines.append(f"request = request.with_depth({what.depth})")
+    if what.top_k is not None:
+        lines.append(f"request = request.with_top_k({what.top_k})")
+    if not what.residual:
+        lines.append("request = request.without_residual()")
     lines += [
         "trace = lens.run(request)",
         f"pattern = trace.at({_stream(stream)}, {layer}).head({head})  # [query, key]",

@@ -130,8 +130,9 @@ class AddNorm(nn.Module):
     def enter(self, x: Tensor) -> Tensor:
         return self.norm(x) if self.pre else x
 
-    def leave(self, x: Tensor, result: Tensor) -> Tensor:
-        x = x + self.dropout(result)
+    def leave(self, x: Tensor, result: Tensor, carry: Tensor | None = None) -> Tensor:
+        """carry [batch, 1, 1]: how much of x goes on beside the result; None: all of it, as trained."""
+        x = (x if carry is None else carry * x) + self.dropout(result)
         return x if self.pre else self.norm(x)
 
 
@@ -155,18 +156,19 @@ class Layer(nn.Module):
         past: KeyValue | None = None,
         memory: KeyValue | None = None,
         memory_mask: Tensor | None = None,
+        carry: Tensor | None = None,  # [batch, 1, 1]: see AddNorm.leave
     ) -> tuple[Tensor, KeyValue]:
         start = 0 if past is None else past[0].shape[-2]
         h = self.own_place.enter(x)
         key, value = self.own.keys_values(h, start)
         if past is not None:
             key, value = torch.cat([past[0], key], dim=-2), torch.cat([past[1], value], dim=-2)
-        x = self.own_place.leave(x, self.own(h, key, value, mask, probe, start))
+        x = self.own_place.leave(x, self.own(h, key, value, mask, probe, start), carry)
         if self.cross is not None and self.cross_place is not None and memory is not None:
             h = self.cross_place.enter(x)
-            x = self.cross_place.leave(x, self.cross(h, *memory, memory_mask, probe))
+            x = self.cross_place.leave(x, self.cross(h, *memory, memory_mask, probe), carry)
         if self.ff is not None and self.ff_place is not None:
-            x = self.ff_place.leave(x, self.ff(self.ff_place.enter(x)))
+            x = self.ff_place.leave(x, self.ff(self.ff_place.enter(x)), carry)
         return x, (key, value)
 
 
@@ -207,14 +209,18 @@ class Transformer(nn.Module):
         return self.dropout(x)
 
     def encode(
-        self, source: Tensor, allowed: Tensor | None = None, probe: Probe | None = None
+        self,
+        source: Tensor,
+        allowed: Tensor | None = None,
+        probe: Probe | None = None,
+        carry: Tensor | None = None,  # [batch, 1, 1]: see AddNorm.leave
     ) -> tuple[Tensor, list[Tensor]]:
         """Read `source` [batch, source]; allowed is bool, False at padding. Gives memory and residuals."""
         mask = None if allowed is None else allowed[:, None, None, :]
         x = self.embed(source)
         stream = [x]
         for layer in self.encoder:
-            x, _ = layer(x, mask, probe)
+            x, _ = layer(x, mask, probe, carry=carry)
             stream.append(x)
         return self.encoder_norm(x), stream
 
@@ -228,13 +234,14 @@ class Transformer(nn.Module):
         memory: Tensor | None = None,  # [batch, source, d_model]: an encoder's result kept from before
         past: Past | None = None,
         logits_at: Tensor | None = None,  # [batch]: the one position of each row to predict at; None: all
+        carry: Tensor | None = None,  # [batch, 1, 1]: 0 takes a row's residual connections away; None: all stay
     ) -> Output:
         residual: dict[str, list[Tensor]] = {}
         known = past is not None and bool(past.cross)
         if self.config.reads and memory is None and not known:
             if source is None:
                 raise ValueError(f"an {self.config.kind} needs a source")
-            memory, residual["encoder"] = self.encode(source, source_allowed, probe)
+            memory, residual["encoder"] = self.encode(source, source_allowed, probe, carry)
         if memory is not None and not self.config.writes:
             return Output(self.predict(memory, logits_at), memory, None, residual)
         if target is None:
@@ -252,7 +259,7 @@ class Transformer(nn.Module):
             elif layer.cross is not None and memory is not None:
                 cross.append(layer.cross.keys_values(memory))
             own_past = None if past is None else past.own[n]
-            x, key_value = layer(x, mask, probe, own_past, cross[n] if cross else None, memory_mask)
+            x, key_value = layer(x, mask, probe, own_past, cross[n] if cross else None, memory_mask, carry)
             own.append(key_value)
             residual["decoder"].append(x)
         return Output(self.predict(self.decoder_norm(x), logits_at), memory, Past(tuple(own), tuple(cross)), residual)
