@@ -34,6 +34,12 @@ def labels(tokens: Tokens, longest: int = LONGEST) -> list[str]:
     return [label(piece, longest) for piece in tokens.text]
 
 
+def short(text: str, longest: int) -> str:
+    """A sentence as one line, its spaces kept as they are, its beginning cut where it is longer."""
+    line = "".join(char if char == " " else _visible(char) for char in " ".join(text.split()))
+    return line if len(line) <= longest else f"…{line[1 - longest:]}"
+
+
 def plotly(text: str) -> str:
     """A label for Plotly, which reads a few tags and entities in every text it draws."""
     return escape(text, quote=False)

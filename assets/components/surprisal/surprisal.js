@@ -1,0 +1,174 @@
+// A text and what each of its pieces cost two models in bits. Pointing at a piece shows what they had expected there.
+function element(name, parent, className = "", text = "") {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  if (text) made.textContent = text;
+  parent.append(made);
+  return made;
+}
+
+function mixed(stops, value) {
+  const at = Math.max(0, Math.min(1, value)) * (stops.length - 1);
+  const low = Math.min(stops.length - 2, Math.floor(at));
+  const hex = (text, n) => parseInt(text.slice(1 + 2 * n, 3 + 2 * n), 16);
+  return [0, 1, 2].map((n) => Math.round(hex(stops[low], n) * (1 - at + low) + hex(stops[low + 1], n) * (at - low)));
+}
+
+function ink(rgb) {
+  const linear = rgb.map((part) => part / 255).map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+  return linear[0] * 0.2126 + linear[1] * 0.7152 + linear[2] * 0.0722 > 0.2 ? "#1b1b22" : "#ffffff";
+}
+
+class Surprisal {
+  constructor(root) {
+    this.box = element("section", root, "surprisal");
+    this.keys = element("div", this.box, "keys");
+    this.row = element("div", this.box, "row");
+    this.row.setAttribute("role", "group");
+    this.row.setAttribute("aria-label", "The text, piece by piece, with what each cost in bits. Arrow keys move along it.");
+    this.told = element("p", this.box, "told");
+    this.told.setAttribute("aria-live", "polite");
+    this.lists = element("div", this.box, "lists");
+    this.how = element("p", this.box, "how");
+    this.row.addEventListener("keydown", (event) => this.typed(event));
+    this.row.addEventListener("pointerleave", () => this.show(this.locked));
+  }
+
+  open(data, theme) {
+    this.theme = theme;
+    for (const name of ["ink", "ink2", "ink3", "rule", "field", "bg", "encoder", "decoder", "cross", "fade"]) this.box.style.setProperty(`--${name}`, theme[name]);
+    if (!this.data || this.data.version !== data.version) this.locked = data.focus;
+    this.data = data;
+    this.drawKeys();
+    this.drawRow();
+    this.show(this.locked);
+  }
+
+  drawKeys() {
+    this.keys.replaceChildren();
+    const key = (kind, text) => {
+      const made = element("span", this.keys);
+      element("i", made, kind);
+      made.append(text);
+      return made;
+    };
+    key("ours", `bits it cost ${this.data.names[0]}`);
+    if (this.data.two) key("theirs", `bits it cost ${this.data.names[1]}`);
+    const scale = element("span", this.keys);
+    scale.append("word: 0");
+    element("i", scale, "scale").style.background = `linear-gradient(90deg, ${this.theme.weights.join(",")})`;
+    scale.append(`${this.data.ceiling} bits or more`);
+  }
+
+  drawRow() {
+    this.row.replaceChildren();
+    this.places = this.data.pieces.map((piece, at) => {
+      const judged = piece.ours && piece.ours.bits !== null;
+      const kind = piece.next ? "next" : judged ? (piece.written ? "written" : "") : "given";
+      const made = element("button", this.row, `place ${kind}${piece.joins ? " joins" : ""}`);
+      made.type = "button";
+      made.tabIndex = at === this.locked ? 0 : -1;
+      const bars = element("span", made, "bars");
+      for (const side of ["ours", "theirs"]) {
+        if (!piece[side] || piece[side].bits === null) continue;
+        element("i", bars, side).style.height = `${(100 * Math.min(piece[side].bits, this.data.reach)) / this.data.reach}%`;
+      }
+      const word = element("bdi", made, "word", piece.text);
+      if (judged) {
+        const rgb = mixed(this.theme.weights, piece.ours.bits / this.data.ceiling);
+        word.style.background = `rgb(${rgb.join(",")})`;
+        word.style.color = ink(rgb);
+      }
+      element("b", element("span", made, "cost"), "", judged ? piece.ours.bitsSaid : piece.next ? "next" : "given");
+      if (this.data.two) element("span", made, "cost theirs", piece.theirs && piece.theirs.bits !== null ? piece.theirs.bitsSaid : "\u00a0");
+      made.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && this.show(at));
+      made.addEventListener("click", () => this.lock(at));
+      return made;
+    });
+  }
+
+  typed(event) {
+    const last = this.places.length - 1;
+    const to = { ArrowRight: this.locked + 1, ArrowLeft: this.locked - 1, Home: 0, End: last }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    this.lock(Math.max(0, Math.min(last, to)));
+    this.places[this.locked].focus();
+  }
+
+  lock(at) {
+    this.places[this.locked].tabIndex = -1;
+    this.locked = at;
+    this.places[at].tabIndex = 0;
+    this.show(at);
+  }
+
+  show(at) {
+    this.places.forEach((place, n) => {
+      place.classList.toggle("on", n === at);
+      place.setAttribute("aria-pressed", String(n === at));
+    });
+    const piece = this.data.pieces[at];
+    this.told.replaceChildren();
+    const say = (text, strong) => this.told.append(strong ? Object.assign(document.createElement("b"), { textContent: text }) : text);
+    const quote = (text) => { say("\u201c"); say(text, true); say("\u201d"); };
+    if (!piece.ours) {
+      quote(piece.text);
+      say(` ${this.data.given}`);
+    } else if (piece.next) {
+      say(`The text ends here. ${this.data.names[0]} expects \u201c`);
+      say(piece.ours.rows[0].text, true);
+      say("\u201d most, with ");
+      say(piece.ours.rows[0].said, true);
+      if (piece.theirs) {
+        say(`; ${this.data.names[1]} expects \u201c`);
+        say(piece.theirs.rows[0].text, true);
+        say("\u201d, with ");
+        say(piece.theirs.rows[0].said, true);
+      }
+      say(".");
+    } else {
+      say(`${this.data.names[0]} gave `);
+      quote(piece.text);
+      say(" a probability of ");
+      say(piece.ours.said, true);
+      say(", so it cost ");
+      say(`${piece.ours.bitsSaid} bits`, true);
+      if (piece.theirs) {
+        say(`. ${this.data.names[1]} gave it `);
+        say(piece.theirs.said, true);
+        say(": ");
+        say(`${piece.theirs.bitsSaid} bits`, true);
+      }
+      say(".");
+    }
+    if (piece.counted) say(` ${piece.counted}`);
+    this.lists.replaceChildren();
+    for (const [side, n] of [["ours", 0], ["theirs", 1]]) {
+      if (!piece[side]) continue;
+      const list = element("div", this.lists);
+      list.style.setProperty("--accent", side === "ours" ? "var(--decoder)" : "var(--ink3)");
+      element("h3", list, "", `${this.data.names[n]} expected here`);
+      const most = Math.max(...piece[side].rows.map((row) => row.share), 1e-9);
+      for (const row of piece[side].rows) {
+        const line = element("div", list, `line${row.here ? " here" : ""}`);
+        element("bdi", line, "", row.text);
+        element("i", line).style.width = `${(100 * row.share) / most}%`;
+        element("span", line, "", row.rank ? `${row.said} \u00b7 ${row.rank}` : row.said);
+      }
+    }
+    this.how.textContent = "Point at a piece, or tap it, to see what was expected there; a click keeps it, the arrow keys move along the text. Bold: the piece that stood there.";
+  }
+}
+
+const pictures = new WeakMap();
+
+export default function ({ data, parentElement }) {
+  if (!pictures.has(parentElement)) pictures.set(parentElement, new Surprisal(parentElement));
+  const picture = pictures.get(parentElement);
+  picture.open(data, THEMES[data.theme === "dark" ? "dark" : "light"]);
+  return () => {
+    picture.box.remove();
+    pictures.delete(parentElement);
+  };
+}

@@ -1,0 +1,147 @@
+"""The trigram tables that ship: `core.model.ngrams` counted once over the training text, kept as sorted columns.
+
+`python -m core.model.trigram` writes them. They are read in a moment, where counting again would take some ten seconds; every
+number equals that of `Ngrams` on the same sentences (tests/model/test_trigram.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from core.model import corpus
+from core.model.ngrams import Ngrams
+from core.model.vocabulary import END, START, Vocabulary
+
+ROOT = Path(__file__).parents[2]
+WEIGHTS, DATA = ROOT / "assets" / "weights", ROOT / "assets" / "data"
+LANGUAGES = {"classroom": "en", "writer": "en", "translator": "pt", "translator-small": "pt"}  # model → what it writes
+COUNTED = {"en": "classroom", "pt": "translator"}  # language → whose pieces were counted
+
+
+class Level(NamedTuple):
+    """The n-grams of one order, sorted: gram int64 [gram] (its ids as digits in base `size`), often int64 [gram], and the
+    discount that Kneser–Ney takes from each count."""
+
+    gram: np.ndarray
+    often: np.ndarray
+    discount: float
+
+
+class Trigram:
+    """p(next | the last two ids), interpolated Kneser–Ney (Chen & Goodman 1999, §2.7), from a table of counts."""
+
+    def __init__(self, gram: np.ndarray, count: np.ndarray, size: int, start: int = START, sentences: int = 0) -> None:
+        """gram: trigrams as sorted whole numbers (a · size + b) · size + c; count: how often each stood in the text."""
+        self.size, self.start, self.sentences = size, start, sentences
+        levels = [_level(gram, count)]
+        for order in (2, 1):  # a lower order counts in how many contexts a tail was seen, not how often
+            levels.append(_level(*np.unique(levels[-1].gram % size**order, return_counts=True)))
+        self.levels = levels[::-1]
+
+    @classmethod
+    def load(cls, path: Path) -> Trigram:
+        with np.load(path, allow_pickle=False) as held:
+            first, second, third, count = (
+                held[name].astype(np.int64) for name in ("first", "second", "third", "count")
+            )
+            size, sentences = int(held["size"]), int(held["sentences"])
+        return cls((first * size + second) * size + third, count, size, START, sentences)
+
+    def seen(self, context: Sequence[int]) -> tuple[tuple[int, int], np.ndarray, np.ndarray]:
+        """What was counted after the last two ids: the pair, the ids that followed int64 [kind], how often int64 [kind]."""
+        first, second = self._row(context)[-2:]
+        low, high = self._span(2, (first, second))
+        return (first, second), self.levels[2].gram[low:high] % self.size, self.levels[2].often[low:high]
+
+    def probabilities(self, context: Sequence[int]) -> np.ndarray:
+        """p of every id after `context`: float64 [size], with the sum 1."""
+        row = self._row(context)
+        p = np.full(self.size, 1 / self.size)
+        for n, level in enumerate(self.levels):
+            low, high = self._span(n, row[len(row) - n :])
+            counts = level.often[low:high]
+            total = counts.sum()
+            if total:
+                kept = np.zeros(self.size)
+                kept[level.gram[low:high] % self.size] = np.maximum(0.0, counts - level.discount) / total
+                p = kept + level.discount * (high - low) / total * p
+        return p
+
+    def _row(self, context: Sequence[int]) -> tuple[int, ...]:
+        return (self.start, self.start, *context)
+
+    def _span(self, n: int, seen: Sequence[int]) -> tuple[int, int]:
+        """Where the n-grams stand that begin with these n ids."""
+        number = 0
+        for id in seen:
+            number = number * self.size + id
+        low, high = np.searchsorted(self.levels[n].gram, [number * self.size, (number + 1) * self.size])
+        return int(low), int(high)
+
+
+def _level(gram: np.ndarray, count: np.ndarray) -> Level:
+    once, twice = int((count == 1).sum()), int((count == 2).sum())
+    return Level(gram, count, once / max(1, once + 2 * twice))
+
+
+def for_model(model: str) -> Trigram | None:
+    """The table of the text that a shipped model learnt to write, over its own pieces; None where there is none."""
+    language = LANGUAGES.get(model)
+    if language is None:
+        return None
+    path = table(language)
+    with np.load(path, allow_pickle=False) as held:
+        fits = bytes(held["pieces"]) == fingerprint(model)
+    return Trigram.load(path) if fits else None
+
+
+def table(language: str) -> Path:
+    return DATA / f"trigrams.{language}.npz"
+
+
+def fingerprint(model: str) -> bytes:
+    """Which pieces a model has: a hash of its tokenizer."""
+    return blake2b((WEIGHTS / model / "tokenizer.json").read_bytes(), digest_size=16).digest()
+
+
+def sentences(language: str) -> list[str]:
+    """What is counted: the training text, as `core.model.evaluate` counts it for the cards."""
+    return corpus.english("train") if language == "en" else [pt for _, pt in corpus.pairs("train")]
+
+
+def lines(texts: Sequence[str], vocabulary: Vocabulary) -> Iterator[list[int]]:
+    """Each text as ids with the end token."""
+    return ([*ids, END] for ids in vocabulary.encode_all(texts))
+
+
+def write(path: Path, rows: Iterable[Sequence[int]], size: int, pieces: bytes, count: int) -> int:
+    """Count and keep: equal rows give equal bytes. Returns the size in bytes."""
+    counts = Ngrams(rows, size, START).counts[2]
+    grams = np.array(sorted(counts), dtype=np.int64)
+    often = np.array([counts[tuple(gram)] for gram in grams.tolist()], dtype=np.int64)
+    columns = dict(zip(("first", "second", "third"), grams.T.astype(np.uint16), strict=True))
+    np.savez_compressed(
+        path, **columns, count=often.astype(np.uint32), size=np.int64(size), sentences=np.int64(count),
+        pieces=np.frombuffer(pieces, dtype=np.uint8),
+    )  # fmt: skip
+    return path.stat().st_size
+
+
+def main() -> None:
+    argparse.ArgumentParser(prog="python -m core.model.trigram", description=__doc__).parse_args()
+    for language, model in COUNTED.items():
+        vocabulary = Vocabulary.load(WEIGHTS / model / "tokenizer.json")
+        texts = sentences(language)
+        rows = list(lines(texts, vocabulary))
+        made = write(table(language), rows, len(vocabulary), fingerprint(model), len(texts))
+        print(f"{table(language).name}: {len(texts)} sentences, {sum(map(len, rows))} pieces, {made} bytes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,13 @@
+"""Sequence modelling: how likely is each piece of a text, for a network and for plain counting; and the loop that writes."""
+
+import streamlit as st
+
+from core.ui import bar, charts, scene, sequence
+
+view = bar.open_page("Sequence modelling")
+if view.writes:
+    sequence.opened(view)
+else:
+    charts.words(scene.SILENT[view.info.kind == "encoder"])
+    charts.words("Choose a model that writes in the bar above.")
+    st.page_link("../../pages/attention.py", label="Open Attention", icon=":material/arrow_forward:")
