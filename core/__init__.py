@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from core.request import HeadRef as HeadRef
     from core.request import Intervention as Intervention
     from core.request import MaskRule as MaskRule
+    from core.request import PositionRule as PositionRule
     from core.request import Request as Request
     from core.request import Sampling as Sampling
     from core.request import Stream as Stream
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 _HOME = {
     "load": "core.engine",
     "Trace": "core.trace",
-    **dict.fromkeys(("MASKS", "HeadRef", "Intervention", "MaskRule", "Request", "Sampling", "Stream"), "core.request"),
+    **dict.fromkeys(
+        ("MASKS", "HeadRef", "Intervention", "MaskRule", "PositionRule", "Request", "Sampling", "Stream"),
+        "core.request",
+    ),
 }
 __all__ = sorted(_HOME)
 

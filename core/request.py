@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 KEEPS = frozenset({"pattern", "scores", "qkv", "residual", "predictions"})
 CAPTURES = ("lazy", "float32", "u8")
 ABLATIONS = ("zero", "mean")
+MOVES = ("off", "shuffled", "shifted")
+FURTHEST = 1_000_000  # places of a shift
 COLDEST = 1e-30  # below, float32 scores divided by a temperature overflow
 Edge = tuple[int | None, int]
 
@@ -203,9 +205,46 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
+class PositionRule:
+    """Where the tokens of a text stand: nowhere ("off"), in a random order ("shuffled", by the seed `amount`), or `amount`
+    places further on ("shifted"). The text itself stays as it is. stream: ENCODER for the source, DECODER for the target.
+    """
+
+    stream: Stream
+    how: str
+    amount: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stream", _stream(self.stream))
+        if self.stream is Stream.CROSS:
+            raise RequestError("the encoder’s text or the decoder’s", "cross", "Positions belong to a text")
+        if self.how not in MOVES:
+            raise RequestError(f"positions to be one of {', '.join(MOVES)}", f"“{self.how}”")
+        amount = _natural(self.amount)
+        if amount is None or (self.how == "shifted" and not 1 <= amount < FURTHEST):
+            raise RequestError(f"a shift of 1 to {FURTHEST - 1} places, or a seed from 0", f"{self.amount!r}")
+        object.__setattr__(self, "amount", amount)
+
+    def places(self, count: int) -> tuple[int, ...]:
+        """Where each of `count` tokens stands; −1: nowhere."""
+        if self.how == "off":
+            return (-1,) * count
+        if self.how == "shifted":
+            return tuple(range(self.amount, self.amount + count))
+        # a small generator of our own: the same seed must mean the same order on every machine and release
+        order, state = list(range(count)), self.amount % 2**32
+        for last in range(count - 1, 0, -1):
+            state = (1664525 * state + 1013904223) % 2**32
+            other = (state >> 8) % (last + 1)
+            order[last], order[other] = order[other], order[last]
+        return tuple(order)
+
+
+@dataclass(frozen=True, slots=True)
 class Intervention:
     """Everything that differs from the model as it was trained. The empty one changes nothing.
 
+    positions: where the tokens of a text stand; of several rules for one text the last one counts.
     depth: the decoder reads the source as it stood after that many encoder layers (0: the embedded words), normed as the last
     one is; None: after all of them (“DecoderLens”, Langedijk et al. 2023). top_k: of each row only the k largest weights stay
     and renormalise (None: all). residual False: each sublayer hands on what it computed alone, not added to what came in.
@@ -218,9 +257,11 @@ class Intervention:
     depth: int | None = None
     top_k: int | None = None
     residual: bool = True
+    positions: tuple[PositionRule, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, kind in (("masks", MaskRule), ("ablated", Ablation), ("cuts", Cut)):
+        kinds = (("masks", MaskRule), ("ablated", Ablation), ("cuts", Cut), ("positions", PositionRule))
+        for name, kind in kinds:
             object.__setattr__(self, name, _all_of(kind, getattr(self, name), name))
         value = self.temperature
         if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < float("inf"):
@@ -242,8 +283,15 @@ class Intervention:
             raise RequestError("residual True or False", f"{self.residual!r}")
 
     def __bool__(self) -> bool:
-        changed = self.masks or self.ablated or self.cuts or self.temperature != 1.0 or not self.residual
+        changed = (
+            self.masks or self.ablated or self.cuts or self.positions or self.temperature != 1.0 or not self.residual
+        )
         return bool(changed or self.depth is not None or self.top_k is not None)
+
+    def places(self, stream: Stream, count: int) -> tuple[int, ...] | None:
+        """Where `count` tokens of the encoder's or decoder's text stand (−1: nowhere), None where nothing was moved."""
+        rule = next((rule for rule in reversed(self.positions) if rule.stream is stream), None)
+        return None if rule is None else rule.places(count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +367,10 @@ class Request:
         """Let each sublayer hand on its own result alone: the residual connections are off. Only our own models can."""
         return self._with(residual=False)
 
+    def with_positions(self, rule: PositionRule) -> Request:
+        """Tell the tokens of one text to stand elsewhere; the last rule for a text counts."""
+        return self._with(positions=(*self.intervention.positions, rule))
+
     def without_interventions(self) -> Request:
         """The same question to the model as it was trained."""
         return replace(self, intervention=Intervention())
@@ -343,6 +395,9 @@ class Request:
         """Refuse what can be known to be wrong before anything runs."""
         for rule in self.intervention.masks:
             self._check_rule(rule)
+        for moved in self.intervention.positions:
+            if (self.source if moved.stream is Stream.ENCODER else self.target) is None:
+                raise RequestError(f"positions of a text this model has ({self._streams()})", moved.stream.value)
         for ablation in self.intervention.ablated:
             self._check_head(ablation.head)
         for cut in self.intervention.cuts:

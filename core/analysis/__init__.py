@@ -2,10 +2,11 @@
 
 from core.analysis.attention import blocks, pooled, received, spread, strongest
 from core.analysis.cell import Cell, cell, scaling_name, stages
+from core.analysis.flow import brought, rollout
 from core.analysis.prediction import Change, changes, kl, logits_of, moved, probabilities
 from core.analysis.summary import Cost, cost, focus_on, texts
 
 __all__ = [
-    "Cell", "Change", "Cost", "blocks", "cell", "changes", "cost", "focus_on", "kl", "logits_of", "moved", "pooled",
-    "probabilities", "received", "scaling_name", "spread", "stages", "strongest", "texts",
+    "Cell", "Change", "Cost", "blocks", "brought", "cell", "changes", "cost", "focus_on", "kl", "logits_of", "moved", "pooled",
+    "probabilities", "received", "rollout", "scaling_name", "spread", "stages", "strongest", "texts",
 ]  # fmt: skip

@@ -49,7 +49,9 @@ class Batch:
     """Ids of several requests side by side, padded on the right. source [batch, source], target [batch, new positions];
     source_allowed bool [batch, source] and target_allowed bool [batch, past + new] are None where nothing is padding. depths:
     how many encoder layers each request's decoder reads past (None: all of them); None where every one reads the last.
-    linked: whether each request's residual connections are on; None where all are."""
+    linked: whether each request's residual connections are on; None where all are.
+    source_places, target_places int [batch, position]: where the tokens are to stand (below 0: nowhere), None: as they do.
+    """
 
     source: Tensor | None
     target: Tensor | None
@@ -57,6 +59,8 @@ class Batch:
     target_allowed: Tensor | None = None
     depths: tuple[int | None, ...] | None = None
     linked: tuple[bool, ...] | None = None
+    source_places: Tensor | None = None
+    target_places: Tensor | None = None
 
 
 def at_depths(stream: Sequence[Tensor], depths: Sequence[int | None]) -> Tensor:
@@ -78,7 +82,9 @@ class Result:
 
 
 class Backend(Protocol):
-    """A model that runs. Implementations hold no state of any run."""
+    """A model that runs. Implementations hold no state of any run. moves: whether tokens may be told where to stand."""
+
+    moves: bool
 
     def forward(
         self,
@@ -94,4 +100,12 @@ class Backend(Protocol):
 
     def state_bytes(self, state: Any) -> int:
         """How many bytes of keys and values a state holds."""
+        ...
+
+    def projection(self, index: int) -> Tensor | None:
+        """W_O of the index-th site, [head, d, d_model], without its bias; None where there is none to be found."""
+        ...
+
+    def positions(self, count: int) -> Tensor | None:
+        """The vectors that the first `count` positions add to a text, [position, d_model]; None where none is added."""
         ...

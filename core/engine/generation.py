@@ -57,6 +57,9 @@ def _cache_holds(lens: Lens, request: Request) -> bool:
         return False
     if not lens.info.causal:
         return False
+    # a token that joins is shuffled in among the others
+    if any(rule.how == "shuffled" and rule.stream is Stream.DECODER for rule in change.positions):
+        return False
     length = len(request.target or ())
     native = np.tri(length, dtype=bool)
     padding = lens.row(request).target_pad

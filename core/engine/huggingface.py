@@ -76,10 +76,16 @@ class Kept:
 class HuggingFaceBackend:
     """Runs a transformers model whose attention goes through `lookback_attention`."""
 
+    moves = False
+
     def __init__(self, model: PreTrainedModel, kind: str, can_predict: bool) -> None:
         self.model, self.kind, self.can_predict = model, kind, can_predict
         self.picks_positions = "logits_to_keep" in signature(model.forward).parameters
         self.last_is_normed: dict[Stream, bool] = {}
+        self.heads: list[int] = []
+        self.outputs: list[
+            Any
+        ] = []  # the linear module that each site's result goes through next, or None, known from the dry run
         self.encoder_end: nn.Module | None = None  # what the encoder does after its last layer; None where unknown
         # layers without attention (Mamba, convolutions) remember in ways a cache of keys and values does not hold
         self.caches = True
@@ -160,6 +166,16 @@ class HuggingFaceBackend:
                 total += sum(t.numel() * t.element_size() for t in (layer.keys, layer.values) if t is not None)
         return total
 
+    def projection(self, index: int) -> Tensor | None:
+        module = self.outputs[index] if index < len(self.outputs) else None
+        if module is None:
+            return None
+        weight = module.weight if type(module).__name__ == "Conv1D" else module.weight.T  # [heads · d, d_model]
+        return weight.unflatten(0, (self.heads[index], -1))
+
+    def positions(self, count: int) -> Tensor | None:
+        return None
+
     def _residual(self, output: Any) -> dict[Stream, list[Tensor]]:
         own = Stream.ENCODER if self.kind == "encoder" else Stream.DECODER
         found = {own: getattr(output, "hidden_states", None)}
@@ -192,6 +208,8 @@ class Discovery:
         self.causal: list[bool] = []
         self.worst = 0.0
         self.finite = True
+        self.results: list[Tensor] = []
+        self.outputs: list[nn.Module | None] = []
 
     def attend(self, call: AttentionCall) -> tuple[Tensor, Tensor]:
         output, weights = call.owner(call.mask)
@@ -200,6 +218,8 @@ class Discovery:
         allowed = as_bool(call.mask)
         self.calls.append((call.query.shape[1], call.key.shape[1], queries, keys))
         self.causal.append(allowed is not None and queries == keys and not bool(allowed[0, 0].triu(1).any()))
+        self.results.append(output.flatten(-2))
+        self.outputs.append(None)
         ours, pattern, _ = reference(call, allowed)
         if weights is not None and weights.shape == pattern.shape:
             self.worst = max(self.worst, float((weights.float() - pattern.float()).abs().max()))
@@ -207,6 +227,13 @@ class Discovery:
             self.worst, float((output.float() - ours.float()).abs().max() / (1 + ours.float().abs().max()))
         )
         return output, weights
+
+    def enter(self, module: nn.Module, args: tuple[Any, ...]) -> None:
+        """A linear module is about to run: W_O is the first that reads exactly what the last attention gave."""
+        if not self.results or self.outputs[-1] is not None or not args or not isinstance(args[0], Tensor):
+            return
+        if args[0].shape == self.results[-1].shape and torch.equal(args[0], self.results[-1]):
+            self.outputs[-1] = module
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +259,8 @@ def discover(backend: HuggingFaceBackend, family: str, avoid: set[int], vocab: i
     probe = Discovery()
     batch = Batch(source, torch.tensor([target], device=device) if backend.kind != "encoder" else None)
     hooks, last = _watch_last_layers(backend.model)
+    linear = (m for m in backend.model.modules() if isinstance(m, nn.Linear) or type(m).__name__ == "Conv1D")
+    hooks += [module.register_forward_pre_hook(probe.enter) for module in linear]
     backend.last_is_normed = dict.fromkeys(Stream, False)  # until known: show all of them to the comparison below
     try:
         result = backend.forward(batch, probe, residual=True)
@@ -262,6 +291,7 @@ def discover(backend: HuggingFaceBackend, family: str, avoid: set[int], vocab: i
     backend.last_is_normed = {
         stream: not any(torch.equal(states[-1], out) for out in last) for stream, states in result.residual.items()
     }
+    backend.heads, backend.outputs = [heads for heads, _, _, _ in probe.calls], probe.outputs
     if backend.kind == "decoder":
         backend.caches = len(probe.calls) >= int(getattr(backend.model.config, "num_hidden_layers", 0) or 0)
     sites = _sites(probe.calls, backend.kind, family)

@@ -167,6 +167,22 @@ class Lens:
         """
         return generation.next_words(self, self._admit(request), k)
 
+    # the weights themselves
+
+    def projection(self, stream: Stream, layer: int) -> np.ndarray | None:
+        """W_O of one site: float32 [head, d, d_model], what each head's result is multiplied by; None where the family puts
+        something else between. Raises NoSuchHeadError."""
+        for index, site in enumerate(self.info.sites):
+            if (site.stream, site.layer) == (stream, layer):
+                found = self.backend.projection(index)
+                return None if found is None else as_array(found, copy=True)
+        raise NoSuchHeadError(f"a layer of the {stream.value}", f"layer {layer}")
+
+    def positions(self, count: int) -> np.ndarray | None:
+        """What the first positions add to a text: float32 [position, d_model]; None where none is added (rotary, relative)."""
+        found = self.backend.positions(count)
+        return None if found is None else as_array(found, copy=True)
+
     # inside
 
     def predicts(self) -> None:
@@ -193,6 +209,8 @@ class Lens:
         target, target_allowed = self._stack(
             [None if r.target is None else r.target[new_from:] for r in requests], device
         )
+        source_places = self._places(requests, Stream.ENCODER, source, 0)
+        target_places = self._places(requests, Stream.DECODER, target, new_from)
         everywhere = self.info.kind == "encoder" or any("predictions" in request.keep for request in requests)
         predict = self.info.can_predict and (
             self.info.kind != "encoder" or any(map(self._predicts_somewhere, requests))
@@ -216,6 +234,8 @@ class Lens:
                         target_allowed,
                         depths if any(depth is not None for depth in depths) else None,
                         None if all(linked) else linked,
+                        source_places,
+                        target_places,
                     ),
                     probe,
                     at=at,
@@ -273,6 +293,21 @@ class Lens:
             return ids, None
         lengths = torch.tensor([len(row) for row in present], device=device)
         return ids, torch.arange(width, device=device)[None] < lengths[:, None]
+
+    def _places(
+        self, requests: Sequence[Request], stream: Stream, ids: torch.Tensor | None, start: int
+    ) -> torch.Tensor | None:
+        """Where the tokens of `ids` [batch, position] are to stand; None where no request moves any."""
+        if ids is None or not any(rule.stream is stream for r in requests for rule in r.intervention.positions):
+            return None
+        width = ids.shape[-1]
+        rows = []
+        for request in requests:
+            count = len((request.source if stream is Stream.ENCODER else request.target) or ())
+            places = request.intervention.places(stream, count) or tuple(range(count))
+            # padding stands at 0: nobody looks at it
+            rows.append((*places[start:], *[0] * (width - count + start)))
+        return torch.tensor(rows, device=ids.device)
 
     def _trace(self, row: Row, n: int, probe: Probe, result: Result, everywhere: bool) -> Trace:
         request = row.request
@@ -360,6 +395,16 @@ class Lens:
             if max(ids) >= self.info.vocab:
                 raise InputError(
                     f"ids below {self.info.vocab}", f"{max(ids)}", "Use the ids of this model's own tokenizer"
+                )
+        for rule in request.intervention.positions:
+            if not self.backend.moves:
+                raise RequestError(
+                    "a model of Lookback’s own kind to move positions", self.info.name, "Choose one that came along"
+                )
+            count = len((request.source if rule.stream is Stream.ENCODER else request.target) or ())
+            if max(rule.places(count)) >= self.info.max_tokens:
+                raise RequestError(
+                    f"places below {self.info.max_tokens:,}", f"{max(rule.places(count)):,}", "Shift by less"
                 )
         return request if request.sites == self.info.sites else replace(request, sites=self.info.sites)
 

@@ -31,6 +31,8 @@ class Kept:
 class OurBackend:
     """Runs a `core.model.Transformer`."""
 
+    moves = True
+
     def __init__(self, model: Transformer) -> None:
         self.model = model
 
@@ -60,11 +62,11 @@ class OurBackend:
             weight = self.model.embedding.weight
             carry = torch.tensor(batch.linked, device=weight.device).to(weight.dtype)[:, None, None]
         if not self.model.config.writes and not predict and batch.source is not None:
-            _, stream = self.model.encode(batch.source, batch.source_allowed, probe, carry)
+            _, stream = self.model.encode(batch.source, batch.source_allowed, probe, carry, batch.source_places)
             return Result(None, {Stream.ENCODER: stream} if residual else {})
         memory = read = None
         if batch.depths is not None and state is None and batch.source is not None:
-            _, read = self.model.encode(batch.source, batch.source_allowed, probe, carry)
+            _, read = self.model.encode(batch.source, batch.source_allowed, probe, carry, batch.source_places)
             memory = self.model.encoder_norm(at_depths(read, batch.depths))
         output = self.model(
             source=None if state is not None else batch.source,
@@ -76,6 +78,8 @@ class OurBackend:
             past=None if state is None else state.past,
             logits_at=at,
             carry=carry,
+            source_places=batch.source_places,
+            target_places=batch.target_places,
         )
         streams = {Stream(name): depths for name, depths in output.residual.items()} if residual else {}
         if residual and read is not None:
@@ -86,6 +90,16 @@ class OurBackend:
     def state_bytes(self, state: Kept) -> int:
         pairs = (*state.past.own, *state.past.cross)
         return sum(tensor.numel() * tensor.element_size() for pair in pairs for tensor in pair)
+
+    def projection(self, index: int) -> Tensor:
+        layers = [*self.model.encoder, *self.model.decoder]
+        own = [module for layer in layers for module in (layer.own, layer.cross) if module is not None]
+        heads = self.model.config.heads
+        return own[index].output.weight.T.unflatten(0, (heads, -1))
+
+    def positions(self, count: int) -> Tensor | None:
+        added = self.model.config.positions in ("learned", "sinusoidal")
+        return self.model.position[:count] if added else None
 
 
 class Unfilled(TorchFunctionMode):

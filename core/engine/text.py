@@ -124,7 +124,9 @@ class HuggingFaceText:
         self.specials = frozenset(specials)
         self.backend = getattr(tokenizer, "backend_tokenizer", None)
         self.wordpiece = type(getattr(self.backend, "model", None)).__name__ == "WordPiece"
-        self.bytelevel = "ByteLevel" in f"{getattr(self.backend, 'pre_tokenizer', '')} {getattr(self.backend, 'decoder', '')}"
+        self.bytelevel = (
+            "ByteLevel" in f"{getattr(self.backend, 'pre_tokenizer', '')} {getattr(self.backend, 'decoder', '')}"
+        )
         self.careful: Any = None
 
     def encode(self, text: str, special: bool = True) -> tuple[int, ...]:
@@ -194,7 +196,9 @@ class HuggingFaceText:
                 return ids
             return self.tokenizer(text, add_special_tokens=True, split_special_tokens=True)["input_ids"]
         if self.careful is None:
-            self.careful = _without_names(self.backend, {self.tokenizer.convert_ids_to_tokens(i) for i in self.specials})
+            self.careful = _without_names(
+                self.backend, {self.tokenizer.convert_ids_to_tokens(i) for i in self.specials}
+            )
         if not self.specials.isdisjoint(self.careful.encode(text, add_special_tokens=False).ids):
             raise ValueError("it would read the name of a special token as that token")
         return self.careful.encode(text, add_special_tokens=special).ids

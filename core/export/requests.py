@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from core.errors import InputError, LensError
-from core.request import Ablation, Cut, HeadRef, Intervention, MaskRule, Request, Stream
+from core.request import Ablation, Cut, HeadRef, Intervention, MaskRule, PositionRule, Request, Stream
 
 LONGEST = 2_000_000  # characters of a request's JSON
 
@@ -24,6 +24,7 @@ def request_to_json(request: Request) -> str:
         ],
         "ablated": [[*_head(one.head), one.how] for one in what.ablated],
         "cuts": [[*_head(cut.head), cut.query, cut.key] for cut in what.cuts],
+        "positions": [[rule.stream.value, rule.how, rule.amount] for rule in what.positions],
     }  # fmt: skip
     return json.dumps({"lookback": "request", **said}, indent=1, ensure_ascii=False)
 
@@ -45,10 +46,13 @@ def request_from_json(text: str) -> Request:
             Ablation(HeadRef(Stream(stream), layer, head), how) for stream, layer, head, how in said["ablated"]
         )
         cuts = tuple(Cut(HeadRef(Stream(stream), layer, head), q, k) for stream, layer, head, q, k in said["cuts"])
+        # requests saved before positions could be moved say nothing of them
+        moved = tuple(PositionRule(Stream(stream), how, amount) for stream, how, amount in said.get("positions", ()))
         return Request(
             str(said["lens"]), _tuple(said["source"]), _tuple(said["target"]),
             Intervention(
-                masks, ablated, cuts, said["temperature"], said.get("depth"), said.get("top_k"), said.get("residual", True)
+                masks, ablated, cuts, said["temperature"], said.get("depth"), said.get("top_k"),
+                said.get("residual", True), moved,
             ),
             frozenset(said["keep"]), said["capture"],
             _tuple(said["layers"]),
@@ -78,6 +82,11 @@ def python_lines(request: Request, model: str, stream: Stream, layer: int, head:
         lines.append(f"request = request.with_ablation({_ref(one.head)}, how={one.how!r})")
     for cut in what.cuts:
         lines.append(f"request = request.with_cut(({_ref(cut.head)}, {cut.query}, {cut.key}))")
+    for moved in what.positions:
+        lines.append(
+            f"request = request.with_positions(PositionRule({_stream(moved.stream)}, {moved.how!r}, {moved.amount}))"
+        )
+        lines[0] = "from core import HeadRef, MaskRule, PositionRule, Stream, load"
     if what.temperature != 1:
         lines.append(f"request = request.with_temperature({what.temperature!r})")
     if what.depth is not None:

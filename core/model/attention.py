@@ -65,15 +65,20 @@ def attention(
     return weights @ value, weights
 
 
-def rotate(x: Tensor, start: int) -> Tensor:
+def rotate(x: Tensor, start: int, places: Tensor | None = None) -> Tensor:
     """Turn each pair of features by an angle that grows with the position (Su et al. 2021, RoFormer, eq. 34).
 
-    x [batch, head, position, d] with d even; the first position is `start`.
+    x [batch, head, position, d] with d even; the first position is `start`. places [batch, position]: where each token is
+    to stand instead; below 0 it is not turned at all.
     """
     half = x.shape[-1] // 2
     speed = 10_000.0 ** (-torch.arange(half, device=x.device, dtype=torch.float32) / half)
-    angle = torch.arange(start, start + x.shape[-2], device=x.device, dtype=torch.float32)[:, None] * speed
-    cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)  # [position, half]
+    if places is None:
+        at = torch.arange(start, start + x.shape[-2], device=x.device, dtype=torch.float32)
+    else:
+        at = places.clamp(min=0).to(torch.float32)[:, None]  # [batch, 1, position]
+    angle = at[..., None] * speed
+    cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)  # [position, half] or [batch, 1, position, half]
     first, second = x[..., :half], x[..., half:]
     return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
 
@@ -93,10 +98,10 @@ class MultiHeadAttention(nn.Module):
         """[batch, position, d_model] → [batch, head, position, d]."""
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
-    def keys_values(self, x: Tensor, start: int = 0) -> tuple[Tensor, Tensor]:
+    def keys_values(self, x: Tensor, start: int = 0, places: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """What the tokens x [batch, key, d_model] offer to whoever looks: key and value, each [batch, head, key, d]."""
         key, value = self.split(self.key(x)), self.split(self.value(x))
-        return (rotate(key, start) if self.rotary else key), value
+        return (rotate(key, start, places) if self.rotary else key), value
 
     def forward(
         self,
@@ -106,10 +111,11 @@ class MultiHeadAttention(nn.Module):
         mask: Tensor | None,  # bool [batch or 1, 1, query, key]
         probe: Probe | None = None,
         start: int = 0,
+        places: Tensor | None = None,  # [batch, query]: where the queries stand instead of from `start` on
     ) -> Tensor:  # [batch, query, d_model]
         query = self.split(self.query(x))
         if self.rotary:
-            query = rotate(query, start)
+            query = rotate(query, start, places)
         if probe is None:
             heads = F.scaled_dot_product_attention(query, key, value, mask).transpose(1, 2)
         else:

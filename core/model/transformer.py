@@ -157,13 +157,14 @@ class Layer(nn.Module):
         memory: KeyValue | None = None,
         memory_mask: Tensor | None = None,
         carry: Tensor | None = None,  # [batch, 1, 1]: see AddNorm.leave
+        places: Tensor | None = None,  # [batch, position]: where the tokens of x stand instead
     ) -> tuple[Tensor, KeyValue]:
         start = 0 if past is None else past[0].shape[-2]
         h = self.own_place.enter(x)
-        key, value = self.own.keys_values(h, start)
+        key, value = self.own.keys_values(h, start, places)
         if past is not None:
             key, value = torch.cat([past[0], key], dim=-2), torch.cat([past[1], value], dim=-2)
-        x = self.own_place.leave(x, self.own(h, key, value, mask, probe, start), carry)
+        x = self.own_place.leave(x, self.own(h, key, value, mask, probe, start, places), carry)
         if self.cross is not None and self.cross_place is not None and memory is not None:
             h = self.cross_place.enter(x)
             x = self.cross_place.leave(x, self.cross(h, *memory, memory_mask, probe), carry)
@@ -201,11 +202,17 @@ class Transformer(nn.Module):
         self.decoder_norm = nn.LayerNorm(config.d_model) if pre and config.writes else nn.Identity()
         nn.init.normal_(self.embedding.weight, std=config.d_model**-0.5)
 
-    def embed(self, ids: Tensor, start: int = 0) -> Tensor:
-        """[batch, position] → [batch, position, d_model]: the token's vector · √d_model, plus its position's (§3.5)."""
+    def embed(self, ids: Tensor, start: int = 0, places: Tensor | None = None) -> Tensor:
+        """[batch, position] → [batch, position, d_model]: the token's vector · √d_model, plus its position's (§3.5).
+
+        places [batch, position]: where each token is to stand instead of from `start` on; below 0 no position is added.
+        """
         x = self.embedding(ids) * self.config.d_model**0.5
         if self.config.positions in ("learned", "sinusoidal"):
-            x = x + self.position[start : start + ids.shape[-1]]
+            if places is None:
+                x = x + self.position[start : start + ids.shape[-1]]
+            else:
+                x = x + self.position[places.clamp(min=0)] * (places >= 0)[..., None]
         return self.dropout(x)
 
     def encode(
@@ -214,13 +221,14 @@ class Transformer(nn.Module):
         allowed: Tensor | None = None,
         probe: Probe | None = None,
         carry: Tensor | None = None,  # [batch, 1, 1]: see AddNorm.leave
+        places: Tensor | None = None,  # [batch, source]: see embed
     ) -> tuple[Tensor, list[Tensor]]:
         """Read `source` [batch, source]; allowed is bool, False at padding. Gives memory and residuals."""
         mask = None if allowed is None else allowed[:, None, None, :]
-        x = self.embed(source)
+        x = self.embed(source, 0, places)
         stream = [x]
         for layer in self.encoder:
-            x, _ = layer(x, mask, probe, carry=carry)
+            x, _ = layer(x, mask, probe, carry=carry, places=places)
             stream.append(x)
         return self.encoder_norm(x), stream
 
@@ -235,19 +243,21 @@ class Transformer(nn.Module):
         past: Past | None = None,
         logits_at: Tensor | None = None,  # [batch]: the one position of each row to predict at; None: all
         carry: Tensor | None = None,  # [batch, 1, 1]: 0 takes a row's residual connections away; None: all stay
+        source_places: Tensor | None = None,  # [batch, source]: where its tokens stand instead (below 0: nowhere)
+        target_places: Tensor | None = None,  # [batch, target]
     ) -> Output:
         residual: dict[str, list[Tensor]] = {}
         known = past is not None and bool(past.cross)
         if self.config.reads and memory is None and not known:
             if source is None:
                 raise ValueError(f"an {self.config.kind} needs a source")
-            memory, residual["encoder"] = self.encode(source, source_allowed, probe, carry)
+            memory, residual["encoder"] = self.encode(source, source_allowed, probe, carry, source_places)
         if memory is not None and not self.config.writes:
             return Output(self.predict(memory, logits_at), memory, None, residual)
         if target is None:
             raise ValueError(f"a {self.config.kind} that writes needs a target: at least the start token")
         start = 0 if past is None else past.positions
-        x = self.embed(target, start)
+        x = self.embed(target, start, target_places)
         mask = self.target_mask(target.shape[-1], start, target_allowed, x.device)
         memory_mask = None if source_allowed is None else source_allowed[:, None, None, :]
         own: list[KeyValue] = []
@@ -259,7 +269,9 @@ class Transformer(nn.Module):
             elif layer.cross is not None and memory is not None:
                 cross.append(layer.cross.keys_values(memory))
             own_past = None if past is None else past.own[n]
-            x, key_value = layer(x, mask, probe, own_past, cross[n] if cross else None, memory_mask, carry)
+            x, key_value = layer(
+                x, mask, probe, own_past, cross[n] if cross else None, memory_mask, carry, target_places
+            )
             own.append(key_value)
             residual["decoder"].append(x)
         return Output(self.predict(self.decoder_norm(x), logits_at), memory, Past(tuple(own), tuple(cross)), residual)

@@ -265,4 +265,44 @@ def test_a_candidate_that_the_mask_brought_up_shows_its_true_earlier_probability
     found = lens.run(asked.with_mask(MaskRule(Stream.ENCODER, "causal")).keeping("predictions")).next_tokens(6, 0)
     assert any(token.id not in likeliest for token in found), "the text must bring something new up"
     for row, token in zip(page.bars(), found, strict=True):
-        assert row["before"] == pytest.approx(past[token.id], rel=1e-4) and row["share"] == pytest.approx(token.probability)
+        assert row["before"] == pytest.approx(past[token.id], rel=1e-4) and row["share"] == pytest.approx(
+            token.probability
+        )
+
+
+def drawn_as(page, unit):
+    """The map beside the colour bar that names `unit`."""
+    for chart in page.app.get("plotly_chart"):
+        drawn = json.loads(chart.proto.spec)
+        for trace in drawn["data"]:
+            if trace["type"] == "heatmap" and any(
+                unit in text for text in trace.get("colorbar", {}).get("ticktext", [])
+            ):
+                return numbers(trace["z"])
+    raise AssertionError(unit)
+
+
+@pytest.mark.parametrize("stream", [Stream.ENCODER, Stream.DECODER])
+def test_a_head_is_read_three_ways_each_with_its_formula(screen, stream):
+    page = screen(
+        "attention", stream=stream.value, text="the cat sits on the mat", layer="2", head="3", target="and the dog"
+    )
+    lens = core.load("classroom")
+    trace = lens.run(lens.request("the cat sits on the mat", "and the dog", keep=("pattern", "qkv")))
+    attention = trace.at(stream, 1)
+    page.app.get_by_key("measure").set_value("norm").run()
+    assert page.calm()
+    value = attention.value[attention.kv_of(2)]
+    wanted = attention.head(2)[:, :, None] * (value @ lens.projection(stream, 1)[2])[None]
+    wanted = np.where(attention.allowed[2], np.linalg.norm(wanted, axis=-1), np.nan)
+    assert drawn_as(page, "length") == pytest.approx(wanted, abs=1e-5, nan_ok=True)
+    assert any("Kobayashi et al. 2020" in line for line in page.said("how"))
+    page.app.get_by_key("measure").set_value("rollout").run()
+    steps = [0.5 * trace.at(stream, layer).pattern.mean(0) + 0.5 * np.eye(len(wanted)) for layer in (0, 1)]
+    assert np.nan_to_num(drawn_as(page, "share")) == pytest.approx(steps[1] @ steps[0], abs=1e-5)
+    assert any("Abnar" in line for line in page.said("how"))
+
+
+def test_cross_attention_has_no_rollout(screen):
+    page = screen("attention", stream="cross")
+    assert page.app.get_by_key("measure").options == ["Weight", "Weight × value norm"]
