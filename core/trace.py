@@ -24,6 +24,14 @@ class Token(NamedTuple):
     probability: float
 
 
+class Near(NamedTuple):
+    """A piece of the vocabulary near another one: its id, its text, the cosine of the angle between the two embeddings."""
+
+    id: int
+    text: str
+    cosine: float
+
+
 @dataclass(frozen=True, slots=True)
 class Tokens:
     """A text as the model reads it. All four have one entry a piece.
@@ -367,6 +375,24 @@ class Beam:
     alive: bool
     finished: bool
     trace: Trace | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inner:
+    """An encoder from the inside: the values between the ends of its layers, by the names of `core.model.steps`.
+
+    begin and each of `layers` map a name to a float32 array; final float32 [position, d_model] is what leaves the encoder.
+    """
+
+    request: Request
+    tokens: Tokens
+    begin: Mapping[str, np.ndarray]
+    layers: tuple[Mapping[str, np.ndarray], ...]
+    final: np.ndarray
+
+    def residual(self) -> np.ndarray:
+        """The stream before each layer and after the last: float32 [depth, position, d_model]."""
+        return np.stack([steps["leave"] for steps in (self.begin, *self.layers)])
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:

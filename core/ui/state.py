@@ -27,6 +27,7 @@ class Choice:
     one. cell: the (query, key) in focus; key None is the one looked at most, cell None lets the page choose. mask: rules in
     order, empty for the model as trained. view: what else was chosen in the attention view, as it writes it.
     forced: ids of pieces that the decoder was made to write after its target, a branch. sampling: how the next is chosen.
+    box: the step of the encoder that is looked into, by its name.
     """
 
     model: str = MODEL
@@ -40,6 +41,7 @@ class Choice:
     view: str = ""
     forced: tuple[int, ...] = ()
     sampling: Sampling = GREEDY
+    box: str = ""
 
 
 @dataclass(slots=True)
@@ -93,6 +95,8 @@ def write(choice: Choice) -> dict[str, str]:
         params["view"] = choice.view
     if choice.sampling != GREEDY:
         params["sampling"] = _write_sampling(choice.sampling)
+    if choice.box:
+        params["box"] = choice.box
     if choice.forced:
         params["forced"] = ".".join(map(str, choice.forced))
     return params
@@ -232,6 +236,12 @@ def _ids(raw: str) -> tuple[int, ...]:
     return tuple(int(number) for number in raw.split("."))
 
 
+def _box(raw: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]{1,16}", raw):
+        raise ValueError(raw)
+    return raw
+
+
 def _view(raw: str) -> str:
     if not re.fullmatch(r"[a-z0-9_.~-]{0,600}", raw):
         raise ValueError(raw)
@@ -240,5 +250,5 @@ def _view(raw: str) -> str:
 
 READERS: dict[str, Callable[[str], Any]] = {
     "model": _name, "text": _text, "target": _text, "stream": Stream, "layer": _count, "head": _count, "cell": _cell,
-    "mask": read_rules, "view": _view, "forced": _ids, "sampling": _sampling,
+    "mask": read_rules, "view": _view, "forced": _ids, "sampling": _sampling, "box": _box,
 }  # fmt: skip

@@ -1,0 +1,162 @@
+// The walk: pieces to choose from, the figure, what the chosen box did, and the paths. Everything is drawn here from one message;
+// a click is drawn at once and told to the page, which keeps it in the link and in its sentences.
+
+class Walk {
+  constructor(root) {
+    this.state = { token: 0, layer: 0, head: 0, box: "sum0", lit: null };
+    this.sent = 0;
+    this.box = element("section", root, "walk");
+    this.box.setAttribute("aria-label", "A walk through the encoder");
+    this.probe = element("span", this.box, "probe");
+    this.pieces = element("div", this.box, "pieces");
+    this.pieces.setAttribute("role", "group");
+    this.pieces.setAttribute("aria-label", "Choose a piece of the text");
+    this.inside = element("div", this.box, "inside");
+    const pickers = element("div", this.inside, "pickers");
+    this.layers = this.picker(pickers, "Layer");
+    this.heads = this.picker(pickers, "Head");
+    this.figure = new Figure(this.inside, (change) => this.choose(change));
+    this.panel = element("section", this.inside, "panel");
+    this.panel.setAttribute("aria-live", "polite");
+    this.paths = new PathsView(this.box, { lit: (piece) => this.light(piece), choose: (change) => this.choose(change) });
+    this.watch = new ResizeObserver(() => this.draw());
+    this.watch.observe(this.box);
+    this.probe.addEventListener("transitionend", () => this.draw());
+    this.arrived = () => this.take();
+    document.addEventListener("lookback-walk", this.arrived);
+  }
+
+  picker(parent, name) {
+    const made = element("div", parent, "picker");
+    made.setAttribute("role", "group");
+    made.setAttribute("aria-label", name);
+    made.name = name;
+    return made;
+  }
+
+  open(data, send) {
+    this.send = send;
+    if (!this.data || this.data.version !== data.version) {
+      this.data = data;
+      this.state.lit = null;
+      this.state.token = Math.min(this.state.token, data.tokens.length - 1);
+      if (data.held.length && !data.held.includes(this.state.token)) [this.state.token] = data.held;
+      this.state.layer = Math.min(this.state.layer, Math.max(0, data.layers - 1));
+      this.state.head = Math.min(this.state.head, Math.max(0, data.heads - 1));
+    }
+    this.take();
+    this.draw();
+  }
+
+  // What the page says is chosen: a link, a preset, or an echo of what was clicked here, which may be late.
+  take() {
+    const told = globalThis.lookbackWalk;
+    if (!told || !this.data || told.version !== this.data.version || told.seq < this.sent) return;
+    this.sent = told.seq;
+    const { token, layer, head, box } = told;
+    Object.assign(this.state, { token, layer, head, box });
+    this.draw();
+  }
+
+  choose(change) {
+    const before = JSON.stringify(this.state);
+    Object.assign(this.state, change, { lit: null });
+    const { token, layer, head, box } = this.state;
+    if (JSON.stringify(this.state) !== before) {
+      this.sent += 1;
+      this.send("choice", { version: this.data.version, token, layer, head, box, seq: this.sent });
+    }
+    this.draw();
+  }
+
+  light(piece) {
+    if (this.state.lit === piece) return;
+    this.state.lit = piece;
+    this.lightChips();
+    this.paths.draw(this.data, this.state, this.theme, this.k);
+  }
+
+  lightChips() {
+    const shown = this.state.lit;
+    [...this.pieces.querySelectorAll("button")].forEach((chip, piece) => chip.classList.toggle("lit", piece === shown));
+  }
+
+  buttons(parent, count, chosen, name) {
+    parent.replaceChildren();
+    element("span", parent, "name", parent.name);
+    for (let place = 0; place < count; place += 1) {
+      const made = element("button", parent, "toggle", String(place + 1));
+      made.type = "button";
+      made.setAttribute("aria-label", `${parent.name} ${place + 1}`);
+      made.setAttribute("aria-pressed", String(place === chosen));
+      made.addEventListener("click", () => this.choose({ [name]: place }));
+    }
+  }
+
+  chips() {
+    const focused = this.box.getRootNode().activeElement?.dataset?.chip;
+    this.pieces.replaceChildren();
+    element("span", this.pieces, "name", "Piece");
+    this.data.tokens.forEach((piece, place) => {
+      const made = element("button", this.pieces, `chip${piece.special ? " special" : ""}${piece.joins ? " joins" : ""}`);
+      made.type = "button";
+      made.dataset.chip = place;
+      element("bdi", made, "", piece.text);
+      made.setAttribute("aria-pressed", String(place === this.state.token));
+      made.setAttribute("aria-label", `${piece.text}, piece ${place + 1}`);
+      made.addEventListener("click", () => this.choose({ token: place }));
+      made.addEventListener("pointerenter", () => this.light(place));
+      made.addEventListener("pointerleave", () => this.light(null));
+    });
+    if (focused !== undefined) this.pieces.querySelector(`[data-chip="${focused}"]`)?.focus({ preventScroll: true });
+  }
+
+  draw() {
+    if (!this.data || !this.box.isConnected || !this.box.clientWidth) return;
+    const { data, state } = this;
+    this.k = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+    this.theme = THEMES[getComputedStyle(this.probe).color === "rgb(255, 255, 255)" ? "dark" : "light"];
+    this.box.classList.toggle("narrow", this.box.clientWidth / this.k < 740);
+    this.chips();
+    this.lightChips();
+    this.inside.hidden = !data.walk;
+    const at = data.held.indexOf(state.token);
+    if (data.walk && at >= 0) {
+      const focus = this.box.getRootNode().activeElement;
+      const inPicker = [this.layers, this.heads].find((one) => one.contains(focus));
+      const name = focus?.getAttribute?.("aria-label");
+      this.buttons(this.layers, data.layers, state.layer, "layer");
+      this.buttons(this.heads, data.heads, state.head, "head");
+      if (inPicker) [...inPicker.querySelectorAll("button")].find((one) => one.getAttribute("aria-label") === name)?.focus();
+      this.figure.draw(data, state, this.theme, this.k);
+      const shown = JSON.stringify([data.version, state.token, state.layer, state.head, state.box, this.theme.name]);
+      if (shown !== this.shown) {
+        this.shown = shown;
+        this.panel.replaceChildren();
+        PANELS[state.box](this.panel, {
+          data: Object.assign(data, { theme: this.theme }), at, ...state, k: this.k, word: `\u201c${data.tokens[state.token].text}\u201d`,
+          send: (change) => this.choose(change),
+        });
+      }
+    }
+    this.paths.draw(data, state, this.theme, this.k);
+  }
+
+  close() {
+    this.watch.disconnect();
+    document.removeEventListener("lookback-walk", this.arrived);
+    this.box.remove();
+  }
+}
+
+const walks = new WeakMap();
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  if (!walks.has(parentElement)) walks.set(parentElement, new Walk(parentElement));
+  const walk = walks.get(parentElement);
+  walk.open(unpack(data), setTriggerValue);
+  return () => {
+    walk.close();
+    walks.delete(parentElement);
+  };
+}

@@ -1,0 +1,180 @@
+// Where the vectors move: every piece's path through the layers on two axes, and who is near at each depth.
+
+function place(points, width, height, pad) {
+  let [left, right, low, high] = [Infinity, -Infinity, Infinity, -Infinity];
+  for (let i = 0; i < points.length; i += 2) {
+    left = Math.min(left, points[i]);
+    right = Math.max(right, points[i]);
+    low = Math.min(low, points[i + 1]);
+    high = Math.max(high, points[i + 1]);
+  }
+  const x = (value) => pad.left + ((value - left) / (right - left || 1)) * (width - pad.left - pad.right);
+  const y = (value) => height - pad.bottom - ((value - low) / (high - low || 1)) * (height - pad.top - pad.bottom);
+  return { x, y };
+}
+
+const VIEWS = { words: "Words only", all: "All pieces", apart: "Words, without what all share" };
+const EXPLAINED = {
+  words: "Special pieces, which often lie far off, are left out. ",
+  all: "",
+  apart: "At each depth the mean of all words was taken off first: what is left is how they differ from each other. ",
+};
+
+class PathsView {
+  constructor(parent, { lit, choose }) {
+    this.lit = lit;
+    this.choose = choose;
+    this.box = element("section", parent, "moves");
+    this.left = element("div", this.box, "moves-left");
+    this.title = element("h3", this.left, "over", "Where the vectors move");
+    element("span", this.title, "", " from layer to layer");
+    this.view = "words";
+    const row = element("div", this.left, "pickers");
+    this.modes = ["words", "all", "apart"].map((view) => {
+      const made = element("button", row, "toggle", VIEWS[view]);
+      made.type = "button";
+      made.addEventListener("click", () => {
+        this.view = view;
+        this.again();
+      });
+      return [view, made];
+    });
+    this.svg = drawn("svg", this.left, { class: "paths", role: "group" });
+    this.words = element("div", this.left);
+    this.right = element("div", this.box, "moves-right");
+  }
+
+  draw(data, state, theme, k) {
+    this.again = () => this.draw(data, state, theme, k);
+    if (!data.views[this.view]) this.view = "all";
+    for (const [view, button] of this.modes) {
+      button.hidden = !data.views[view];
+      button.setAttribute("aria-pressed", String(this.view === view));
+    }
+    this.paths(data, state, theme, k);
+    this.table(data, state);
+  }
+
+  paths(data, state, theme, k) {
+    const width = this.left.clientWidth / k;
+    if (!width) return;
+    const height = Math.max(280, Math.min(400, width * 0.66));
+    const { pieces, share } = data.views[this.view];
+    const n = pieces.length;
+    const name = `points.${this.view}`;
+    const [, [depths]] = data.arrays[name];
+    const all = pick(data, name);
+    const { x, y } = place(all, width, height, { left: 16, right: 84, top: 16, bottom: 34 });
+    const shown = state.lit ?? state.token;
+    this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    this.svg.style.height = `${height * k}px`;
+    this.svg.setAttribute("aria-label", `Paths of ${n} vectors over ${depths} depths on the first two principal axes`);
+    const focused = this.root().activeElement?.dataset?.piece;
+    this.svg.replaceChildren();
+    drawn("text", this.svg, { x: 16, y: height - 8, fill: theme.ink2, class: "axis" }, `\u2192 axis 1: ${percent(share[0])} of all differences (variance)`);
+    drawn("text", this.svg, { x: 12, y: height - 34, fill: theme.ink2, class: "axis", transform: `rotate(-90 12 ${height - 34})` }, `\u2192 axis 2: ${percent(share[1])}`);
+    const order = Array.from(pieces.keys()).sort((a, b) => (pieces[a] === shown) - (pieces[b] === shown));
+    const labels = [];
+    for (const index of order) {
+      const piece = pieces[index];
+      const on = piece === shown;
+      const colour = on ? theme.ink : theme.encoder;
+      const spots = Array.from({ length: depths }, (_, depth) => {
+        const at = 2 * (depth * n + index);
+        return [x(all[at]), y(all[at + 1])];
+      });
+      const path = drawn("g", this.svg, {
+        class: "path", tabindex: 0, role: "button", opacity: on ? 1 : n > 20 ? 0.25 : 0.5, "data-piece": piece,
+        "aria-label": `${data.tokens[piece].text}, piece ${piece + 1}${on ? ", shown" : ""}`,
+      });
+      drawn("polyline", path, { points: spots.map((spot) => spot.join()).join(" "), class: "hit" });
+      for (let depth = 1; depth < depths; depth += 1) {
+        const [[x1, y1], [x2, y2]] = [spots[depth - 1], spots[depth]];
+        drawn("line", path, { x1, y1, x2, y2, stroke: colour, "stroke-width": on ? 2.4 : 1.3 });
+        const turn = (Math.atan2(y2 - y1, x2 - x1) * 180) / Math.PI;
+        if (Math.hypot(x2 - x1, y2 - y1) > 9) {
+          drawn("path", path, { d: "M0,0 L-9,-4 L-9,4 Z", fill: colour, transform: `translate(${x2},${y2}) rotate(${turn})` });
+        }
+        if (on) drawn("text", path, { x: x2, y: y2 - 8, fill: theme.ink, class: "axis strong", "text-anchor": "middle" }, String(depth));
+      }
+      drawn("circle", path, { cx: spots[0][0], cy: spots[0][1], r: on ? 4 : 3, fill: theme.bg, stroke: colour, "stroke-width": 1.5 });
+      labels.push({ piece, on, at: spots[depths - 1], colour });
+      path.addEventListener("pointerenter", () => this.lit(piece));
+      path.addEventListener("pointerleave", () => this.lit(null));
+      path.addEventListener("focus", () => this.lit(piece));
+      path.addEventListener("click", () => this.choose({ token: piece }));
+      path.addEventListener("keydown", (event) => {
+        if (event.key !== "Enter" && event.key !== " ") return;
+        event.preventDefault();
+        this.choose({ token: piece });
+      });
+    }
+    this.labels(labels, data, theme, height);
+    if (focused !== undefined) this.svg.querySelector(`[data-piece="${focused}"]`)?.focus({ preventScroll: true });
+    this.words.replaceChildren();
+    say(this.words, `Each line is one piece: the *ring* is embedding + position, each *arrow head* is one layer further. ` +
+      `The two axes are the directions in which the ${n} \u00d7 ${depths} vectors of this text differ most (principal components, fitted on all of them at once); together they show ` +
+      `*${percent(share[0] + share[1])}* of the differences, and each axis has its own scale. ${EXPLAINED[this.view]}` +
+      "*Point* at a line or go there with *Tab* to light it, *click* or *Enter* to choose it.");
+  }
+
+  root() {
+    return this.box.getRootNode();
+  }
+
+  // Names at the ends, pushed apart; where there are too many only some are written.
+  labels(labels, data, theme, height) {
+    const sorted = labels.sort((a, b) => a.at[1] - b.at[1]);
+    const room = Math.floor((height - 30) / 14);
+    const kept = sorted.filter((one, place) => one.on || sorted.length <= room || place % Math.ceil(sorted.length / room) === 0);
+    let from = 8;
+    for (const one of kept) {
+      one.y = Math.max(from, one.at[1] + 4);
+      from = one.y + 14;
+    }
+    let to = height - 24;
+    for (const one of kept.reverse()) {
+      one.y = Math.min(one.y, to);
+      to = one.y - 14;
+    }
+    const layer = drawn("g", this.svg, { "aria-hidden": "true", class: "names" });
+    for (const one of kept) {
+      drawn("text", layer, { x: one.at[0] + 10, y: one.y, fill: one.on ? theme.ink : theme.ink2, class: one.on ? "axis strong" : "axis" }, data.tokens[one.piece].text);
+    }
+  }
+
+  table(data, state) {
+    const shown = state.lit ?? state.token;
+    const n = data.tokens.length;
+    const [, [depths]] = data.arrays.cosines;
+    this.right.replaceChildren();
+    const word = `\u201c${data.tokens[shown].text}\u201d`;
+    heading(this.right, "Neighbours", `of ${word} in this text`);
+    if (n > 1) {
+      const table = element("table", element("div", this.right, "scroller"));
+      element("caption", table, "", "cosine of the angle between two vectors: 1 is the same direction");
+      const body = element("tbody", table);
+      for (let depth = 0; depth < depths; depth += 1) {
+        const row = pick(data, "cosines", depth).subarray(shown * n, (shown + 1) * n);
+        const order = Array.from(row.keys()).filter((other) => other !== shown).sort((a, b) => row[b] - row[a]).slice(0, 3);
+        const line = element("tr", body);
+        element("th", line, "", depth ? `after layer ${depth}` : "at the start").scope = "row";
+        for (const other of order) {
+          const cell = element("td", line, "near");
+          element("bdi", cell, "", named(data, other));
+          element("span", cell, "", ` ${number(row[other])}`);
+        }
+      }
+    }
+    heading(this.right, "In the table of embeddings", `nearest to ${word}, anywhere`);
+    if (data.near[shown].length) {
+      const list = element("ol", this.right, "bars");
+      for (const [text, cosine] of data.near[shown]) {
+        const line = element("li", list);
+        element("bdi", line, "", text);
+        element("i", element("span", line, "bar")).style.width = `${Math.max(0, 100 * cosine)}%`;
+        element("span", line, "value", number(cosine));
+      }
+    } else say(this.right, "This model gives no table of embeddings.");
+  }
+}
