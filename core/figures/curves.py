@@ -14,9 +14,11 @@ DASHES = ([1, 0], [1, 0], [6, 7], [2, 4])  # so that a line over another lets it
 def curves(
     lines: Mapping[str, Points], colours: Mapping[str, str], theme: Theme, across: str, up: str, height: int = 220,
     top: float | None = None, marks: Sequence[str] = (), at: float | None = None,
+    bands: Mapping[str, Sequence[tuple[float, float, float]]] | None = None, low: float = 0.0, what: str = "machine",
 ) -> dict[str, Any]:  # fmt: skip
     """One line a name. across and up title the axes; top fixes the upper end; marks: names of the x values 0, 1, …; at draws a
-    rule at one x."""
+    rule at one x. bands: a line's interval at each x, (x, from, to). low: the lower end, where top is given. what: the kind of
+    thing that a name names."""
     values = [{"name": name, "x": x, "y": y} for name, points in lines.items() for x, y in points]
     names = list(lines)
     scale = {"domain": names, "range": [colours[name] for name in names]}
@@ -35,7 +37,7 @@ def curves(
             "labelAngle": 0,
             "labelOverlap": False,
         }
-    y_scale = {"domain": [0, top]} if top is not None else {"zero": True}
+    y_scale = {"domain": [low, top]} if top is not None else {"zero": True}
     encoding = {
         "x": {"field": "x", "type": "quantitative", "axis": x_axis, "scale": {"nice": False}},
         "y": {"field": "y", "type": "quantitative", "axis": {**axis, "title": up, "tickCount": 4}, "scale": y_scale},
@@ -45,13 +47,19 @@ def curves(
         }},
         "strokeDash": {"field": "name", "type": "nominal", "legend": None, "scale": dash},
         "tooltip": [
-            {"field": "name", "title": "machine"}, {"field": "x", "title": across},
+            {"field": "name", "title": what}, {"field": "x", "title": across},
             {"field": "y", "title": up, "format": ".4f"},
         ],
     }  # fmt: skip
     layers: list[dict[str, Any]] = [
         {"mark": {"type": "line", "strokeWidth": 2.5, "point": {"size": 36}}, "encoding": encoding}
     ]
+    if bands:
+        spans = [{"name": name, "x": x, "y": a, "to": b} for name, span in bands.items() for x, a, b in span]
+        layers.insert(0, {
+            "data": {"values": spans}, "mark": {"type": "area", "opacity": 0.16},
+            "encoding": {"x": encoding["x"], "y": encoding["y"], "y2": {"field": "to"}, "color": encoding["color"]},
+        })  # fmt: skip
     if at is not None:
         rule = {"mark": {"type": "rule", "color": theme.ink2, "strokeDash": [4, 4]}, "data": {"values": [{"x": at}]},
                 "encoding": {"x": {"field": "x", "type": "quantitative"}}}  # fmt: skip

@@ -1,0 +1,496 @@
+// Points to label by clicking, what four ways make of the labels, and the two matrices the labels travel along. Pointing, the
+// way shown and the number of passes stay here; a changed label is one small message.
+const MARK = ["circle", "ring", "square", "cross", "diamond"];
+const CLOSE = 22;
+
+function element(name, parent, className = "", text = "") {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  if (text) made.textContent = text;
+  parent.append(made);
+  return made;
+}
+
+function mixed(stops, value) {
+  const at = Math.max(0, Math.min(1, value)) * (stops.length - 1);
+  const low = Math.min(stops.length - 2, Math.floor(at));
+  const hex = (text, n) => parseInt(text.slice(1 + 2 * n, 3 + 2 * n), 16);
+  return [0, 1, 2].map((n) => Math.round(hex(stops[low], n) * (1 - at + low) + hex(stops[low + 1], n) * (at - low)));
+}
+
+function percentOf(share) {
+  const said = 100 * share;
+  return `${said >= 9.95 ? said.toFixed(0) : said >= 0.1 ? said.toFixed(1) : "< 0.1"} %`;
+}
+
+function unpack(bytes) {
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+  const head = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
+  const start = Math.ceil((4 + length) / 4) * 4;
+  const cells = head.places.length ** 2;
+  const floats = new Float32Array(bytes.slice(start, start + 8 * cells).buffer);
+  return { ...head, matrices: [floats.subarray(0, cells), floats.subarray(cells)] };
+}
+
+class Labels {
+  constructor(root) {
+    this.box = element("section", root, "labels");
+    this.box.setAttribute("aria-label", "Points to label");
+    const left = element("div", this.box, "left");
+    this.canvas = element("canvas", left, "plot");
+    this.canvas.tabIndex = 0;
+    this.canvas.setAttribute("role", "application");
+    this.legend = element("p", left, "legend");
+    const bar = element("div", left, "passes");
+    this.play = element("button", bar, "play", "Play");
+    this.play.type = "button";
+    this.passText = element("span", bar, "count");
+    this.scrub = element("input", bar, "scrub");
+    this.scrub.type = "range";
+    this.scrub.min = "0";
+    this.scrub.setAttribute("aria-label", "How many passes the labels have made");
+    this.passes = bar;
+    this.status = element("p", left, "status");
+    this.status.setAttribute("role", "status");
+    element("p", left, "how", "Click a point to label it: each click takes the next class, the last one takes the label away. With the keyboard: arrows go from point to point, 1, 2, 3 give a class, 0 takes it away. Point at one to see where it looks.");
+    const right = element("div", this.box, "right");
+    element("h3", right, "", "Told right, of the unlabelled points");
+    this.list = element("div", right, "ways");
+    this.list.setAttribute("role", "radiogroup");
+    this.list.setAttribute("aria-label", "Whose answer is drawn");
+    this.maps = element("div", right, "maps");
+    this.pictures = [["Propagation: ", "D", "\u22121", "W"], ["Spreading: ", "D", "\u22121/2", "W", "D", "\u22121/2"]].map((title, at) => this.map(title, at));
+    element("p", right, "how", "Each row is a point that looks, each column one it looks at; same order as in the sets, class by class. The line beside a matrix is the sum of each row; dashed: 1.");
+    this.canvas.addEventListener("pointermove", (event) => this.point(event));
+    this.canvas.addEventListener("pointerleave", () => this.focusOn(null));
+    this.canvas.addEventListener("click", (event) => this.click(event));
+    this.canvas.addEventListener("keydown", (event) => this.key(event));
+    this.canvas.addEventListener("focus", () => this.draw());
+    this.canvas.addEventListener("blur", () => this.draw());
+    this.scrub.addEventListener("input", () => {
+      this.stop();
+      this.pass = Number(this.scrub.value);
+      this.draw();
+    });
+    this.play.addEventListener("click", () => this.toggle());
+    this.watch = new ResizeObserver(() => this.draw());
+    this.watch.observe(this.box);
+    this.way = "spreading";
+    this.focus = null;
+  }
+
+  map(title, at) {
+    const box = element("figure", this.maps);
+    const caption = element("figcaption", box, "", title[0]);
+    title.slice(1).forEach((part) => element(part.startsWith("\u2212") ? "sup" : "span", caption, "", part));
+    const canvas = element("canvas", box);
+    canvas.setAttribute("role", "img");
+    const says = element("p", box, "sums");
+    const key = element("p", box, "key");
+    canvas.addEventListener("pointermove", (event) => {
+      const area = canvas.getBoundingClientRect();
+      const side = area.width * (1 - this.strip);
+      const n = this.data.places.length;
+      const row = Math.floor(((event.clientY - area.top) / area.height) * n);
+      this.focusOn(event.clientX - area.left <= side && row >= 0 && row < n ? row : null);
+    });
+    canvas.addEventListener("pointerleave", () => this.focusOn(null));
+    return { at, canvas, says, key, box };
+  }
+
+  open(data, send) {
+    const theme = THEMES[data.theme === "dark" ? "dark" : "light"];
+    this.theme = theme;
+    this.send = send;
+    for (const name of ["ink", "ink2", "ink3", "rule", "field", "bg", "fade"]) this.box.style.setProperty(`--${name}`, theme[name]);
+    this.box.style.setProperty("--wrong", theme.change[1]);
+    const other = !this.data || this.data.version !== data.version;
+    // an answer to an older message must not take back what was clicked since
+    if (other || data.serial >= this.serial) {
+      this.labels = Array.from(data.labels);
+      this.serial = data.serial;
+    }
+    if (other) {
+      this.kept = 0;
+      this.focus = null;
+    }
+    const last = this.data ? this.pass === this.last() : true;
+    this.data = data;
+    this.tinted = null;
+    if (other || last || this.pass > this.last()) this.pass = this.last();
+    this.rows();
+    this.draw();
+  }
+
+  shown() {
+    return this.data.ways.find((way) => way.key === this.way) || this.data.ways[0];
+  }
+
+  last() {
+    return Math.max(0, this.shown().passes.length - 1);
+  }
+
+  told() {
+    const way = this.shown();
+    return way.passes.length ? way.passes[this.pass].told : way.told;
+  }
+
+  rows() {
+    this.list.replaceChildren();
+    for (const way of this.data.ways) {
+      const row = element("button", this.list, "way");
+      row.type = "button";
+      row.setAttribute("role", "radio");
+      row.setAttribute("aria-checked", String(way.key === this.shown().key));
+      const name = element("span", row, "name", way.title);
+      element("small", name, "", way.kind);
+      const track = element("span", row, "track");
+      element("i", track).style.width = `${100 * (way.share ?? 0)}%`;
+      element("b", row, "said", way.said);
+      row.addEventListener("click", () => {
+        this.stop();
+        this.way = way.key;
+        this.pass = this.last();
+        this.rows();
+        this.draw();
+        this.list.querySelector("[aria-checked=true]").focus();
+      });
+    }
+  }
+
+  toggle() {
+    if (this.playing) {
+      this.stop();
+      return this.draw();
+    }
+    if (this.pass === this.last()) this.pass = 0;
+    this.playing = setInterval(() => {
+      this.pass = Math.min(this.last(), this.pass + 1);
+      if (this.pass === this.last()) this.stop();
+      this.draw();
+    }, 450);
+    this.draw();
+  }
+
+  stop() {
+    clearInterval(this.playing);
+    this.playing = null;
+  }
+
+  scale() {
+    return parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+  }
+
+  frame() {
+    const { places, field } = this.data;
+    const range = (axis) => [Math.min(...places.map((p) => p[axis])), Math.max(...places.map((p) => p[axis]))];
+    const [left, right, bottom, top] = field || [...range(0), ...range(1)];
+    const wide = this.canvas.clientWidth;
+    const pad = 18 * this.scale();
+    const most = 430 * this.scale();
+    const unit = Math.min((wide - 2 * pad) / (right - left), (most - 2 * pad) / (top - bottom));
+    const high = unit * (top - bottom) + 2 * pad;
+    const shift = (wide - unit * (right - left)) / 2;
+    return { x: (v) => shift + (v - left) * unit, y: (v) => high - pad - (v - bottom) * unit, high, unit, left, right, bottom, top };
+  }
+
+  nearest(event) {
+    const area = this.canvas.getBoundingClientRect();
+    const { x, y } = this.place;
+    let best = null;
+    let least = (CLOSE * this.scale()) ** 2;
+    this.data.places.forEach(([a, b], at) => {
+      const far = (x(a) - event.clientX + area.left) ** 2 + (y(b) - event.clientY + area.top) ** 2;
+      if (far < least) [best, least] = [at, far];
+    });
+    return best;
+  }
+
+  point(event) {
+    this.focusOn(this.nearest(event));
+  }
+
+  focusOn(at) {
+    if (at === this.focus) return;
+    this.focus = at;
+    if (at !== null) this.kept = at;
+    this.draw();
+  }
+
+  click(event) {
+    const at = this.nearest(event);
+    if (at === null) return;
+    this.kept = at;
+    this.focus = at;
+    this.cycle(at);
+  }
+
+  cycle(at) {
+    const next = this.labels[at] === "." ? 0 : Number(this.labels[at]) + 1;
+    this.label(at, next < this.data.names.length ? String(next) : ".");
+  }
+
+  label(at, sign) {
+    if (this.labels[at] === sign) return;
+    this.labels[at] = sign;
+    this.serial += 1;
+    this.draw();
+    this.send("labelled", { version: this.data.version, serial: this.serial, labels: this.labels.join("") });
+  }
+
+  key(event) {
+    const ways = { ArrowUp: [0, 1], ArrowDown: [0, -1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
+    const from = this.focus ?? this.kept;
+    if (ways[event.key]) this.focusOn(this.toward(from, ways[event.key]));
+    else if (event.key === "Home") this.focusOn(0);
+    else if (event.key === "End") this.focusOn(this.data.places.length - 1);
+    else if (event.key === " " || event.key === "Enter") this.cycle(from);
+    else if (["0", "Backspace", "Delete"].includes(event.key)) this.label(from, ".");
+    else if (/^[1-9]$/.test(event.key) && Number(event.key) <= this.data.names.length) this.label(from, String(Number(event.key) - 1));
+    else return;
+    event.preventDefault();
+  }
+
+  // The nearest point within 45 degrees of a direction; where there is none, stay.
+  toward(from, [dx, dy]) {
+    const [x, y] = this.data.places[from];
+    let best = from;
+    let least = Infinity;
+    this.data.places.forEach(([a, b], at) => {
+      const along = (a - x) * dx + (b - y) * dy;
+      const beside = Math.abs((a - x) * dy) + Math.abs((b - y) * dx);
+      if (along <= 0 || beside > along) return;
+      const far = along + 2 * beside;
+      if (far < least) [best, least] = [at, far];
+    });
+    return best;
+  }
+
+  draw() {
+    if (!this.data || !this.box.clientWidth) return;
+    this.drawPlot();
+    this.pictures.forEach((picture) => this.drawMap(picture));
+    this.speak();
+  }
+
+  size(canvas, wide, high) {
+    const ratio = devicePixelRatio || 1;
+    canvas.style.height = `${high}px`;
+    canvas.width = Math.round(wide * ratio);
+    canvas.height = Math.round(high * ratio);
+    const pen = canvas.getContext("2d");
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    pen.clearRect(0, 0, wide, high);
+    return pen;
+  }
+
+  drawPlot() {
+    this.place = this.frame();
+    const { x, y, high } = this.place;
+    const k = this.scale();
+    const pen = this.size(this.canvas, this.canvas.clientWidth, high);
+    const told = this.told();
+    this.drawRegion(pen);
+    if (this.focus !== null) this.drawLook(pen);
+    this.data.places.forEach(([a, b], at) => {
+      const given = this.labels[at] !== ".";
+      const sign = given ? this.labels[at] : told[at];
+      this.drawMark(pen, x(a), y(b), sign, (given ? 9.5 : 5) * k, given);
+      if (!given && sign !== this.data.truth[at]) {
+        pen.strokeStyle = this.theme.change[1];
+        pen.lineWidth = 2 * k;
+        pen.beginPath();
+        pen.arc(x(a), y(b), 8.5 * k, 0, 2 * Math.PI);
+        pen.stroke();
+      }
+    });
+    const ringed = this.focus ?? (this.canvas.matches(":focus") ? this.kept : null);
+    if (ringed !== null) {
+      const [a, b] = this.data.places[ringed];
+      pen.strokeStyle = this.theme.ink;
+      pen.lineWidth = 1.5 * k;
+      pen.strokeRect(x(a) - 13 * k, y(b) - 13 * k, 26 * k, 26 * k);
+    }
+  }
+
+  // An inductive rule has an answer for every place: its field is shaded where it says the second, third … class.
+  drawRegion(pen) {
+    const { region } = this.shown();
+    if (!region) return;
+    const side = Math.round(Math.sqrt(region.length));
+    const { x, y, left, right, bottom, top, unit } = this.place;
+    const [wide, high] = [((right - left) / side) * unit, ((top - bottom) / side) * unit];
+    for (let row = 0; row < side; row++) {
+      for (let column = 0; column < side; column++) {
+        const sign = region[row * side + column];
+        if (sign === "." || sign === "0") continue;
+        pen.globalAlpha = sign === "1" ? 0.35 : 0.75;
+        pen.fillStyle = this.theme.fade;
+        pen.fillRect(x(left) + column * wide, y(bottom) - (row + 1) * high, wide + 0.5, high + 0.5);
+      }
+    }
+    pen.globalAlpha = 1;
+  }
+
+  drawLook(pen) {
+    const n = this.data.places.length;
+    const matrix = this.data.matrices[0];
+    const { x, y } = this.place;
+    const k = this.scale();
+    const [a, b] = this.data.places[this.focus];
+    const row = matrix.subarray(this.focus * n, (this.focus + 1) * n);
+    row.forEach((weight, at) => {
+      if (weight < 0.004 || at === this.focus) return;
+      const [r, g, blue] = mixed(this.theme.weights, 0.35 + 0.65 * Math.min(1, weight / this.data.tops[0]));
+      pen.strokeStyle = `rgb(${r},${g},${blue})`;
+      pen.lineWidth = Math.max(0.75, 26 * weight) * k;
+      pen.beginPath();
+      pen.moveTo(x(a), y(b));
+      pen.lineTo(x(this.data.places[at][0]), y(this.data.places[at][1]));
+      pen.stroke();
+    });
+  }
+
+  drawMark(pen, x, y, sign, r, given) {
+    const { ink, ink2, ink3, bg } = this.theme;
+    const k = this.scale();
+    const kind = sign === "." ? "none" : MARK[Number(sign)];
+    pen.lineWidth = (given ? 2.25 : 1.75) * k;
+    pen.strokeStyle = ink;
+    pen.beginPath();
+    if (kind === "none") {
+      pen.fillStyle = ink3;
+      pen.arc(x, y, 2 * k, 0, 2 * Math.PI);
+      pen.fill();
+      return;
+    }
+    if (kind === "square") pen.rect(x - 0.9 * r, y - 0.9 * r, 1.8 * r, 1.8 * r);
+    else pen.arc(x, y, r, 0, 2 * Math.PI);
+    pen.fillStyle = kind === "circle" ? ink : kind === "ring" ? bg : ink3;
+    pen.fill();
+    if (kind !== "square") pen.stroke();
+    if (!given) return;
+    pen.fillStyle = kind === "ring" ? ink : bg;
+    pen.font = `600 ${12 * k}px "Source Sans", sans-serif`;
+    pen.textAlign = "center";
+    pen.textBaseline = "middle";
+    pen.fillText(String(Number(sign) + 1), x, y + 0.5 * k);
+    pen.strokeStyle = ink2;
+  }
+
+  drawMap({ at, canvas, says, key }) {
+    const n = this.data.places.length;
+    const matrix = this.data.matrices[at];
+    const top = this.data.tops[at];
+    this.strip = 0.2;
+    const wide = canvas.clientWidth;
+    const side = wide * (1 - this.strip);
+    const pen = this.size(canvas, wide, side);
+    this.tinted ||= [];
+    if (!this.tinted[at]) {
+      const image = new ImageData(n, n);
+      const table = Array.from({ length: 256 }, (_, i) => mixed(this.theme.weights, i / 255));
+      matrix.forEach((weight, cell) => {
+        const [r, g, b] = table[Math.round(255 * Math.min(1, weight / top))];
+        image.data.set([r, g, b, 255], 4 * cell);
+      });
+      this.tinted[at] = element("canvas", document.createDocumentFragment());
+      this.tinted[at].width = this.tinted[at].height = n;
+      this.tinted[at].getContext("2d").putImageData(image, 0, 0);
+    }
+    pen.imageSmoothingEnabled = false;
+    pen.drawImage(this.tinted[at], 0, 0, side, side);
+    const k = this.scale();
+    pen.strokeStyle = this.theme.rule;
+    pen.strokeRect(0.5, 0.5, side - 1, side - 1);
+    const sums = this.data.sums[at];
+    const most = Math.max(1.25, ...this.data.sums.flat());
+    const across = (sum) => side + 4 * k + ((wide - side - 6 * k) * sum) / most;
+    pen.lineWidth = 1;
+    pen.setLineDash([2, 2]);
+    pen.strokeStyle = this.theme.ink3;
+    pen.beginPath();
+    pen.moveTo(across(1), 0);
+    pen.lineTo(across(1), side);
+    pen.stroke();
+    pen.setLineDash([]);
+    pen.strokeStyle = this.theme.ink;
+    pen.lineWidth = 1.5 * k;
+    pen.beginPath();
+    sums.forEach((sum, row) => pen.lineTo(across(sum), ((row + 0.5) / n) * side));
+    pen.stroke();
+    if (this.focus !== null) {
+      pen.strokeStyle = this.theme.ink;
+      pen.strokeRect(0, (this.focus / n) * side - 1, wide, side / n + 2);
+    }
+    const low = Math.min(...sums);
+    const high = Math.max(...sums);
+    says.textContent = this.focus !== null ? `this row sums to ${sums[this.focus].toFixed(3)}`
+      : `rows sum to ${low.toFixed(3)}${high - low < 0.0005 ? "" : ` … ${high.toFixed(3)}`}`;
+    key.style.background = `linear-gradient(90deg, ${Array.from({ length: 9 }, (_, i) => this.theme.weights[i]).join(",")})`;
+    key.setAttribute("data-low", "0");
+    key.setAttribute("data-high", percentOf(top));
+    canvas.setAttribute("aria-label", `${n} by ${n} matrix; ${says.textContent}; largest weight ${percentOf(top)}.`);
+  }
+
+  called(sign) {
+    return sign === "." ? "no class: no label has reached it yet" : `${Number(sign) + 1} (${this.data.names[Number(sign)]})`;
+  }
+
+  speak() {
+    const { data } = this;
+    const way = this.shown();
+    this.passes.hidden = !way.passes.length;
+    this.play.textContent = this.playing ? "Pause" : "Play";
+    this.scrub.max = String(this.last());
+    this.scrub.value = String(this.pass);
+    const told = this.told();
+    const open = this.labels.map((sign, at) => at).filter((at) => this.labels[at] === ".");
+    const right = open.filter((at) => told[at] === data.truth[at]).length;
+    if (way.passes.length) {
+      const { number } = way.passes[this.pass];
+      const said = number < 0 ? "in the end" : `after ${number} ${number === 1 ? "pass" : "passes"}`;
+      this.passText.textContent = `${said}: ${right} of ${open.length} right`;
+      this.scrub.setAttribute("aria-valuetext", this.passText.textContent);
+    }
+    const at = this.focus;
+    this.legend.replaceChildren();
+    data.names.forEach((name, one) => {
+      const item = element("span", this.legend, "item");
+      element("i", item, `mark ${MARK[one]}`);
+      item.append(`${one + 1} ${name}`);
+    });
+    element("i", element("span", this.legend, "item"), "mark wrong").after("told wrong");
+    element("span", this.legend, "item", "large, with a number: labelled");
+    if (at === null) {
+      this.status.textContent = `${data.places.length - open.length} labelled, ${open.length} not. ${way.title}: ${right} of ${open.length} right.`;
+    } else {
+      const n = data.places.length;
+      const row = Array.from(data.matrices[0].subarray(at * n, (at + 1) * n), (weight, other) => [weight, other]);
+      const others = row.filter(([, other]) => other !== at).sort((a, b) => b[0] - a[0]);
+      const text = data.texts.length ? `\u201c${data.texts[at]}\u201d` : `Point ${at + 1}`;
+      const what = this.labels[at] !== "." ? `labelled ${this.called(this.labels[at])}`
+        : `told ${this.called(told[at])}${told[at] === data.truth[at] ? ", right" : `, wrong: it is ${this.called(data.truth[at])}`}`;
+      const most = data.texts.length ? `\u201c${data.texts[others[0][1]]}\u201d` : `point ${others[0][1] + 1}`;
+      this.status.textContent = `${text}: ${what}. It looks at itself with ${percentOf(row[at][0])}, at others most at ${most}, ${percentOf(others[0][0])}.`;
+    }
+    this.canvas.setAttribute("aria-label", `${data.places.length} points. ${this.status.textContent} Arrow keys move, digits label, 0 takes a label away.`);
+  }
+}
+
+const open = new WeakMap();
+
+export default function ({ data, parentElement, setStateValue }) {
+  let labels = open.get(parentElement);
+  if (!labels) {
+    labels = new Labels(parentElement);
+    open.set(parentElement, labels);
+  }
+  labels.open(unpack(data), (name, value) => setStateValue(name, value));
+  return () => {
+    labels.stop();
+    labels.watch.disconnect();
+    open.delete(parentElement);
+    labels.box.remove();
+  };
+}

@@ -1,0 +1,66 @@
+"""The page Transductive learning, put together: what to label, the board, the curve, the words."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.figures.labels import percent
+from core.ui import charts, labelcurve, lesson, matter, transduction, twosenses
+from core.ui.labelcurve import Course
+
+MATTER = ("Points", "Short texts", "Digits")
+EACH = {"plane": (1, 2, 4, 8), "texts": (1, 2, 5, 10, 20), "digits": (1, 2, 3, 5, 10)}
+DIGITS = (4.0, 0.99)  # γ over pixels brought to 0 … 1, and α
+SOURCE = (
+    "Zhu and Ghahramani 2002, eq. 1, 2 and 5 (label propagation); Zhou, Bousquet, Lal, Weston and Schölkopf 2004 (label "
+    "spreading); Vapnik 1998 (transductive inference); Vaswani et al. 2017, eq. 1 (attention) and section 1 (“sequence "
+    "transduction”). Digits: Alpaydin and Kaynak 1998, as scikit-learn carries them."
+)
+
+
+def page() -> None:
+    """Everything below the title."""
+    slot = st.empty()
+    what = st.segmented_control(
+        "What is to be labelled", MATTER, key=transduction.settled("matter", "Points"), required=True, label_visibility="collapsed"
+    )
+    if what == "Digits":
+        _digits(slot)
+        board, points, found = transduction.opening()
+    elif what == "Short texts":
+        board, points, found, texts = transduction.on_texts()
+        slot.html(f'<p class="lead">{transduction.lead(found)}</p>')
+        charts.words(
+            f"{len(texts)} short statements that our own grammar wrote and no model was trained on, {matter.EACH} a topic. "
+            "The encoder Filler reads each; its last layer, averaged over the pieces, is the text’s place. Drawn are the two "
+            "directions in which the places differ most; distances are measured in all of them."
+        )
+        transduction.table(board, points, found, texts)
+        labelcurve.curve(Course("texts", board.gamma, board.alpha, EACH["texts"]), points)
+    else:
+        board, points, found = transduction.on_points()
+        slot.html(f'<p class="lead">{transduction.lead(found)}</p>')
+        transduction.table(board, points, found, ())
+        labelcurve.curve(Course(board.name, board.gamma, board.alpha, EACH["plane"]), points)
+    charts.rule()
+    twosenses.senses()
+    charts.rule()
+    lesson.dial(twosenses.IDEA, lambda: twosenses.maths(board, points, found), twosenses.CODE)
+    twosenses.presets()
+    twosenses.questions(found)
+    lesson.source(SOURCE)
+
+
+def _digits(slot: st.delta_generator.DeltaGenerator) -> None:
+    """scikit-learn's digits: measured when this is opened, with its progress, once for all visitors."""
+    slot.html('<p class="lead">1,797 handwritten digits, and only a few of them come with their name.</p>')
+    points = matter.digits()
+    found = labelcurve.curve(Course("digits", *DIGITS, EACH["digits"]), points)
+    one = next(each for each in found if each.labels == 20)
+    best = max(("nearest", "logistic"), key=one.mean)
+    ahead, low, high = (100 * share for share in one.lead())
+    slot.html(
+        f'<p class="lead">With <b>{one.labels}</b> of {len(points.classes):,} handwritten digits labelled, label spreading tells '
+        f"<b>{percent(one.mean('spreading'))}</b> of the others right, {labelcurve.TITLES[best].lower()} "
+        f"<b>{percent(one.mean(best))}</b>: ahead by <b>{ahead:.1f}</b> points (95 %: {low:.1f} to {high:.1f}).</p>"
+    )
