@@ -2,18 +2,15 @@
 
 import streamlit as st
 
-from core.ui import memory, trouble
+from core.ui import memory_lesson, trouble
 
 st.title("From RNN to attention", anchor=False)
-st.html(
-    '<p class="lead">You will see a recurrent network forget, and the same network remember once it may <b>look back</b>.</p>'
-)
 
 
 @trouble.block
 def page() -> None:
-    """Everything below the first line; runs again on its own when something in it is used."""
-    memory.game()
+    """Everything below the title; runs again on its own when something in it is used."""
+    memory_lesson.game()
 
 
 page()

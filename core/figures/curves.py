@@ -74,3 +74,44 @@ def said(lines: Mapping[str, Points], up: str) -> str:
     """The curves in one sentence: where each begins and ends."""
     parts = [f"{name} from {points[0][1]:.3g} to {points[-1][1]:.3g}" for name, points in lines.items() if points]
     return f"{up}: {'; '.join(parts)}."
+
+
+def growth(
+    lines: Mapping[str, Points], spans: Mapping[str, Sequence[tuple[float, float, float]]], colours: Mapping[str, str],
+    theme: Theme, up: str, height: int = 170,
+) -> dict[str, Any]:  # fmt: skip
+    """Costs over length, both on a scale where each step is a doubling, so that a power law is a straight line. spans: for a
+    name (x, low, high), drawn as a thin upright line, where a measurement came with an interval."""
+    names = list(lines)
+    values = [{"name": name, "x": x, "y": y} for name, points in lines.items() for x, y in points]
+    ticks = sorted({x for points in lines.values() for x, _ in points})
+    axis = {
+        "grid": False, "labelFont": SANS, "titleFont": SANS, "labelColor": theme.ink2, "titleColor": theme.ink2,
+        "domainColor": theme.rule, "tickColor": theme.rule, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal",
+    }  # fmt: skip
+    x = {"field": "x", "type": "quantitative", "scale": {"type": "log", "base": 2, "nice": False},
+         "axis": {**axis, "title": "symbols read, and as many written", "values": ticks, "format": ","}}  # fmt: skip
+    y_axis = {**axis, "title": up, "tickCount": 4, "format": "~s"}
+    colour = {"field": "name", "type": "nominal", "legend": None, "scale": {
+        "domain": names, "range": [colours[name] for name in names],
+    }}  # fmt: skip
+    dash = {"field": "name", "type": "nominal", "legend": None, "scale": {
+        "domain": names, "range": list(DASHES[: len(names)]),
+    }}  # fmt: skip
+    tooltip = [{"field": "name", "title": "machine"}, {"field": "x", "title": "symbols", "format": ","},
+               {"field": "y", "title": up, "format": ".3~s"}]  # fmt: skip
+    y = {"field": "y", "type": "quantitative", "scale": {"type": "log", "base": 10}, "axis": y_axis}
+    layers: list[dict[str, Any]] = [{
+        "mark": {"type": "line", "strokeWidth": 2.5, "point": {"size": 40}},
+        "encoding": {"x": x, "y": y, "color": colour, "strokeDash": dash, "tooltip": tooltip},
+    }]  # fmt: skip
+    bands = [{"name": name, "x": at, "low": low, "high": high} for name, found in spans.items() for at, low, high in found]
+    if bands:
+        layers.append({
+            "mark": {"type": "rule", "strokeWidth": 1.5}, "data": {"values": bands},
+            "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": colour},
+        })  # fmt: skip
+    return {
+        "height": height, "background": "transparent", "data": {"values": values}, "layer": layers,
+        "config": {"view": {"stroke": None}}, "autosize": {"type": "fit-x", "contains": "padding"},
+    }  # fmt: skip

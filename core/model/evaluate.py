@@ -23,6 +23,7 @@ from torch import Tensor
 from core.errors import NotAPredictor
 from core.model import corpus, induction, recall, weights
 from core.model.attention import AttentionCall
+from core.model.course import read_rows, write_rows
 from core.model.ngrams import Ngrams
 from core.model.scores import alignment_error, bleu, chrf
 from core.model.training import Example, collate, continuations, padded
@@ -450,7 +451,8 @@ def measure_fill(shipped: Shipped) -> Report:
 MEASURES = {
     "continue": measure_continue, "translate": measure_translate, "write": measure_write, "fill": measure_fill,
 }  # fmt: skip
-MACHINES = {"recall": recall, "induction": induction}  # folders so named, or so and "-…": they bring numbers and card
+# Folders so named, or so and "-…": they bring their own numbers and card.
+MACHINES = {"recall": recall, "copy": recall, "induction": induction}
 
 
 def machine_in(folder: Path) -> Any:
@@ -564,7 +566,7 @@ By `python -m core.model.evaluate {name}`. {METHOD[task]}
 
 def curve(folder: Path, points: int = 8) -> str:
     """The learning curve as a table: some rows of training.csv, ever wider apart, the last among them."""
-    rows = recall.read_rows(folder / "training.csv")
+    rows = read_rows(folder / "training.csv")
     at = sorted({round(place) for place in np.geomspace(1, len(rows), min(points, len(rows))).tolist()})
     lines = ["", "### Learning curve", "", "| step | tokens, M | loss in training | held-out loss |", "|---|---|---|---|"]
     for place in at:
@@ -592,7 +594,7 @@ def main() -> None:
         parameters = sum(parameter.numel() for parameter in shipped.model.parameters())
         about = {**shipped.about, "parameters": parameters}
         if (folder / "snapshots.safetensors").is_file():
-            recall.write_rows(folder / "scores.csv", film(folder))
+            write_rows(folder / "scores.csv", film(folder))
             about["note"] = "weights kept on the way are in snapshots.safetensors, what was measured with each in scores.csv."
         weights.write(folder / "CARD.md", card(about, report) + curve(folder))
 

@@ -26,7 +26,8 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from core.model import weights
-from core.model.recall import RUNS, SMALL, Course, Plan, Watch, frozen, lean, read_rows, write_rows
+from core.model.course import RUNS, Course, Plan, read_rows, write_rows
+from core.model.recall import SMALL, Watch, frozen, lean
 from core.model.recurrent import parameters
 from core.model.transformer import Config, Layer, Transformer
 from core.model.vocabulary import SPECIALS, START, Vocabulary

@@ -1,23 +1,16 @@
 """Three machines and a memory test: a GRU, a GRU with additive attention, a transformer: `python -m core.model.recall`.
 
-Some pairs of a key and a value, a delay, then keys: which value belonged to each? (Graves et al. 2014, §4.3, ask much the
-same.) What fills the delay are further pairs. Any of them might be asked, so a machine must keep them all: a delay that may
-be ignored teaches nothing, for a GRU learns to shut its gates (it was tried: no loss over 40 symbols of noise). A machine
-reads all pairs as its source; its target is keys, each with an arrow after it, where it says the value.
-
-All three see the same batches in the same order, for the same number of steps, by the same optimizer, at like size.
+They learn to recall what belonged to a key, or, with `--task copy`, to copy what they read (core/model/exercises.py). All
+three see the same batches in the same order, for the same number of steps, by the same optimizer, at like size.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import json
 import os
 import shutil
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -25,94 +18,31 @@ from typing import Any, cast
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from core.errors import InputError
 from core.model import weights
 from core.model.attention import AttentionCall, MultiHeadAttention
+from core.model.course import RUNS, Course, Plan, read_rows, write_rows
+from core.model.exercises import (
+    ASK,
+    FILLER,
+    HELD_OUT,
+    IGNORED,
+    KEYS,
+    PLACE,
+    SYMBOLS,
+    TASK,
+    TASKS,
+    VALUES,
+    Task,
+    copying,
+    exercises,
+    make,
+)  # fmt: skip
 from core.model.recurrent import EncoderDecoder, Recurrence, RecurrentConfig, parameters
 from core.model.transformer import Config, Layer, Output, Transformer
-
-RUNS = weights.ROOT / "runs"
-KEYS, VALUES = "abcdefghijklmnop", "0123456789"
-ASK, FILLER = "→", "·"
-SYMBOLS = (ASK, FILLER, *KEYS, *VALUES)  # their ids are their places
-PLACE = {symbol: place for place, symbol in enumerate(SYMBOLS)}
-KEY, VALUE = PLACE[KEYS[0]], PLACE[VALUES[0]]
-IGNORED = -100  # nothing is asked here
-HELD_OUT = 8  # one content in so many
-
-Batch = tuple[Tensor, Tensor, Tensor]  # source, given and wanted, each [row, position]
-
-
-# --- the task -------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """`pairs` to recall, after a delay of 0 to `longest` symbols, which are further pairs."""
-
-    pairs: int = 2
-    longest: int = 28
-
-    @property
-    def width(self) -> int:
-        """Symbols before the delay."""
-        return 2 * self.pairs
-
-    @property
-    def most(self) -> int:
-        """Pairs in all, after the longest delay."""
-        return self.pairs + self.longest // 2
-
-
-TASK = Task()
-MEASURED = (0, 2, 4, 8, 12, 16, 20, 24, 28)  # delays at which accuracy is measured
-
-
-def held_out(content: np.ndarray) -> np.ndarray:
-    """Which rows [row, symbol] belong to the held-out part: by a hash of their symbols (FNV-1a)."""
-    key = np.full(len(content), 2166136261, np.uint64)
-    for column in content.T:
-        key = ((key ^ column.astype(np.uint64)) * np.uint64(16777619)) & np.uint64(0xFFFFFFFF)
-    return (key >> np.uint64(7)) % np.uint64(HELD_OUT) == 0
-
-
-def contents(
-    pairs: int, rows: int, rng: np.random.Generator, unseen: bool, letters: int = len(KEYS)
-) -> np.ndarray:
-    """Pairs [row, symbol], no key twice in a row; all rows of the one part or all of the other."""
-    found: list[np.ndarray] = []
-    while sum(map(len, found)) < rows:
-        many = rows * (2 * HELD_OUT if unseen else 2)
-        content = np.empty((many, 2 * pairs), np.int64)
-        content[:, 0::2] = KEY + rng.random((many, letters)).argsort(1)[:, :pairs]
-        content[:, 1::2] = VALUE + rng.integers(len(VALUES), size=(many, pairs))
-        found.append(content[held_out(content) == unseen])
-    return np.concatenate(found)[:rows]
-
-
-def make(
-    task: Task, rows: int, delay: int, rng: np.random.Generator, unseen: bool = False, times: int = 1,
-    asked: int | None = None, letters: int = len(KEYS),
-) -> Batch:  # fmt: skip
-    """Exercises: source (pairs, then the delay), given, and wanted, IGNORED where nothing is asked.
-
-    The first `asked` pairs (None: those before the delay) are asked so many `times`, in any order: given “c → a →”, wanted
-    “_ 7 _ 1”. letters: from how many of KEYS the keys are drawn. An odd delay ends with one FILLER.
-    """
-    content = contents(task.pairs + delay // 2, rows, rng, unseen, letters)
-    source = np.concatenate([content, np.full((rows, delay % 2), PLACE[FILLER])], axis=1)
-    asked = asked or task.pairs
-    order = rng.random((rows, times * asked)).argsort(1) % asked
-    given = np.full((rows, 2 * times * asked), PLACE[ASK])
-    given[:, 0::2] = np.take_along_axis(content[:, 0::2], order, 1)
-    wanted = np.full(given.shape, IGNORED)
-    wanted[:, 1::2] = np.take_along_axis(content[:, 1::2], order, 1)
-    return torch.from_numpy(source), torch.from_numpy(given), torch.from_numpy(wanted)
-
 
 # --- the machines ---------------------------------------------------------------------------------------------------
 
@@ -124,7 +54,13 @@ SHAPES: dict[str, dict[str, Any]] = {  # sizes such that no machine has 10 % mor
         "max_tokens": 96, "positions": "rotary", "dropout": 0.0,
     },
 }  # fmt: skip
+COPIES = {"transformer": {"positions": "sinusoidal"}}  # what differs for copying, where all hangs on places, not on contents
 TITLES = {"gru": "GRU", "attention": "GRU with attention", "transformer": "Transformer"}
+
+
+def shape_of(kind: str, task: Task) -> dict[str, Any]:
+    """The shape of a machine for a task."""
+    return {**SHAPES[kind], **(COPIES.get(kind, {}) if task.name == "copy" else {})}
 
 
 def build(kind: str, shape: dict[str, Any]) -> EncoderDecoder | Transformer:
@@ -243,7 +179,9 @@ class Machine:
         if isinstance(self.model, EncoderDecoder):
             return self.model(None, target, memory=self.model.reader(vectors)[0]).logits
         model = self.model
-        x = vectors * model.config.d_model**0.5  # positions are rotary: they enter in the layers
+        x = vectors * model.config.d_model**0.5
+        if model.config.positions == "sinusoidal":  # rotary ones enter in the layers
+            x = x + model.position[: x.shape[1]]
         for layer in model.encoder:
             x, _ = layer(x, None, None)
         return model(None, target, memory=model.encoder_norm(x)).logits
@@ -251,7 +189,7 @@ class Machine:
     @torch.inference_mode()
     def accuracy(self, delay: int, rows: int = 512, seed: int = 1) -> float:
         """Share of right answers on held-out exercises."""
-        source, given, wanted = make(self.task, rows, delay, np.random.default_rng([seed, delay]), unseen=True)
+        source, given, wanted = exercises(self.task, rows, delay, np.random.default_rng([seed, delay]), unseen=True)
         said = self.run(source, given).logits.argmax(-1)
         return float((said == wanted)[wanted != IGNORED].double().mean())
 
@@ -262,20 +200,20 @@ def frozen(tensor: Tensor) -> np.ndarray:
     return array
 
 
-def load_machine(kind: str, folder: Path | None = None) -> Machine:
-    """A shipped machine: "gru", "attention" or "transformer"."""
-    folder = folder or weights.SHIPPED / f"recall-{kind}"
+def load_machine(kind: str, folder: Path | None = None, task: str = "recall") -> Machine:
+    """A shipped machine: "gru", "attention" or "transformer", for "recall" or "copy"."""
+    folder = folder or weights.SHIPPED / f"{task}-{kind}"
     about = json.loads((folder / "machine.json").read_text("utf-8"))
     model = build(kind, about["shape"])
     model.load_state_dict({name: t.float() for name, t in load_file(folder / "model.safetensors").items()})
     return Machine(kind, Task(**about["task"]), model)
 
 
-def results(folder: Path | None = None) -> list[dict[str, Any]]:
-    """Accuracy over delay as it was measured, for every shipped machine: machine, delay, accuracy."""
+def results(folder: Path | None = None, task: str = "recall") -> list[dict[str, Any]]:
+    """Accuracy over delay as it was measured, for every shipped machine of a task: machine, delay, accuracy."""
     found = []
     for kind in SHAPES:
-        for row in read_rows((folder or weights.SHIPPED) / f"recall-{kind}" / "results.csv"):
+        for row in read_rows((folder or weights.SHIPPED) / f"{task}-{kind}" / "results.csv"):
             found.append({"machine": kind, "delay": int(row["delay"]), "accuracy": float(row["accuracy"])})
     return found
 
@@ -283,112 +221,7 @@ def results(folder: Path | None = None) -> list[dict[str, Any]]:
 # --- training -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """All that decides a run but its model and its batches. The rate rises, stays, and falls over the last `decay`."""
-
-    steps: int
-    rate: float = 3e-3
-    warm_up: int = 200
-    decay: float = 0.3
-    clip: float = 1.0
-    weight_decay: float = 0.01
-    rows: int = 64
-    seed: int = 0
-
-
-class Course:
-    """A model in training. loss(model, step) makes the batch of a step from seed and step alone, so that a run that was
-    stopped goes on where it was, and every machine sees the same."""
-
-    model: Any  # an nn.Module
-
-    def __init__(self, model: nn.Module, loss: Callable[[Any, int], Tensor], plan: Plan, folder: Path) -> None:
-        self.model, self.loss, self.plan, self.folder = model, loss, plan, folder
-        self.optimizer = torch.optim.AdamW(
-            model.parameters(), plan.rate, (0.9, 0.98), weight_decay=plan.weight_decay, foreach=True
-        )
-        self.step, self.seconds = 0, 0.0
-        self.rows: list[dict[str, Any]] = []
-
-    def train_step(self) -> float:
-        plan, step = self.plan, self.step + 1
-        left = (plan.steps - step + 1) / max(1.0, plan.decay * plan.steps) if plan.decay else 1.0
-        for group in self.optimizer.param_groups:
-            group["lr"] = plan.rate * max(0.0, min(1.0, step / plan.warm_up, left))
-        self.model.train()
-        loss = self.loss(self.model, self.step)
-        self.optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), plan.clip)
-        self.optimizer.step()
-        self.step = step
-        return loss.item()
-
-    def train(
-        self, measure: Callable[[], dict[str, float]], every: int = 125, save_every: float = 60.0,
-        minutes: float | None = None,
-    ) -> bool:  # fmt: skip
-        """Train to the last step, or for `minutes`; log, save now and then and at the end. Gives whether it is done."""
-        began = saved = time.monotonic()
-        before, losses = self.seconds, list[float]()
-        while self.step < self.plan.steps and (minutes is None or time.monotonic() - began < 60 * minutes):
-            losses.append(self.train_step())
-            now = time.monotonic()
-            self.seconds = before + now - began
-            if self.step % every == 0 or self.step == self.plan.steps:
-                row = {"step": self.step, "seconds": round(self.seconds), "loss": round(float(np.mean(losses)), 4)}
-                self.rows.append({**row, **{name: round(value, 4) for name, value in measure().items()}})
-                print(*(f"{name} {value}" for name, value in self.rows[-1].items()), flush=True)
-                losses = []
-            if now - saved > save_every:
-                self.save()
-                saved = now
-        self.save()
-        return self.step >= self.plan.steps
-
-    def save(self) -> None:
-        """One file, whole or not there: tensors, and the small things as JSON in its header."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        tensors = {}
-        for name, now in self.model.named_parameters():
-            tensors[f"model.{name}"] = now.data
-            tensors |= {f"{key}.{name}": value for key, value in self.optimizer.state.get(now, {}).items()}
-        header = {"step": self.step, "seconds": self.seconds, "rows": self.rows, "plan": asdict(self.plan)}
-        fresh = self.folder / "checkpoint.new"
-        save_file({name: t.contiguous() for name, t in tensors.items()}, fresh, {"run": json.dumps(header)})
-        os.replace(fresh, self.folder / "checkpoint.safetensors")
-
-    def resume(self) -> None:
-        """Go on from the last checkpoint. Raises FileNotFoundError, or ValueError where the plan was another."""
-        path = self.folder / "checkpoint.safetensors"
-        if not path.is_file():
-            raise FileNotFoundError(f"no checkpoint in {self.folder}: start without --resume")
-        with safe_open(path, "pt") as file:
-            run = json.loads(file.metadata()["run"])
-            if run["plan"] != asdict(self.plan):
-                raise ValueError(f"the checkpoint was made by another plan: {run['plan']}")
-            for name, now in self.model.named_parameters():
-                now.data.copy_(file.get_tensor(f"model.{name}"))
-                if run["step"]:
-                    state = {key: file.get_tensor(f"{key}.{name}") for key in ("step", "exp_avg", "exp_avg_sq")}
-                    self.optimizer.state[now] = state
-        self.step, self.seconds, self.rows = run["step"], run["seconds"], run["rows"]
-
-
-def read_rows(path: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(path.read_text("utf-8"))))
-
-
-def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    weights.write(path, text.getvalue())
-
-
-PLAN = Plan(steps=8000, rate=3e-3, warm_up=50, rows=64)
+PLANS = {"recall": Plan(steps=8000, warm_up=50), "copy": Plan(steps=4000, warm_up=50)}
 EASY, GROWTH = 0.4, 0.3  # shares of the steps: few letters and few pairs first, then more and more of both
 FIRST = (4, 3)  # letters and pairs to begin with
 
@@ -397,7 +230,9 @@ def course(kind: str, task: Task, plan: Plan, folder: Path) -> Course:
     """A machine at its first step. To every machine alike come few letters and pairs first (FIRST), then more and more of
     both, few pairs always more often than many; every pair is asked, twice where there are few."""
     torch.manual_seed(plan.seed)
-    model = build(kind, SHAPES[kind])
+    model = build(kind, shape_of(kind, task))
+    if task.name == "copy":
+        return Course(model, lambda model, step: _copying_loss(model, step, task, plan), plan, folder)
     if isinstance(model, Transformer):
         nn.init.normal_(model.embedding.weight, std=SMALL)
         for stack in (model.encoder, model.decoder):
@@ -418,15 +253,24 @@ def course(kind: str, task: Task, plan: Plan, folder: Path) -> Course:
     return Course(model, loss, plan, folder)
 
 
+def _copying_loss(model: Any, step: int, task: Task, plan: Plan) -> Tensor:
+    """Short ones first: the longest length grows as letters and pairs do for recall."""
+    rng = np.random.default_rng([plan.seed, step])
+    grown = min(1.0, step / plan.steps / (EASY + GROWTH))
+    most = round(4 + (task.longest - 4) * grown)
+    source, given, wanted = copying(plan.rows, int(rng.integers(1, most + 1)), rng)
+    return F.cross_entropy(model(source, given).logits.flatten(0, 1), wanted.flatten())
+
+
 # --- what ships -----------------------------------------------------------------------------------------------------
 
 
-def export(kind: str, run: Course, folder: Path) -> None:
+def export(kind: str, task: Task, run: Course, folder: Path) -> None:
     """Weights in half precision, the curve as measured with those very weights, the training log."""
     folder.mkdir(parents=True, exist_ok=True)
     about = {
-        "name": TITLES[kind], "kind": kind, "licence": "MIT", "symbols": "".join(SYMBOLS), "shape": SHAPES[kind],
-        "parameters": parameters(run.model), "task": asdict(TASK), "plan": asdict(run.plan),
+        "name": TITLES[kind], "kind": kind, "licence": "MIT", "symbols": "".join(SYMBOLS), "shape": shape_of(kind, task),
+        "parameters": parameters(run.model), "task": asdict(task), "plan": asdict(run.plan),
         "minutes": round(run.seconds / 60, 1),
     }  # fmt: skip
     tensors = {key: value.to(torch.float16) for key, value in run.model.state_dict().items()}
@@ -437,11 +281,11 @@ def export(kind: str, run: Course, folder: Path) -> None:
     write_rows(folder / "results.csv", rows)
 
 
-def measure(folder: Path, delays: Sequence[int] = MEASURED) -> dict[int, float]:
+def measure(folder: Path, delays: Sequence[int] | None = None) -> dict[int, float]:
     """Accuracy of the machine in `folder`: delay → share of right answers on 512 held-out exercises."""
     kind = json.loads((folder / "machine.json").read_text("utf-8"))["kind"]
     machine = load_machine(kind, folder)
-    return {delay: machine.accuracy(delay) for delay in delays}
+    return {delay: machine.accuracy(delay) for delay in delays or machine.task.delays}
 
 
 def numbers(folder: Path) -> dict[str, float]:
@@ -449,47 +293,62 @@ def numbers(folder: Path) -> dict[str, float]:
     return {f"accuracy after a delay of {delay}": value for delay, value in measure(folder).items()}
 
 
+READS = {
+    "gru": "Reads token by token into one state; answers from that state alone (Sutskever et al. 2014, Cho et al. 2014)",
+    "attention": "The same, but looks back at all states of the reader (Bahdanau et al. 2015, eq. 5–6)",
+    "transformer": "Reads all tokens at once and looks back by attention alone (Vaswani et al. 2017)",
+}
+
+
 def card(folder: Path, table: str) -> str:
     """CARD.md; `table`: its measured numbers in Markdown."""
     about = json.loads((folder / "machine.json").read_text("utf-8"))
-    kind, task, plan = about["kind"], about["task"], about["plan"]
-    says = {
-        "gru": "Reads token by token into one state; answers from that state alone (Sutskever et al. 2014, Cho et al. 2014)",
-        "attention": "The same, but looks back at all states of the reader (Bahdanau et al. 2015, eq. 5–6)",
-        "transformer": "Reads all tokens at once and looks back by attention alone (Vaswani et al. 2017)",
-    }[kind]
-    asked = (
-        f"{task['pairs']} pairs of one of {len(KEYS)} letters and one of {len(VALUES)} digits, then a delay, then their "
-        f"letters: which digit belonged to each? The delay is 0 to {task['longest']} symbols of further such pairs, any of "
-        "which might have been asked"
-    )
+    kind, task, plan = about["kind"], Task(**about["task"]), about["plan"]
+    copies = task.name == "copy"
+    if copies:
+        asked = (
+            f"2 to {task.longest} symbols of {len(KEYS)} letters and {len(VALUES)} digits, then the same again: each is said as "
+            "many steps after it was read as there are symbols, which is the delay"
+        )
+        order = f"from 4 symbols up to {task.longest}, all lengths alike"
+        measured = "each symbol is asked for with the right ones before it given"
+    else:
+        asked = (
+            f"{task.pairs} pairs of one of {len(KEYS)} letters and one of {len(VALUES)} digits, then a delay, then their "
+            f"letters: which digit belonged to each? The delay is 0 to {task.longest} symbols of further such pairs, any of "
+            "which might have been asked"
+        )
+        order = (
+            f"from {FIRST[1]} pairs of {FIRST[0]} letters up to {task.most} pairs of {len(KEYS)}, few pairs more often than "
+            "many, every pair asked"
+        )
+        measured = f"the {task.pairs} letters before the delay are asked"
     shape = ", ".join(f"{name} {value}" for name, value in about["shape"].items() if name != "kind")
     training = (
         f"{plan['steps']:,} steps of {plan['rows']} exercises, AdamW at {plan['rate']}, seed {plan['seed']}: "
-        f"`python -m core.model.recall {kind}`; curve in training.csv. The three machines were given the same exercises in "
-        f"the same order: from {FIRST[1]} pairs of {FIRST[0]} letters up to {task['pairs'] + task['longest'] // 2} pairs of "
-        f"{len(KEYS)}, few pairs more often than many, every pair asked"
+        f"`python -m core.model.recall {kind}{' --task copy' * copies}`; curve in training.csv. The three machines were given "
+        f"the same exercises in the same order: {order}"
     )
-    if kind == "transformer":
+    if kind == "transformer" and not copies:
         training += ". Its first layers began with a liking for what is near, its embeddings small (`course`)"
-    elif kind == "attention":
+    elif kind == "attention" and not copies:
         training += ". Its attention began with larger weights than usual (`course`)"
-    return f"""# {about["name"]}, recall machine
+    return f"""# {about["name"]}, {task.name} machine
 
-{says}.
+{READS[kind]}.
 
 - Task: {asked}.
 - Shape: {shape}; {about["parameters"]:,} parameters in half precision.
 - Training: {training}.
-- Data: made by `core.model.recall.make`; nothing from outside. Held out: one content in {HELD_OUT}, by a hash of its symbols,
+- Data: made by `core.model.exercises`; nothing from outside. Held out: one content in {HELD_OUT}, by a hash of its symbols,
   those of the delay included.
 - Licence: MIT.
 - Limits: it knows these symbols and this task, up to these lengths, and nothing else.
 
 ## Measured
 
-By `python -m core.model.evaluate recall-{kind}`: the share of right answers on 512 held-out exercises at each delay; the
-{task["pairs"]} letters before the delay are asked.
+By `python -m core.model.evaluate {task.name}-{kind}`: the share of right answers on 512 held-out exercises at each delay;
+{measured}.
 
 {table}"""
 
@@ -497,32 +356,34 @@ By `python -m core.model.evaluate recall-{kind}`: the share of right answers on 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Train the recall machines and ship them.")
     parser.add_argument("kinds", nargs="*", choices=[*SHAPES, []], help="default: all three, one after another")
+    parser.add_argument("--task", choices=TASKS, default=TASK.name)
     parser.add_argument("--steps", type=int, help="instead of the plan's")
     parser.add_argument("--seed", type=int, help="instead of the plan's")
     parser.add_argument("--minutes", type=float, help="stop each run after so long; --resume goes on")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoints, where there are some")
-    parser.add_argument("--out", type=Path, default=weights.SHIPPED, help="where recall-* go")
+    parser.add_argument("--out", type=Path, default=weights.SHIPPED, help="where their folders go")
     options = parser.parse_args(arguments)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     torch.set_num_threads(1)
+    task = TASKS[options.task]
     for kind in options.kinds or SHAPES:
-        plan = replace(PLAN, **{key: v for key in ("steps", "seed") if (v := getattr(options, key)) is not None})
-        folder = RUNS / f"recall-{kind}"
+        plan = replace(PLANS[task.name], **{key: v for key in ("steps", "seed") if (v := getattr(options, key)) is not None})
+        folder = RUNS / f"{task.name}-{kind}"
         if not options.resume:
             shutil.rmtree(folder, ignore_errors=True)  # a new run; the old one is not mixed with it
-        run = course(kind, TASK, plan, folder)
+        run = course(kind, task, plan, folder)
         if options.resume and (folder / "checkpoint.safetensors").is_file():
             run.resume()
         print(f"{kind}: {parameters(run.model):,} parameters, from step {run.step}", flush=True)
-        machine = Machine(kind, TASK, run.model)
+        machine = Machine(kind, task, run.model)
         run.model.requires_grad_(True)
 
         def check(machine: Machine = machine) -> dict[str, float]:
             machine.model.eval()
-            return {f"delay {delay}": machine.accuracy(delay, 128) for delay in (0, 4, 8, 16, TASK.longest)}
+            return {f"delay {delay}": machine.accuracy(delay, 128) for delay in (task.delays[0], 4, 8, 16, task.longest)}
 
         if run.train(check, minutes=options.minutes):
-            export(kind, run, options.out / f"recall-{kind}")
+            export(kind, task, run, options.out / f"{task.name}-{kind}")
 
 
 if __name__ == "__main__":

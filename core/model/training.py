@@ -454,8 +454,8 @@ class Run:
     def export(self, folder: Path) -> None:
         """Ship the averaged weights, the tokenizer and the log."""
         recipe = self.recipe
-        leg = {"steps": self.step, "tokens": self.tokens, "minutes": round(self.seconds / 60)}
-        leg["precision"] = "bfloat16" if self.bfloat16 else "float32"
+        precision = "bfloat16" if self.bfloat16 else "float32"
+        leg = {"steps": self.step, "tokens": self.tokens, "minutes": round(self.seconds / 60), "precision": precision}
         legs = [*self.legs, leg]
         about = {
             "name": recipe.name.capitalize(),
@@ -467,7 +467,7 @@ class Run:
             "seed": recipe.seed,
             "tokens": sum(one["tokens"] for one in legs),
             "minutes": sum(one["minutes"] for one in legs),
-            "precision": leg["precision"],
+            "precision": precision,
             "data": self.data,
         }
         if self.legs:

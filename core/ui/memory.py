@@ -1,4 +1,4 @@
-"""From RNN to attention: three recall machines on one exercise, run live, with what each keeps of it."""
+"""From RNN to attention: three memory machines on one exercise, run live, with what each keeps of it."""
 
 from __future__ import annotations
 
@@ -14,57 +14,89 @@ from core.figures import curves
 from core.figures.labels import percent
 from core.figures.plain_map import plain_map
 from core.figures.theme import Theme
-from core.ui import charts, lesson, trouble
+from core.ui import charts, trouble
 from core.ui.runs import shared
 from core.ui.scene import wait
 
 KINDS = ("gru", "attention", "transformer")
 TITLES = {"gru": "GRU", "attention": "GRU with attention", "transformer": "Transformer"}
 SAYS = {
-    "gru": "One state vector holds all it has read. Each further pair is written over the same numbers.",
-    "attention": "The same kind of network, but it kept every state on the way and looks back at them: one row of weights.",
-    "transformer": "No state at all: every symbol looks at every other, and the answer looks back at all of them.",
+    "gru": "A recurrent network. One list of numbers, its <b>state</b>, holds all it has read; each symbol is written over it.",
+    "attention": "The same kind of network, but it kept its state after every symbol and <b>looks back</b> at them: one row of "
+    "weights for each answer.",
+    "transformer": "No state at all: every symbol looks at every other, and each answer looks back at all of them.",
 }
-DELAYS = tuple(range(0, 29, 2))
+TASKS = ("recall", "copy")
+NAMES = {"recall": "Recall", "copy": "Copy"}
+RULES = {
+    "recall": "Three small networks learnt the same game from the same exercises: read pairs like <b>a3 b7 c1</b>, then answer "
+    "“which digit came with <b>b</b>?”. The delay is made of more such pairs, any of which could have been asked, so nothing may "
+    "be thrown away.",
+    "copy": "Three small networks learnt the same game from the same exercises: read some symbols, then say them again in order. "
+    "Each symbol has to be kept for as many steps as there are symbols: that is its delay.",
+}
+DELAYS = {"recall": tuple(range(0, 29, 2)), "copy": tuple(range(2, 29, 2))}
 
 
 @dataclass(frozen=True, slots=True)
 class Exercise:
-    """A source like "a3b7c1", the key that is asked, and its value."""
+    """A source like "a3b7c1"; `given`, what the machine is told of its target; at[i], the places of `given` after which it
+    answers, and the symbols of `wanted` that are right there."""
 
     source: str
-    asked: str
-    value: str
+    given: str
+    at: tuple[int, ...]
+    wanted: str
+
+    @property
+    def asked(self) -> str:
+        """The key that is asked; "" where all is to be copied."""
+        return "" if len(self.wanted) > 1 or self.given[0] == "→" else self.given[0]
 
 
-def machine(kind: str) -> Any:
-    """A shipped recall machine, loaded once for all visitors."""
+def recalling(source: str, asked: str, value: str) -> Exercise:
+    """Which digit came with `asked`?"""
+    return Exercise(source, f"{asked}→", (1,), value)
+
+
+def copying(source: str) -> Exercise:
+    """Say it again."""
+    return Exercise(source, f"→{source[:-1]}", tuple(range(len(source))), source)
+
+
+def machine(kind: str, task: str = "recall") -> Any:
+    """A shipped machine, loaded once for all visitors."""
 
     def load() -> Any:
         from core.model import recall
 
-        return recall.load_machine(kind)
+        return recall.load_machine(kind, task=task)
 
-    ticket = shared.ask(("recall", kind), load)
+    ticket = shared.ask(("memory", task, kind), load)
     wait(ticket.settled, lambda: f"Loading {TITLES[kind]}. {ticket.seconds:.0f} s")
     return ticket.result()
 
 
-def exercise(delay: int, seed: int) -> Exercise:
+def exercise(task: str, delay: int, seed: int) -> Exercise:
     """A held-out exercise with this delay; the same for the same seed."""
 
     def make() -> Exercise:
-        from core.model import recall
+        from core.model import exercises
 
-        source, given, wanted = recall.make(recall.TASK, 1, delay, np.random.default_rng([seed, delay, 5]), unseen=True)
-        text = "".join(recall.SYMBOLS[i] for i in source[0].tolist())
-        return Exercise(text, recall.SYMBOLS[int(given[0, 0])], recall.SYMBOLS[int(wanted[0, 1])])
+        found = exercises.exercises(exercises.TASKS[task], 1, delay, np.random.default_rng([seed, delay, 5]), unseen=True)
+        source, given, wanted = ("".join(exercises.SYMBOLS[i] for i in part[0].tolist() if i >= 0) for part in found)
+        return copying(source) if task == "copy" else recalling(source, given[0], wanted[0])
 
-    return shared.ask(("recall", "exercise", delay, seed), make).result()
+    return shared.ask(("memory", "exercise", task, delay, seed), make).result()
 
 
-def read_own(text: str) -> Exercise:
-    """A visitor's own exercise: "a3 b7 c1 → a". Raises InputError in words."""
+def read_own(text: str, task: str = "recall") -> Exercise:
+    """A visitor's own exercise: "a3 b7 c1 → a", or symbols to copy. Raises InputError in words."""
+    if task == "copy":
+        source = "".join(text.split())
+        if not 2 <= len(source) <= 28 or set(source) - set("abcdefghijklmnop0123456789"):
+            raise InputError("2 to 28 letters a–p and digits", f"“{text[:40]}”", "For example: gen1ai2go")
+        return copying(source)
     source, arrow, asked = "".join(text.split()).replace("->", "→").partition("→")
     pairs = [source[i : i + 2] for i in range(0, len(source), 2)]
     fine = arrow and len(asked) == 1 and 1 <= len(pairs) <= 16
@@ -75,21 +107,53 @@ def read_own(text: str) -> Exercise:
             "up to 16 pairs of a letter a–p and a digit, no letter twice, then → and one of the letters", f"“{text[:40]}”",
             "For example: a3 b7 c1 → b",
         )  # fmt: skip
-    return Exercise(source, asked, next(pair[1] for pair in pairs if pair[0] == asked))
+    return recalling(source, asked, next(pair[1] for pair in pairs if pair[0] == asked))
 
 
-def seen(kind: str, what: Exercise) -> tuple[Any, np.ndarray]:
-    """One pass of one machine, and the gradient of its answer's log-probability with respect to each source symbol: what
-    core.model.recall gives, as arrays."""
+def seen(task: str, kind: str, what: Exercise) -> Any:
+    """One pass of one machine over an exercise: what core.model.recall shows of it."""
+    found = machine(kind, task)  # before the run: a run may not wait for another
+    return shared.ask(
+        ("memory", "seen", task, kind, what), lambda: found.look(found.encode(what.source), found.encode(what.given))
+    ).result()
 
-    def compute() -> tuple[Any, np.ndarray]:
+
+def gradient(task: str, kind: str, what: Exercise, number: int) -> np.ndarray:
+    """[source]: how strongly the log-probability of the right answer `number` hangs on each source symbol."""
+    found = machine(kind, task)
+
+    def compute() -> np.ndarray:
+        from core.model.exercises import PLACE
+
+        source, given = found.encode(what.source), found.encode(what.given)
+        return found.gradient(source, given, what.at[number], PLACE[what.wanted[number]])
+
+    return shared.ask(("memory", "gradient", task, kind, what, number), compute).result()
+
+
+def answers(look: Any, what: Exercise) -> list[tuple[str, float]]:
+    """What a machine says at each asked place, and how sure it is."""
+    from core.model.exercises import SYMBOLS
+
+    rows = [look.chances[place] for place in what.at]
+    return [(SYMBOLS[int(row.argmax())], float(row.max())) for row in rows]
+
+
+def measured(task: str) -> dict[str, dict[int, float]]:
+    """Accuracy over delay as it was measured after training: machine → delay → share of right answers."""
+
+    def read() -> Any:
         from core.model import recall
 
-        found = machine(kind)
-        source, target = found.encode(what.source), found.encode(f"{what.asked}→")
-        return found.look(source, target), found.gradient(source, target, 1, recall.PLACE[what.value])
+        return recall.results(task=task)
 
-    return shared.ask(("recall", "seen", kind, what), compute).result()
+    rows = shared.ask(("memory", "results", task), read).result()
+    return {kind: {row["delay"]: row["accuracy"] for row in rows if row["machine"] == kind} for kind in KINDS}
+
+
+def nearest(task: str, delay: int) -> int:
+    """The measured delay next to the one on the slider."""
+    return min(measured(task)["gru"], key=lambda at: (abs(at - delay), at))
 
 
 def colours(theme: Theme) -> dict[str, str]:
@@ -97,51 +161,25 @@ def colours(theme: Theme) -> dict[str, str]:
     return {TITLES["gru"]: theme.ink3, TITLES["attention"]: theme.cross, TITLES["transformer"]: theme.encoder}
 
 
-def game() -> None:
-    """The whole page below the title."""
-    from core.model import recall
+# --- the parts of the page ------------------------------------------------------------------------------------------
 
+
+def curve(task: str, delay: int) -> None:
+    """Right answers over the delay, as measured."""
     theme = charts.theme()
-    charts.words(
-        "Three small networks learnt the same game from the same exercises: read pairs like <b>a3 b7 c1</b>, then answer “which "
-        "digit came with <b>b</b>?”. The delay is made of more such pairs, any of which could have been asked, so nothing may be "
-        "thrown away."
-    )
-    delay = st.select_slider("Delay: symbols between the pair and the question", DELAYS, value=16, key="delay")
-    table = recall.results()
-    lines = {
-        TITLES[kind]: [(row["delay"], row["accuracy"]) for row in table if row["machine"] == kind] for kind in KINDS
-    }
-    left, right = st.columns([520, 440], gap="large")
-    with left:
-        charts.heading("Right answers over the delay", "512 held-out exercises at each, as measured")
-        spec = curves.curves(lines, colours(theme), theme, "delay in symbols", "share right", top=1.0, at=float(delay))
-        st.vega_lite_chart(spec, theme=None, alt=curves.said(lines, "share of right answers"), key="accuracy")
-    with right:
-        what = _choose(int(delay))
-        if what is None:
-            return
-        charts.heading("One exercise", "run now, in all three")
-        st.html(_spelled(what))
-        st.html(_answers(what))
-    charts.rule()
-    charts.heading("What each keeps of it")
-    for kind, column in zip(KINDS, st.columns(3, gap="medium"), strict=True):
-        with column:
-            _memory(kind, what)
-    charts.rule()
-    _gradients(what)
-    lesson.source(
-        "Sutskever, Vinyals and Le 2014 (one state); Bahdanau, Cho and Bengio 2015, eq. 5–6 (looking back); Vaswani "
-        "et al. 2017, eq. 1 (attention alone). Sizes differ by less than a tenth; each machine’s card tells its training."
-    )
+    lines = {TITLES[kind]: list(found.items()) for kind, found in measured(task).items()}
+    charts.heading("Right answers over the delay", "512 exercises never trained on at each, measured after training")
+    spec = curves.curves(lines, colours(theme), theme, "delay in symbols", "share right", 190, top=1.0, at=float(delay))
+    st.vega_lite_chart(spec, theme=None, alt=curves.said(lines, "share of right answers"), key="accuracy")
 
 
-def _choose(delay: int) -> Exercise | None:
-    own = st.text_input("Or your own exercise", key="own-exercise", placeholder="a3 b7 c1 → b")
+def choose(task: str, delay: int) -> Exercise | None:
+    """The exercise in view: a held-out one, or the visitor's own."""
+    hint = "a3 b7 c1 → b" if task == "recall" else "gen1ai2go"
+    own = st.text_input("Or type your own", key=f"own-{task}", placeholder=hint)
     if own.strip():
         try:
-            return read_own(own)
+            return read_own(own, task)
         except LensError as error:
             trouble.show(error)
             return None
@@ -150,77 +188,85 @@ def _choose(delay: int) -> Exercise | None:
         st.session_state["exercise"] = st.session_state.get("exercise", 0) + 1
 
     st.button("Another exercise", key="another", on_click=other)
-    return exercise(delay, st.session_state.get("exercise", 0))
+    return exercise(task, delay, st.session_state.get("exercise", 0))
 
 
-def _spelled(what: Exercise) -> str:
-    pairs = [what.source[i : i + 2] for i in range(0, len(what.source), 2)]
-    said = " ".join(f"<b>{escape(pair)}</b>" if pair[0] == what.asked else escape(pair) for pair in pairs)
-    return f'<p class="exercise">{said} <span>→ {escape(what.asked)} ?</span></p>'
+def spelled(what: Exercise) -> None:
+    """The exercise in symbols."""
+    if what.asked:
+        pairs = [what.source[i : i + 2] for i in range(0, len(what.source), 2)]
+        said = " ".join(f"<b>{escape(pair)}</b>" if pair[0] == what.asked else escape(pair) for pair in pairs)
+        st.html(f'<p class="exercise">{said} <span>→ {escape(what.asked)} ?</span></p>')
+    else:
+        st.html(f'<p class="exercise"><b>{escape(what.source)}</b> <span>→ say it again</span></p>')
 
 
-def _answers(what: Exercise) -> str:
+def verdicts(task: str, what: Exercise) -> None:
+    """What the three machines answer, now."""
     rows = []
     for kind in KINDS:
-        from core.model import recall
-
-        look, _ = seen(kind, what)
-        chances = look.chances[-1]
-        best = int(np.argmax(chances))
-        right = recall.SYMBOLS[best] == what.value
-        rows.append(
-            f'<tr><th scope="row">{TITLES[kind]}</th><td class="result">{escape(recall.SYMBOLS[best])}</td>'
-            f"<td>{percent(float(chances[best]))}</td><td>{'right' if right else f'wrong: it was {escape(what.value)}'}</td></tr>"
+        said = answers(seen(task, kind, what), what)
+        signs = "".join(
+            escape(sign) if sign == right else f'<i class="wrong">{escape(sign)}</i>'
+            for (sign, _), right in zip(said, what.wanted, strict=True)
         )
-    head = "<caption>answer, how sure, and whether it is right</caption>"
-    return f'<div class="sum"><table>{head}<tbody>{"".join(rows)}</tbody></table></div>'
+        sure = percent(float(np.mean([chance for _, chance in said])))
+        right = sum(sign == wanted for (sign, _), wanted in zip(said, what.wanted, strict=True))
+        if len(said) == 1:
+            verdict = "right" if right else f"wrong: it was {escape(what.wanted)}"
+        else:
+            verdict = f"{right} of {len(said)} right"
+        rows.append(
+            f'<tr><th scope="row">{TITLES[kind]}</th><td class="said">{signs}</td><td>{sure}</td><td>{verdict}</td></tr>'
+        )
+    head = '<thead><tr><td></td><th scope="col">says</th><th scope="col">how sure</th><th scope="col"></th></tr></thead>'
+    st.html(f'<div class="sum answers"><table>{head}<tbody>{"".join(rows)}</tbody></table></div>')
+    if len(what.wanted) > 1:
+        charts.words("Underlined: wrong. Each symbol is asked for with the right ones before it given; “how sure” is the mean.")
 
 
-def _memory(kind: str, what: Exercise) -> None:
+def memory(task: str, kind: str, what: Exercise) -> None:
+    """What one machine keeps of the exercise."""
     charts.heading(TITLES[kind])
     charts.words(SAYS[kind])
-    look, _ = seen(kind, what)
-    theme, names = charts.theme(), list(what.source)
+    look, theme, names = seen(task, kind, what), charts.theme(), list(what.source)
     if kind == "gru":
         state = np.asarray(look.reader[-1], dtype=np.float64)
         wide = 11
         shown = np.pad(state, (0, -len(state) % wide), constant_values=np.nan).reshape(-1, wide)
         figure = plain_map(shown, [""] * len(shown), [""] * wide, theme, "of the state", True, None, 250)
         charts.plot(figure, "state-map", f"The GRU's state after the last symbol: {len(state)} numbers.", bare=True)
-        charts.words(f"{len(state)} numbers: everything it knows when the question comes.")
-    elif kind == "attention":
-        row = np.asarray(look.alignment[-1:], dtype=np.float64).T
-        figure = plain_map(row, names, [what.asked], theme, "weight", False, None, 30, 15)
-        charts.plot(
-            figure, "alignment-map", f"Where the answer looks: most at symbol {int(row.argmax()) + 1}.", bare=True
+        charts.words(f"{len(state)} numbers: everything it knows when the question comes, however long the text was.")
+        return
+    rows = [f"{place + 1}: {sign}" if len(what.at) > 1 else sign for place, sign in enumerate(what.given)]
+    if kind == "attention":
+        alignment = np.asarray(look.alignment, dtype=np.float64)
+        best = int(alignment[what.at[0]].argmax()) + 1
+        figure = plain_map(alignment, rows, names, theme, "weight", False, None, 250)
+        charts.plot(figure, "alignment-map", f"Where each answer looks; the first one most at symbol {best}.", bare=True)
+        charts.words(
+            f"{alignment.shape[0]} × {alignment.shape[1]} weights, drawn as in Figure 3 of Bahdanau et al.: a row is a symbol it "
+            "was told or had said, the columns are what it had read. Rows add up to 1."
         )
     else:
         own = np.asarray(look.own[-1], dtype=np.float64).mean(0)
         figure = plain_map(own, names, names, theme, "weight", False, None, 250)
-        charts.plot(
-            figure,
-            "own-map",
-            "The transformer's encoder: every symbol over every symbol, mean of its heads.",
-            bare=True,
-        )
-        charts.words("The reader’s own map, mean of its heads. Rows look, columns are looked at.")
+        charts.plot(figure, "own-map", "The reader: every symbol over every symbol, mean of its heads.", bare=True)
+        size = f"{own.shape[0]} × {own.shape[1]} weights, mean of {len(look.own[-1])} heads."
+        charts.words(f"{size} Rows look, columns are looked at.")
 
 
-def shares(gradient: np.ndarray) -> np.ndarray:
-    """A gradient's lengths divided by their sum; zeros where there is none."""
-    total = float(gradient.sum())
-    return gradient / total if total > 0 else gradient
-
-
-def _gradients(what: Exercise) -> None:
+def gradients(task: str, what: Exercise) -> None:
+    """What the answer hangs on, over the distance to each symbol."""
     theme = charts.theme()
-    charts.heading(
-        "What the answer hangs on", "length of the gradient of log p(right answer) with respect to each symbol"
-    )
-    lines = {TITLES[kind]: [(i, float(v)) for i, v in enumerate(seen(kind, what)[1])] for kind in KINDS}
+    charts.heading("What the answer hangs on", "how fast log p(right answer) would change with each symbol: its gradient")
+    number = 0
+    if len(what.wanted) > 1:
+        number = st.select_slider("Answer number", range(1, len(what.wanted) + 1), key="answer-number") - 1
+    lines = {TITLES[kind]: list(enumerate(gradient(task, kind, what, number).tolist())) for kind in KINDS}
     spec = curves.curves(lines, colours(theme), theme, "symbol read", "gradient", 200, marks=list(what.source))
     st.vega_lite_chart(spec, theme=None, alt=curves.said(lines, "gradient"), key="gradients")
     charts.words(
-        "High where a change of that symbol would change the answer most. A network that remembers has its peak at the "
-        "asked pair; in one that forgets, what came last weighs as much."
+        "High where a small change of that symbol would change the answer most. A network that remembers has its peak where the "
+        "answer stands; in one that forgets, what came last weighs as much as what matters."
     )

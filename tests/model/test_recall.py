@@ -10,29 +10,25 @@ import torch
 
 from core.errors import InputError
 from core.model import weights
-from core.model.recall import (
+from core.model.course import Plan
+from core.model.evaluate import numbers_in
+from core.model.exercises import (
     ASK,
     FILLER,
     IGNORED,
     KEYS,
-    MEASURED,
     PLACE,
-    SHAPES,
     SYMBOLS,
     TASK,
+    TASKS,
     VALUES,
-    Machine,
-    Plan,
     Task,
-    build,
     contents,
-    course,
+    copying,
     held_out,
-    load_machine,
     make,
-    measure,
-    results,
 )
+from core.model.recall import SHAPES, Machine, build, course, load_machine, measure, results, shape_of
 from core.model.recurrent import parameters
 
 torch.set_num_threads(1)
@@ -168,10 +164,11 @@ def test_what_a_machine_shows(kind: str) -> None:
         machine.encode("ü3")
 
 
+@pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("kind", SHAPES)
-def test_gradients_are_finite_differences(kind: str) -> None:
+def test_gradients_are_finite_differences(kind: str, task: str) -> None:
     torch.manual_seed(0)
-    machine = Machine(kind, SMALL, build(kind, SHAPES[kind]).double())
+    machine = Machine(kind, SMALL, build(kind, shape_of(kind, TASKS[task])).double())
     source, target = machine.encode("a1 b2 c3 ··"), machine.encode("b →")
     answer, ids = PLACE["2"], torch.tensor([source])
     found = machine.gradient(source, target, at=1, answer=answer)
@@ -194,30 +191,51 @@ def test_gradients_are_finite_differences(kind: str) -> None:
 # --- what ships -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 @pytest.mark.parametrize("kind", SHAPES)
-def test_shipped_machines_reproduce_their_table(kind: str) -> None:
-    folder = weights.SHIPPED / f"recall-{kind}"
-    stated = {row["delay"]: row["accuracy"] for row in results() if row["machine"] == kind}
-    assert tuple(stated) == MEASURED
-    for at, value in measure(folder, (MEASURED[0], MEASURED[-1])).items():
+def test_shipped_machines_reproduce_their_table(kind: str, task: Task) -> None:
+    folder = weights.SHIPPED / f"{task.name}-{kind}"
+    stated = {row["delay"]: row["accuracy"] for row in results(task=task.name) if row["machine"] == kind}
+    assert tuple(stated) == task.delays
+    for at, value in measure(folder, (task.delays[0], task.longest)).items():
         assert stated[at] == pytest.approx(value, abs=0.01), at
+    told = numbers_in((folder / "CARD.md").read_text("utf-8"))
+    assert told == {f"accuracy after a delay of {at}": pytest.approx(value, abs=6e-4) for at, value in stated.items()}
     assert not (folder / "config.json").exists()  # no lens: it must not be listed among the models
 
 
-def test_attention_remembers_and_the_plain_network_does_not() -> None:
-    table = {(row["machine"], row["delay"]): row["accuracy"] for row in results()}
+@pytest.mark.parametrize("task", TASKS)
+def test_attention_remembers_and_the_plain_network_does_not(task: str) -> None:
+    table = {(row["machine"], row["delay"]): row["accuracy"] for row in results(task=task)}
     for kind in ("attention", "transformer"):
         assert table[kind, TASK.longest] >= 0.95
     assert table["gru", TASK.longest] < 0.6
 
 
+@pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("kind", SHAPES)
-def test_shipped_machines_were_trained_alike(kind: str) -> None:
-    about, first = (json.loads((weights.SHIPPED / f"recall-{k}" / "machine.json").read_text()) for k in (kind, "gru"))
+def test_shipped_machines_were_trained_alike(kind: str, task: str) -> None:
+    files = [weights.SHIPPED / f"{task}-{k}" / "machine.json" for k in (kind, "gru")]
+    about, first = (json.loads(file.read_text("utf-8")) for file in files)
     assert about["plan"] == first["plan"] and about["task"] == first["task"]
-    assert about["symbols"] == "".join(SYMBOLS)
-    assert about["parameters"] == parameters(load_machine(kind).model)
+    assert about["symbols"] == "".join(SYMBOLS) and about["shape"] == shape_of(kind, TASKS[task])
+    assert about["parameters"] == parameters(load_machine(kind, task=task).model)
     assert 1 / 1.1 <= about["parameters"] / first["parameters"] <= 1.1
+
+
+def test_copying_wants_each_symbol_after_the_ones_before_it() -> None:
+    source, given, wanted = copying(300, 9, np.random.default_rng(0))
+    for read, told, said in zip(words_of(source), words_of(given), words_of(wanted), strict=True):
+        assert said == read and told == ASK + read[:-1] and set(read) <= set(KEYS + VALUES)
+    unseen, _, _ = copying(300, 9, np.random.default_rng(0), unseen=True)
+    assert held_out(unseen.numpy()).all() and not held_out(source.numpy()).any()
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_a_copier_learns(kind: str, tmp_path: Path) -> None:
+    run = course(kind, Task(0, 3, "copy"), Plan(steps=40, warm_up=4, rows=32), tmp_path)
+    losses = [run.train_step() for _ in range(40)]
+    assert sum(losses[-5:]) < 0.85 * sum(losses[:5])
 
 
 def test_the_alignment_points_at_the_value() -> None:

@@ -1,13 +1,15 @@
 """The page From RNN to attention, without a browser: every number is a machine's, run again here."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 
 from core.errors import LensError
-from core.model import recall
-from core.ui.memory import exercise, read_own, seen, shares
+from core.model import costs, exercises, recall
+from core.ui import memory
+from core.ui.memory import Exercise, answers, exercise, gradient, read_own, seen
 from tests.pages.conftest import numbers
 
 
@@ -17,61 +19,118 @@ def drawn(page):
     return [numbers(chart["data"][0]["z"]) for chart in charts]
 
 
-def test_the_page_opens_and_shows_what_each_machine_keeps(screen):
+def table(page):
+    (found,) = [body for body in page.html if "sum answers" in body]
+    return found
+
+
+def again(task, kind, what):
+    """The same pass by a machine loaded here."""
+    machine = recall.load_machine(kind, task=task)
+    return machine, machine.encode(what.source), machine.encode(what.given)
+
+
+@pytest.mark.parametrize(("task", "delay"), [("recall", 16), ("copy", 16)])
+def test_the_page_shows_what_each_machine_says_and_keeps(screen, task, delay):
     page = screen("rnn")
+    if task == "copy":
+        page.app.get_by_key("task").set_value("copy").run()
     assert page.calm() and not page.said("trouble")
-    what = exercise(16, 0)
-    assert what.source[:4].count(what.asked) == 1  # a pair from before the delay is asked
-    source, target = recall.load_machine("gru").encode(what.source), recall.load_machine("gru").encode(f"{what.asked}→")
-    looks = {kind: recall.load_machine(kind).look(source, target) for kind in recall.SHAPES}
+    what = exercise(task, delay, 0)
+    looks = {}
+    for kind in recall.SHAPES:
+        machine, source, given = again(task, kind, what)
+        looks[kind] = machine.look(source, given)
+        said = "".join(exercises.SYMBOLS[int(looks[kind].chances[place].argmax())] for place in what.at)
+        row = re.sub("<[^>]+>", "", re.search(f">{memory.TITLES[kind]}</th>(.*?)</tr>", table(page))[1])
+        assert row.startswith(said), (kind, row)
     state, alignment, own = drawn(page)
     assert np.nanmax(np.abs(state.ravel()[:88] - looks["gru"].reader[-1])) <= 1e-6
-    assert np.abs(alignment[:, 0] - looks["attention"].alignment[-1]).max() <= 1e-6
+    assert np.abs(alignment - looks["attention"].alignment).max() <= 1e-6
     assert np.abs(own - looks["transformer"].own[-1].mean(0)).max() <= 1e-6
-    (table,) = [body for body in page.said("sum") if "answer" in body]
-    for kind, title in recall.TITLES.items():
-        best = recall.SYMBOLS[int(looks[kind].chances[-1].argmax())]
-        assert f"{title}{best}" in table
 
 
-def test_the_curve_is_the_cards(screen):
+@pytest.mark.parametrize("task", memory.TASKS)
+def test_the_curve_and_the_first_line_are_what_was_measured(screen, task):
     page = screen("rnn")
+    page.app.get_by_key("task").set_value(task).run()
     spec = json.loads(page.app.get("vega_lite_chart")[0].proto.spec)
-    table = {(row["machine"], row["delay"]): row["accuracy"] for row in recall.results()}
-    assert {key[1] for key in table} == set(recall.MEASURED)
     assert "layer" in spec
-    assert table["gru", 28] < 0.6 < 0.95 <= table["attention", 28]
+    found = {(row["machine"], row["delay"]): row["accuracy"] for row in recall.results(task=task)}
+    assert {delay for _, delay in found} == set(exercises.TASKS[task].delays)
+    for kind in recall.SHAPES:
+        assert f"{round(100 * found[kind, 16])}" in page.lead
+    assert found["gru", 28] < 0.6 < 0.95 <= min(found["attention", 28], found["transformer", 28])
 
 
 def test_a_longer_delay_is_a_longer_exercise_and_another_one_is_another(screen):
     page = screen("rnn")
     first = page.said("exercise")[0]
-    page.app.get_by_key("delay").set_value(28).run()
+    page.app.get_by_key("delay-recall").set_value(28).run()
     second = page.said("exercise")[0]
     assert len(second) > len(first)
     page.app.button(key="another").click().run()
     assert page.said("exercise")[0] != second
+    assert any("Right." in verdict for verdict in page.said("verdict"))  # the question that asked for it
 
 
-def test_ones_own_exercise_is_answered(screen):
+@pytest.mark.parametrize(("task", "text", "said"), [("recall", "a3 b7 c1 -> b", "7"), ("copy", "gab1 2", "gab12")])
+def test_ones_own_exercise_is_answered(screen, task, text, said):
     page = screen("rnn")
-    page.app.text_input(key="own-exercise").set_value("a3 b7 c1 -> b").run()
+    page.app.get_by_key("task").set_value(task).run()
+    page.app.text_input(key=f"own-{task}").set_value(text).run()
     assert page.calm() and not page.said("trouble")
-    (table,) = [body for body in page.said("sum") if "answer" in body]
-    assert "Transformer7" in table and "GRU with attention7" in table
+    for title in ("Transformer", "GRU with attention"):
+        assert re.search(f">{title}</th><td class=\"said\">{said}<", table(page))
 
 
-@pytest.mark.parametrize("text", ["a3", "a3 b7 →", "a3 b7 → z", "a3 a4 → a", "a3 b → a", "é3 → é", "a3 → a → a", "<b>", "a3" * 400])
-def test_what_is_no_exercise_is_told(text):
+BAD = ["a3", "a3 b7 →", "a3 b7 → z", "a3 a4 → a", "a3 b → a", "é3 → é", "a3 → a → a", "<b>", "a3" * 400]
+
+
+BAD_COPIES = ["a", "xyz", "a" * 29]
+
+
+@pytest.mark.parametrize(("task", "text"), [("recall", text) for text in BAD] + [("copy", text) for text in BAD_COPIES])
+def test_what_is_no_exercise_is_told(task, text):
     with pytest.raises(LensError, match="For example"):
-        read_own(text)
+        read_own(text, task)
 
 
-def test_the_gradient_shown_is_each_machines_own_as_a_share():
-    what = exercise(8, 1)
-    for kind in recall.SHAPES:
-        found = shares(seen(kind, what)[1])
-        assert found.sum() == pytest.approx(1.0, abs=1e-5) or not found.any()
-        machine = recall.load_machine(kind)
-        again = machine.gradient(machine.encode(what.source), machine.encode(f"{what.asked}→"), 1, recall.PLACE[what.value])
-        assert np.allclose(found, again / again.sum(), atol=1e-4)
+@pytest.mark.parametrize("preset", range(4))
+def test_every_preset_sets_up_and_says_what_to_watch(screen, preset):
+    page = screen("rnn")
+    page.app.button(key=f"try-rnn-{preset}").click().run()
+    assert page.calm() and page.said("note")
+
+
+@pytest.mark.parametrize("task", memory.TASKS)
+@pytest.mark.parametrize("kind", recall.SHAPES)
+def test_the_gradient_shown_is_the_slope_of_the_right_answer(kind, task):
+    what = exercise(task, 8, 1)
+    number = len(what.wanted) - 1
+    machine, source, given = again(task, kind, what)
+    shown = gradient(task, kind, what, number)
+    answer = exercises.PLACE[what.wanted[number]]
+    assert np.allclose(shown, machine.gradient(source, given, what.at[number], answer), atol=1e-6)
+    assert shown.shape == (len(what.source),) and (shown > 0).any()
+
+
+def test_what_a_machine_says_is_the_largest_of_its_chances():
+    what = Exercise("a3b7", "b→", (1,), "7")
+    look = seen("recall", "transformer", what)
+    ((said, chance),) = answers(look, what)
+    assert said == "7" and chance == look.chances[1].max()
+
+
+def test_costs_are_measured_on_demand_and_told_with_their_exponents(screen, monkeypatch):
+    monkeypatch.setattr(costs, "LENGTHS", (128, 256))
+    page = screen("rnn")
+    assert not any("Powers of n" in body for body in page.html)
+    page.app.button(key="measure").click().run(timeout=120)
+    assert page.calm()
+    (orders,) = [body for body in page.html if "Powers of n" in body]
+    row = re.search(r">GRU</th>(.*?)</tr>", orders)[1]
+    steps = float(re.findall(r"<td>([^<]*)</td>", row)[3])
+    counted = [costs.cost("gru", n, 1).chain for n in (128, 256)]
+    assert steps == pytest.approx(np.log2(counted[1] / counted[0]), abs=0.006)
+    assert len(page.app.get("vega_lite_chart")) == 6  # accuracy, gradients, and four costs

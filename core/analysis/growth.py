@@ -1,0 +1,19 @@
+"""How a cost grows with length."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def exponent(lengths: Sequence[float], costs: Sequence[float]) -> float:
+    """p of the power law cost ≈ c · length^p that fits best: the slope of log cost over log length by least squares.
+
+    1: twice the length costs twice as much; 2: four times. Raises ValueError for fewer than two lengths, or costs not above 0.
+    """
+    x, y = np.asarray(lengths, dtype=np.float64), np.asarray(costs, dtype=np.float64)
+    if len(set(x.tolist())) < 2 or (x <= 0).any() or (y <= 0).any():
+        raise ValueError("two lengths at least, and costs above 0")
+    x, y = np.log(x) - np.log(x).mean(), np.log(y)
+    return float(x @ (y - y.mean()) / (x @ x))

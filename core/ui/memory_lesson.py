@@ -1,0 +1,154 @@
+"""From RNN to attention: the lesson around the machines: the game, the dial from idea to code, questions, presets."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core.figures.labels import percent
+from core.ui import charts, lesson, memory, memory_cost
+
+
+def game() -> None:
+    """The whole page below the title."""
+    task, delay = _controls()
+    at = memory.nearest(task, delay)
+    share = {kind: percent(found[at]) for kind, found in memory.measured(task).items()}
+    lesson.sentence(
+        f"Asked after {at} more symbols, the recurrent network is right <b>{share['gru']}</b> of the time; let it look back, and "
+        f"it is <b>{share['attention']}</b>. The transformer, which only looks back: <b>{share['transformer']}</b>."
+    )
+    charts.words(memory.RULES[task])
+    left, right = st.columns([500, 460], gap="large")
+    with left:
+        memory.curve(task, delay)
+    with right:
+        charts.heading("One exercise", "run now, in all three")
+        place = st.container()
+        what = memory.choose(task, delay)
+        if what is None:
+            return
+        with place:
+            memory.spelled(what)
+            memory.verdicts(task, what)
+    charts.rule()
+    charts.heading("What each keeps of it")
+    for kind, column in zip(memory.KINDS, st.columns(3, gap="medium"), strict=True):
+        with column:
+            memory.memory(task, kind, what)
+    charts.rule()
+    memory.gradients(task, what)
+    charts.rule()
+    memory_cost.section()
+    charts.rule()
+    _dial(task, what)
+    lesson.presets("rnn", _presets())
+    lesson.questions("rnn", _questions(task, delay, what))
+    lesson.source(
+        "Sutskever, Vinyals and Le 2014 (one state); Bahdanau, Cho and Bengio 2015, eq. 5–6 and Figure 3 (looking back); Vaswani "
+        "et al. 2017, eq. 1 and Table 1 (attention alone). The machines’ sizes differ by less than a tenth; each one’s card "
+        "tells its training."
+    )
+
+
+def _controls() -> tuple[str, int]:
+    left, right = st.columns([200, 760], gap="large")
+    with left:
+        task = st.segmented_control(
+            "Game", memory.TASKS, default="recall", key="task", format_func=memory.NAMES.__getitem__, required=True
+        )
+    task = task or "recall"
+    with right:
+        label = "Delay: symbols between the pair and the question" if task == "recall" else "Delay: symbols to copy"
+        delay = st.select_slider(label, memory.DELAYS[task], value=16, key=f"delay-{task}")
+    return task, int(delay)
+
+
+def _set(task: str, delay: int, own: str = "") -> None:
+    st.session_state["task"], st.session_state[f"delay-{task}"], st.session_state[f"own-{task}"] = task, delay, own
+
+
+def _presets() -> list[lesson.Preset]:
+    return [
+        lesson.Preset("No delay", "Nothing stands between pair and question: all three answer alike.", lambda: _set("recall", 0)),
+        lesson.Preset(
+            "The longest delay",
+            "Look at the two right-hand memories: a bright cell still points at the asked pair. The state has no such place.",
+            lambda: _set("recall", 28),
+        ),
+        lesson.Preset(
+            "Copy 28 symbols",
+            "The alignment becomes a diagonal: to say symbol n, look at symbol n. Which machine loses its way, and where?",
+            lambda: _set("copy", 28),
+        ),
+        lesson.Preset(
+            "One letter, over and over",
+            "Contents do not tell these symbols apart, only places do. Which machine keeps count?",
+            lambda: _set("copy", 12, "a" * 12),
+        ),
+    ]
+
+
+def _dial(task: str, what: memory.Exercise) -> None:
+    from core.model.attention import attention
+    from core.model.recurrent import GRU, AdditiveAttention
+
+    def maths() -> None:
+        lesson.formula(
+            r"h_t = (1 - z_t) \odot n_t + z_t \odot h_{t-1}",
+            f"The recurrent network: the state h after symbol t is a mix of the old state and something new; z says how much "
+            f"stays. Here h is {len(memory.seen(task, 'gru', what).reader[-1])} numbers and t runs from 1 to {len(what.source)}.",
+        )
+        look = memory.seen(task, "attention", what)
+        place = what.at[0]
+        row = np.asarray(look.alignment[place], dtype=np.float64)
+        best = int(row.argmax())
+        lesson.formula(
+            r"e_{j} = v^\top \tanh(W s + U h_j) \qquad \alpha_j = \frac{e^{e_j}}{\sum_k e^{e_k}} \qquad c = \sum_j \alpha_j h_j",
+            f"Looking back: every kept state h<sub>j</sub> is compared with the writer’s state s and gets a weight α<sub>j</sub>; "
+            f"the weighted sum c joins the answer. For the first answer here the largest weight is α<sub>{best + 1}</sub> = "
+            f"<b>{row[best]:.4f}</b>, at “{escape(what.source[best])}”; all {len(row)} add up to <b>{row.sum():.4f}</b>.",
+        )
+        own = np.asarray(memory.seen(task, "transformer", what).own[-1])
+        lesson.formula(
+            r"\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\!\left(\frac{QK^\top}{\sqrt{d_k}}\right) V",
+            f"The transformer: all symbols are compared with all at once, {own.shape[1]} × {own.shape[2]} = {own[0].size:,} "
+            f"weights in each of {own.shape[0]} heads, and no step waits for another.",
+        )
+
+    lesson.dial(
+        "A <b>recurrent network</b> reads like someone who may keep one small note: after each symbol the note is written anew, "
+        "and what no longer fits is lost. <b>Attention</b> keeps all notes and looks back at the ones that matter. The "
+        "<b>transformer</b> went further: if looking back is what helps, drop the note. “Attention Is All You Need.”",
+        maths,
+        [GRU.step, AdditiveAttention.forward, attention],
+    )
+
+
+def _questions(task: str, delay: int, what: memory.Exercise) -> list[Any]:
+    table = memory.measured(task)
+    lost = next((at for at, share in sorted(table["gru"].items()) if share < 0.75), max(table["gru"]))
+    row = np.asarray(memory.seen(task, "attention", what).alignment[what.at[0]])
+    best = int(row.argmax()) + 1
+    longest = max(memory.DELAYS[task])
+    return [
+        lesson.Number(
+            f"In the curve of this game: at which delay does the GRU first fall below 75 % right? (Measured at "
+            f"{', '.join(map(str, sorted(table['gru'])))}.)",
+            lost, 0.5, f"{percent(table['gru'][lost])} at {lost}.", "Follow the grey line to where it crosses 0.75.",
+        ),
+        lesson.Number(
+            "In the map of the GRU with attention: the first answer is given after the symbol “→”. Which symbol read, counted from "
+            "1, does it look at most?",
+            best, 0.01, f"Symbol {best}, “{escape(what.source[best - 1])}”, with a weight of {row[best - 1]:.2f}.",
+            "Find the row “→”, and its darkest cell; point at it to see which column it is.",
+        ),
+        lesson.Act(
+            f"Set the delay to {longest} and find out which machines still answer.", delay == longest,
+            f"After {longest} symbols: " + ", ".join(f"{memory.TITLES[k]} {percent(f[longest])}" for k, f in table.items()) + ".",
+            "Use the slider on top.",
+        ),
+    ]  # fmt: skip

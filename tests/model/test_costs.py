@@ -1,0 +1,76 @@
+"""What length costs: counts against counts by hand, growth as theory has it, at lengths from 128 on."""
+
+import pytest
+import torch
+
+from core.analysis import exponent
+from core.model.costs import KINDS, Meter, cost, passes
+from core.model.recall import SHAPES
+
+torch.set_num_threads(1)
+LENGTHS = (128, 256, 512)
+
+
+@pytest.fixture(scope="module")
+def found():
+    return {(kind, n): cost(kind, n, 1) for kind in KINDS for n in LENGTHS}
+
+
+def slope(found, kind, what):
+    return exponent(LENGTHS, [getattr(found[kind, n], what) for n in LENGTHS])
+
+
+def test_steps_in_a_row_are_linear_for_the_recurrent_and_constant_for_the_transformer(found):
+    for n in LENGTHS:
+        assert found["gru", n].chain == 2 * n + 2  # one a symbol read, the bridge, one a symbol written, the output
+    assert slope(found, "gru", "chain") == pytest.approx(1, abs=0.02)
+    assert slope(found, "attention", "chain") == pytest.approx(1, abs=0.02)
+    assert slope(found, "transformer", "chain") == 0
+
+
+def test_a_kept_map_grows_with_the_square_and_the_kernels_memory_does_not(found):
+    assert slope(found, "transformer, map kept", "bytes") > 1.6
+    assert slope(found, "transformer", "bytes") == pytest.approx(1, abs=0.1)
+    n = LENGTHS[-1]
+    kept = found["transformer, map kept", n].bytes - found["transformer", n].bytes
+    assert kept >= 3 * SHAPES["transformer"]["heads"] * n * n * 4  # encoder, decoder and cross: a float a weight
+
+
+def test_multiplications_are_those_counted_by_hand(found):
+    shape, n = SHAPES["gru"], 256
+    d, e, vocab = shape["d_state"], shape["d_embedding"], 28
+    reader = writer = n * (3 * d * e + 3 * d * d)
+    assert found["gru", n].multiplications == reader + writer + d * d + n * d * vocab
+    d, ff = SHAPES["transformer"]["d_model"], SHAPES["transformer"]["d_ff"]
+    attention = 4 * n * d * d + 2 * n * n * d  # q, k, v, W_O; then scores and weighted values over all heads
+    by_hand = 3 * attention + 2 * (2 * n * d * ff) + n * d * vocab
+    assert found["transformer", n].multiplications == found["transformer, map kept", n].multiplications == by_hand
+
+
+def test_the_transformer_is_the_same_one_with_and_without_its_map():
+    fused, kept = passes("transformer", 40)(), passes("transformer, map kept", 40)()[0]
+    assert torch.allclose(fused.logits, kept.logits, atol=1e-5)
+
+
+def test_the_meter_counts_what_waits_and_not_what_stands_beside():
+    a, b = torch.randn(3, 4), torch.randn(4, 4)
+    with Meter() as meter:
+        beside = [a @ b for _ in range(5)]
+        x = beside[0]
+        for _ in range(3):
+            x = torch.tanh(x @ b)
+    assert meter.chain == 4 and meter.multiplications == 8 * 3 * 4 * 4
+
+
+def test_every_time_is_one_repetitions(found):
+    assert all(len(one.seconds) == 1 and one.seconds[0] > 0 for one in found.values())
+    assert len(cost("gru", 8, 3).seconds) == 3
+
+
+def test_an_exponent_is_the_power():
+    for power in (0.0, 1.0, 1.5, 2.0):
+        assert exponent([1, 2, 4, 8], [3 * n**power for n in (1, 2, 4, 8)]) == pytest.approx(power, abs=1e-12)
+    with pytest.raises(ValueError, match="two lengths"):
+        exponent([4, 4], [1, 2])
+    with pytest.raises(ValueError, match="two lengths"):
+        exponent([4, 8], [1, 0])
