@@ -17,3 +17,16 @@ def exponent(lengths: Sequence[float], costs: Sequence[float]) -> float:
         raise ValueError("two lengths at least, and costs above 0")
     x, y = np.log(x) - np.log(x).mean(), np.log(y)
     return float(x @ (y - y.mean()) / (x @ x))
+
+
+def exponent_interval(
+    lengths: Sequence[float], samples: Sequence[Sequence[float]], share: float = 0.9, draws: int = 400
+) -> tuple[float, float]:
+    """Between which exponents `share` of them fall when the measurements are drawn again from themselves (Efron 1979, the
+    bootstrap), each time with the medians of what was drawn. samples[i] are the costs measured at lengths[i]."""
+    rng = np.random.default_rng(0)
+    found = [
+        exponent(lengths, [float(np.median(rng.choice(costs, len(costs)))) for costs in samples]) for _ in range(draws)
+    ]
+    low, high = np.quantile(found, ((1 - share) / 2, (1 + share) / 2))
+    return float(low), float(high)

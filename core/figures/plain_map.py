@@ -24,16 +24,18 @@ def limit(values: np.ndarray) -> float:
 
 def plain_map(
     values: np.ndarray, rows: Sequence[str], columns: Sequence[str], theme: Theme, unit: str,
-    signed: bool = True, focus: tuple[int, int] | None = None, across: int = 430, most: int = 44,
+    signed: bool = True, focus: tuple[int, int] | None = None, across: int = 430, most: int = 44, top: float | None = None,
 ) -> go.Figure:  # fmt: skip
     """values float [query, key], NaN or −∞ where nothing may be looked at (left blank, told on hover).
 
     unit names what the colour bar shows. signed: two-sided around 0; else from 0 up to the largest (1 for shares).
-    focus is framed in ink. across: width in px that the cells may take. most: px of a cell at most.
+    focus is framed in ink. across: width in px that the cells may take. most: px of a cell at most. top: where
+    the one-sided scale ends, where it is not the largest value.
     """
     queries, keys = values.shape
     shown = np.where(np.isfinite(values), values, np.nan)
     end = limit(shown) if signed else max(1e-9, float(np.nanmax(shown)) if np.isfinite(shown).any() else 1.0)
+    end = end if top is None else top
     low = -end if signed else 0.0
     stops = theme.change if signed else theme.weights
     cell = float(np.clip(min(across / keys, 560 / queries), 5, most))

@@ -168,7 +168,7 @@ def curve(task: str, delay: int) -> None:
     """Right answers over the delay, as measured."""
     theme = charts.theme()
     lines = {TITLES[kind]: list(found.items()) for kind, found in measured(task).items()}
-    charts.heading("Right answers over the delay", "512 exercises never trained on at each, measured after training")
+    charts.heading("Right answers over the delay", "512 exercises never trained on, at each")
     spec = curves.curves(lines, colours(theme), theme, "delay in symbols", "share right", 190, top=1.0, at=float(delay))
     st.vega_lite_chart(spec, theme=None, alt=curves.said(lines, "share of right answers"), key="accuracy")
 
@@ -242,7 +242,7 @@ def memory(task: str, kind: str, what: Exercise) -> None:
     if kind == "attention":
         alignment = np.asarray(look.alignment, dtype=np.float64)
         best = int(alignment[what.at[0]].argmax()) + 1
-        figure = plain_map(alignment, rows, names, theme, "weight", False, None, 250)
+        figure = plain_map(alignment, rows, names, theme, "weight", False, None, 250, top=1.0)
         charts.plot(figure, "alignment-map", f"Where each answer looks; the first one most at symbol {best}.", bare=True)
         charts.words(
             f"{alignment.shape[0]} × {alignment.shape[1]} weights, drawn as in Figure 3 of Bahdanau et al.: a row is a symbol it "
@@ -250,23 +250,34 @@ def memory(task: str, kind: str, what: Exercise) -> None:
         )
     else:
         own = np.asarray(look.own[-1], dtype=np.float64).mean(0)
-        figure = plain_map(own, names, names, theme, "weight", False, None, 250)
+        figure = plain_map(own, names, names, theme, "weight", False, None, 250, top=1.0)
         charts.plot(figure, "own-map", "The reader: every symbol over every symbol, mean of its heads.", bare=True)
         size = f"{own.shape[0]} × {own.shape[1]} weights, mean of {len(look.own[-1])} heads."
-        charts.words(f"{size} Rows look, columns are looked at.")
+        charts.words(f"The reader: {size} Rows look, columns are looked at.")
+        cross = np.asarray(look.cross[-1], dtype=np.float64).mean(0)
+        figure = plain_map(cross, rows, names, theme, "weight", False, None, 250, top=1.0)
+        charts.plot(figure, "cross-map", "Where each answer of the transformer looks, mean of its heads.", bare=True)
+        charts.words(f"The answers: {cross.shape[0]} × {cross.shape[1]} weights on what was read, mean of the heads.")
+
+
+def shares(gradient: np.ndarray) -> np.ndarray:
+    """A gradient's lengths divided by their sum; zeros where there is none."""
+    total = float(gradient.sum())
+    return gradient / total if total > 0 else gradient
 
 
 def gradients(task: str, what: Exercise) -> None:
     """What the answer hangs on, over the distance to each symbol."""
     theme = charts.theme()
-    charts.heading("What the answer hangs on", "how fast log p(right answer) would change with each symbol: its gradient")
+    charts.heading("What the answer hangs on", "how fast log p(right answer) changes with each symbol: its gradient, as a share")
     number = 0
     if len(what.wanted) > 1:
         number = st.select_slider("Answer number", range(1, len(what.wanted) + 1), key="answer-number") - 1
-    lines = {TITLES[kind]: list(enumerate(gradient(task, kind, what, number).tolist())) for kind in KINDS}
-    spec = curves.curves(lines, colours(theme), theme, "symbol read", "gradient", 200, marks=list(what.source))
+    lines = {TITLES[kind]: list(enumerate(shares(gradient(task, kind, what, number)).tolist())) for kind in KINDS}
+    spec = curves.curves(lines, colours(theme), theme, "symbol read", "share of its gradient", 200, marks=list(what.source))
     st.vega_lite_chart(spec, theme=None, alt=curves.said(lines, "gradient"), key="gradients")
     charts.words(
-        "High where a small change of that symbol would change the answer most. A network that remembers has its peak where the "
-        "answer stands; in one that forgets, what came last weighs as much as what matters."
+        "High where a small change of that symbol would change the answer most; each machine’s shares add up to 1, for one that is "
+        "sure has small gradients everywhere. A network that remembers has its peak where the answer stands; in one that forgets, "
+        "other symbols weigh as much."
     )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from core.analysis import exponent
+from core.analysis import exponent, exponent_interval
 from core.figures import curves
 from core.ui import charts, memory
 from core.ui.runs import shared
@@ -43,10 +43,10 @@ def measure_all() -> list[Any]:
 
 
 def growth_of(found: list[Any], what: str) -> dict[str, list[tuple[float, float]]]:
-    """Cost over length, machine by machine: "seconds" (the median), "multiplications", "bytes" or "chain"."""
+    """Cost over length, machine by machine: "seconds" (the median, in ms), "multiplications", "bytes" or "chain"."""
     lines: dict[str, list[tuple[float, float]]] = {name: [] for name in NAMES.values()}
     for cost in found:
-        value = float(np.median(cost.seconds)) if what == "seconds" else float(getattr(cost, what))
+        value = 1000 * float(np.median(cost.seconds)) if what == "seconds" else float(getattr(cost, what))
         lines[NAMES[cost.kind]].append((float(cost.length), value))
     return lines
 
@@ -69,9 +69,9 @@ def section() -> None:
     spans: dict[str, list[tuple[float, float, float]]] = {name: [] for name in NAMES.values()}
     for cost in found:
         low, high = np.quantile(cost.seconds, (0.25, 0.75))
-        spans[NAMES[cost.kind]].append((float(cost.length), float(low), float(high)))
+        spans[NAMES[cost.kind]].append((float(cost.length), 1000 * float(low), 1000 * float(high)))
     shown = (
-        ("seconds", "Time", "seconds", f"median of {len(found[0].seconds)}; the upright line is its middle half"),
+        ("seconds", "Time", "milliseconds", f"median of {len(found[0].seconds)}; the upright line is its middle half"),
         ("chain", "Steps one after the other", "matrix products in a row", "each waits for the one before"),
         ("multiplications", "Work", "multiplications", "those of matrix products"),
         ("bytes", "Memory at once", "bytes", "the most held at a time during the pass"),
@@ -109,7 +109,10 @@ def table(found: list[Any]) -> str:
             points = growth_of(found, what)[name]
             slopes.append(exponent([x for x, _ in points], [y for _, y in points]))
         work, steps, way = ORDERS[kind]
-        cells = (work, f"{slopes[0]:.2f}", steps, f"{slopes[1]:.2f}", way, f"{slopes[2]:.2f}", f"{slopes[3]:.2f}")
+        times = [cost for cost in found if NAMES[cost.kind] == name]
+        low, high = exponent_interval([cost.length for cost in times], [cost.seconds for cost in times])
+        time = f"{slopes[2]:.2f} ({low:.2f} to {high:.2f})"
+        cells = (work, f"{slopes[0]:.2f}", steps, f"{slopes[1]:.2f}", way, time, f"{slopes[3]:.2f}")
         rows.append(f'<tr><th scope="row">{name}</th>' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
     heads = ("", "work, in theory", "measured", "steps in a row, in theory", "measured", "longest way, in theory", "time, measured",
              "memory, measured")  # fmt: skip
@@ -117,6 +120,7 @@ def table(found: list[Any]) -> str:
     caption = (
         f"<caption>Powers of n between {LENGTHS[0]} and {LENGTHS[-1]:,} symbols. In theory: Table 1 of Vaswani et al. 2017, its "
         "width d held fixed; for additive attention the same count by us. Longest way: how many steps a signal takes from the "
-        "first symbol to the last answer.</caption>"
+        "first symbol to the last answer. Behind a time: where nine in ten exponents fall if the same measurements are drawn "
+        "again.</caption>"
     )
     return f'<div class="sum orders"><table>{caption}<thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'

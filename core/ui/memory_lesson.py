@@ -14,13 +14,12 @@ from core.ui import charts, lesson, memory, memory_cost
 
 def game() -> None:
     """The whole page below the title."""
+    top = st.container()
     task, delay = _controls()
     at = memory.nearest(task, delay)
     share = {kind: percent(found[at]) for kind, found in memory.measured(task).items()}
-    lesson.sentence(
-        f"Asked after {at} more symbols, the recurrent network is right <b>{share['gru']}</b> of the time; let it look back, and "
-        f"it is <b>{share['attention']}</b>. The transformer, which only looks back: <b>{share['transformer']}</b>."
-    )
+    with top:
+        _first_line(task, at, share)
     charts.words(memory.RULES[task])
     left, right = st.columns([500, 460], gap="large")
     with left:
@@ -51,6 +50,14 @@ def game() -> None:
         "Sutskever, Vinyals and Le 2014 (one state); Bahdanau, Cho and Bengio 2015, eq. 5–6 and Figure 3 (looking back); Vaswani "
         "et al. 2017, eq. 1 and Table 1 (attention alone). The machines’ sizes differ by less than a tenth; each one’s card "
         "tells its training."
+    )
+
+
+def _first_line(task: str, at: int, share: dict[str, str]) -> None:
+    asked = f"Asked after {at} more symbols" if task == "recall" else f"Told to repeat {at} symbols"
+    lesson.sentence(
+        f"{asked}, a recurrent network is right <b>{share['gru']}</b> of the time; let it look back, and it is "
+        f"right <b>{share['attention']}</b>. The transformer, which only looks back: <b>{share['transformer']}</b>."
     )
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from core.analysis import exponent
+from core.analysis import exponent, exponent_interval
 from core.model.costs import KINDS, Meter, cost, passes
 from core.model.recall import SHAPES
 
@@ -74,3 +74,10 @@ def test_an_exponent_is_the_power():
         exponent([4, 4], [1, 2])
     with pytest.raises(ValueError, match="two lengths"):
         exponent([4, 8], [1, 0])
+
+
+def test_an_exponents_interval_is_as_wide_as_the_measurements_scatter():
+    lengths = [128, 256, 512]
+    assert exponent_interval(lengths, [[n**2.0] * 5 for n in lengths]) == pytest.approx((2, 2))
+    scattered = exponent_interval(lengths, [[n * f for f in (0.8, 0.9, 1.0, 1.1, 1.2)] for n in lengths])
+    assert scattered[0] < 1 < scattered[1]

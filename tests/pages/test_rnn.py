@@ -9,12 +9,12 @@ import pytest
 from core.errors import LensError
 from core.model import costs, exercises, recall
 from core.ui import memory
-from core.ui.memory import Exercise, answers, exercise, gradient, read_own, seen
+from core.ui.memory import Exercise, answers, exercise, gradient, read_own, seen, shares
 from tests.pages.conftest import numbers
 
 
 def drawn(page):
-    """The maps of the page, in order: state, alignment, own."""
+    """The maps of the page, in order: state, alignment, own, cross."""
     charts = [json.loads(chart.proto.spec) for chart in page.app.get("plotly_chart")]
     return [numbers(chart["data"][0]["z"]) for chart in charts]
 
@@ -44,10 +44,11 @@ def test_the_page_shows_what_each_machine_says_and_keeps(screen, task, delay):
         said = "".join(exercises.SYMBOLS[int(looks[kind].chances[place].argmax())] for place in what.at)
         row = re.sub("<[^>]+>", "", re.search(f">{memory.TITLES[kind]}</th>(.*?)</tr>", table(page))[1])
         assert row.startswith(said), (kind, row)
-    state, alignment, own = drawn(page)
+    state, alignment, own, cross = drawn(page)
     assert np.nanmax(np.abs(state.ravel()[:88] - looks["gru"].reader[-1])) <= 1e-6
     assert np.abs(alignment - looks["attention"].alignment).max() <= 1e-6
     assert np.abs(own - looks["transformer"].own[-1].mean(0)).max() <= 1e-6
+    assert np.abs(cross - looks["transformer"].alignment).max() <= 1e-6
 
 
 @pytest.mark.parametrize("task", memory.TASKS)
@@ -112,7 +113,7 @@ def test_the_gradient_shown_is_the_slope_of_the_right_answer(kind, task):
     shown = gradient(task, kind, what, number)
     answer = exercises.PLACE[what.wanted[number]]
     assert np.allclose(shown, machine.gradient(source, given, what.at[number], answer), atol=1e-6)
-    assert shown.shape == (len(what.source),) and (shown > 0).any()
+    assert shown.shape == (len(what.source),) and shares(shown).sum() == pytest.approx(1)
 
 
 def test_what_a_machine_says_is_the_largest_of_its_chances():
