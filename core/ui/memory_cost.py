@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from core.analysis import exponent, exponent_interval
+from core.analysis.growth import exponent, exponent_interval
 from core.figures import curves
 from core.ui import charts, memory
 from core.ui.runs import shared

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from core.analysis import exponent, exponent_interval
+from core.analysis.growth import exponent, exponent_interval
 from core.model.costs import KINDS, Meter, cost, passes
 from core.model.recall import SHAPES
 
