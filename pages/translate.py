@@ -2,20 +2,27 @@
 
 import streamlit as st
 
-from core.ui import bar, charts, scene, state, theatre, trouble
+from core.ui import bar, charts, depths, scene, state, teacher, theatre, trouble
 
 POINTER = {
     "decoder": "This model is a decoder alone: it writes on from one text and has no source to read, so there is no "
-    "cross-attention to show. Attention shows how each piece looks back.",
-    "encoder": "This model is an encoder alone: it reads and writes nothing. Attention shows how its pieces look at each other.",
+    "cross-attention to show. The page Generate shows how it writes.",
+    "encoder": "This model is an encoder alone: it reads a text and writes none. The page Generate lets it fill in a word, "
+    "and Attention shows how its pieces look at each other.",
 }
 
 
 @trouble.block
 def page(view: scene.Scene) -> None:
     """Everything below the title; runs again on its own when something in it is used."""
+    for note in state.take_notes():
+        trouble.tell(note, "note")
     state.publish()
     theatre.theatre(view)
+    charts.rule()
+    teacher.teacher(view)
+    charts.rule()
+    depths.depths(view)
 
 
 view = bar.open_page("Translate")
@@ -23,5 +30,7 @@ if view.info.kind == "encoder-decoder" and view.info.can_predict:
     page(view)
 else:
     charts.words(POINTER.get(view.info.kind, scene.SILENT[0]))
+    if view.info.kind != "encoder-decoder":
+        st.page_link("../../pages/generate.py", label="Open Generate", icon=":material/arrow_forward:")
     charts.words("Choose Classroom or Translator in the bar above to see an encoder and a decoder together.")
     st.page_link("../../pages/attention.py", label="Open Attention", icon=":material/arrow_forward:")

@@ -29,6 +29,12 @@ def label(piece: str, longest: int = LONGEST) -> str:
     return text
 
 
+def line(text: str, longest: int = 300) -> str:
+    """A text of several words on one line, each made fit like a label; the end of a long one is cut, and that is shown."""
+    said = " ".join(label(word, 48) for word in text.split())
+    return said if len(said) <= longest else f"{said[: longest - 1]}…"
+
+
 def labels(tokens: Tokens, longest: int = LONGEST) -> list[str]:
     """The labels of a text's pieces, in order."""
     return [label(piece, longest) for piece in tokens.text]

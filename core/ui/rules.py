@@ -35,6 +35,22 @@ def write_rules(rules: Sequence[MaskRule]) -> str:
     return ",".join(_write(rule) for rule in rules)
 
 
+def read_reads(raw: str) -> tuple[tuple[int, tuple[int, ...]], ...]:
+    """Rows and the only keys they may read, from "3k1_4x6-5k2": row 3 reads 1 and 4 to 6. Raises ValueError."""
+    if len(raw) > LONGEST or not re.fullmatch(rf"\d{{1,4}}k{_SPANS}(-\d{{1,4}}k{_SPANS})*", raw, re.ASCII):
+        raise ValueError(raw)
+    rows = {}
+    for part in raw.split("-"):
+        row, _, keys = part.partition("k")
+        rows[_from_one(row)] = tuple(sorted(set(_spans(keys))))
+    return tuple(sorted(rows.items()))
+
+
+def write_reads(reads: Iterable[tuple[int, Iterable[int]]]) -> str:
+    """What `read_reads` turns into the same rows."""
+    return "-".join(f"{row + 1}k{_joined(sorted(keys))}" for row, keys in reads)
+
+
 def flips(native: np.ndarray, wanted: np.ndarray) -> tuple[Edge, ...]:
     """The cells (query, key) by which bool [query, key] `wanted` differs from the native mask, in order."""
     return tuple((int(q), int(k)) for q, k in np.argwhere(native != wanted))

@@ -11,12 +11,13 @@ import streamlit as st
 
 from core.errors import LensError
 from core.request import MaskRule, Sampling, Site, Stream
-from core.ui.rules import LONGEST, read_rules, write_rules
+from core.ui.rules import LONGEST, read_reads, read_rules, write_reads, write_rules
 
 MODEL, TEXT = "classroom", "gen ai is"
 LINKED = 4000  # characters of a text that still fits a link
 KEY = "lookback"
 GREEDY = Sampling(temperature=0.0)
+Reads = tuple[tuple[int, tuple[int, ...]], ...]  # rows of cross-attention, each with the only source pieces it may read
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Choice:
     order, empty for the model as trained. view: what else was chosen in the attention view, as it writes it.
     forced: ids of pieces that the decoder was made to write after its target, a branch. sampling: how the next is chosen.
     box: the step of the encoder that is looked into, by its name.
+    reads: steps that may read only some source pieces. depth: how many encoder layers the decoder reads past; None: all.
+    teacher: a target text given by the visitor, to be read beside the model's own.
     """
 
     model: str = MODEL
@@ -42,6 +45,9 @@ class Choice:
     forced: tuple[int, ...] = ()
     sampling: Sampling = GREEDY
     box: str = ""
+    reads: Reads = ()
+    depth: int | None = None
+    teacher: str | None = None
 
 
 @dataclass(slots=True)
@@ -99,6 +105,12 @@ def write(choice: Choice) -> dict[str, str]:
         params["box"] = choice.box
     if choice.forced:
         params["forced"] = ".".join(map(str, choice.forced))
+    if choice.reads:
+        params["reads"] = write_reads(choice.reads)
+    if choice.depth is not None:
+        params["depth"] = str(choice.depth)
+    if choice.teacher is not None and len(choice.teacher) <= LINKED:
+        params["teacher"] = choice.teacher
     return params
 
 
@@ -119,7 +131,11 @@ def fit(choice: Choice, sites: tuple[Site, ...]) -> tuple[Choice, tuple[str, ...
     if head != choice.head:
         notes.append(f"This layer has {layers[layer].heads} heads, so head {choice.head + 1} is not there.")
     mask = tuple(rule for rule in choice.mask if rule.stream in streams)
-    return replace(choice, stream=stream, layer=layer, head=head, mask=mask), tuple(notes)
+    depth = choice.depth
+    if depth is not None and depth > (most := sum(site.stream is Stream.ENCODER for site in sites)):
+        notes.append(f"This encoder has {most} layers, so the decoder cannot read past {depth} of them.")
+        depth = None
+    return replace(choice, stream=stream, layer=layer, head=head, mask=mask, depth=depth), tuple(notes)
 
 
 SAID = {Stream.ENCODER: "encoder", Stream.DECODER: "decoder", Stream.CROSS: "cross"}
@@ -170,6 +186,9 @@ def choose(**changes: Any) -> None:
     if {"model", "text", "target"} & changes.keys():
         changes.setdefault("cell", None)
         changes.setdefault("forced", ())
+        changes.setdefault("reads", ())
+    if {"model", "text"} & changes.keys():
+        changes.setdefault("teacher", None)
     if {"stream", "layer", "head"} & changes.keys():
         changes.setdefault("cell", known.choice.cell if "stream" not in changes else None)
     known.choice = replace(known.choice, **changes)
@@ -242,6 +261,12 @@ def _box(raw: str) -> str:
     return raw
 
 
+def _depth(raw: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,3}", raw):
+        raise ValueError(raw)
+    return int(raw)
+
+
 def _view(raw: str) -> str:
     if not re.fullmatch(r"[a-z0-9_.~-]{0,600}", raw):
         raise ValueError(raw)
@@ -250,5 +275,6 @@ def _view(raw: str) -> str:
 
 READERS: dict[str, Callable[[str], Any]] = {
     "model": _name, "text": _text, "target": _text, "stream": Stream, "layer": _count, "head": _count, "cell": _cell,
-    "mask": read_rules, "view": _view, "forced": _ids, "sampling": _sampling, "box": _box,
+    "mask": read_rules, "view": _view, "forced": _ids, "sampling": _sampling, "box": _box, "reads": read_reads,
+    "depth": _depth, "teacher": _text,
 }  # fmt: skip

@@ -3,117 +3,128 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
+from html import escape
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
 from core.errors import LensError
 from core.figures import theatre_payload
-from core.figures.labels import label
+from core.figures.labels import line
 from core.figures.theme import DARK, LIGHT
-from core.request import Request, Sampling
+from core.request import Request
 from core.trace import Trace
-from core.ui import charts, models, state, trouble
-from core.ui.runs import shared
-from core.ui.scene import Scene, lens_of, wait
+from core.ui import charts, state, trouble
+from core.ui.branches import LONGEST, Played, asked, base_of, closed, fitting, play, read_branch, trace_of
+from core.ui.scene import Scene, lens_of
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "components" / "theatre"
-LONGEST = 64  # pieces written at most
-ROOM = 96  # pieces of source or target that the maps can show
+ROOM = 96  # pieces of source or target that the maps can show, where all heads of the model fit one message
 
 
-def base_of(view: Scene) -> Request:
-    """The request before anything was grown: the source, and the target that the visitor typed, if any."""
-    grown = view.grown.ids if view.grown is not None else ()
-    target = view.request.target or ()
-    return replace(view.request, target=target[: len(target) - len(grown)])
-
-
-def written_on(view: Scene, forced: tuple[int, ...]) -> tuple[int, ...]:
-    """The ids that the model writes greedily after the base request and `forced`, up to LONGEST, the end left out."""
-    lens, request = lens_of(view.model), base_of(view)
-    request = request.append(*forced) if forced else request
-    for rule in view.choice.mask:
-        request = request.with_mask(rule)
-
-    def compute() -> tuple[int, ...]:
-        ids: list[int] = []
-        ends = lens.text.ends if lens.text is not None else ()
-        with models.shelf.lease(view.model, lens):
-            for step in lens.generate(request.keeping(), Sampling(temperature=0.0), LONGEST):
-                if step.choice.id in ends:
-                    break
-                ids.append(step.choice.id)
-        return tuple(ids)
-
-    ticket = shared.ask((view.info.id, "theatre", request), compute)
-    wait(ticket.settled, lambda: f"Writing, piece by piece. {ticket.seconds:.0f} s")
-    return ticket.result()
-
-
-def whole(view: Scene, forced: tuple[int, ...]) -> Trace:
-    """The trace of source and whole target: each row of the decoder is one step."""
-    ids = (*forced, *written_on(view, forced))
-    request = base_of(view)
-    view = replace(view, request=request.append(*ids) if ids else request)
-    return view.run(view.choice.mask, ("pattern", "predictions"))
+def script(*names: str) -> str:
+    """The component's parts as one script; there are no imports between files that Streamlit serves as text."""
+    themes = json.dumps({theme.name: asdict(theme) for theme in (LIGHT, DARK)})
+    return f"const THEMES = {themes};\n" + "\n".join((FOLDER / name).read_text("utf-8") for name in names)
 
 
 def theatre(view: Scene) -> None:
     """The stage: both sentences, ribbons, maps, and the way through the steps."""
-    forced = state.chosen().forced
+    choice = view.choice
     try:
-        trace = whole(view, forced)
+        request = asked(view, choice.forced, choice.reads, choice.depth)
+        played = play(view, request)
+        trace = trace_of(view, played.request)
     except LensError as error:
         trouble.show(error)
-        st.button("Forget the branch", key="branch-off", on_click=lambda: state.choose(forced=()))
+        if choice.forced or choice.reads:
+            st.button("Forget the branch", key="branch-off", on_click=_forget)
         return
+    if not _fits(view, trace):
+        return
+    _stage(view, played, trace)
+    if not played.ended:
+        charts.words(f"It was stopped after {LONGEST} pieces, or where the model takes no more; it had not ended its text.")
+    if choice.forced or choice.reads:
+        _branches(view, request, trace)
+
+
+def _fits(view: Scene, trace: Trace) -> bool:
+    """Whether the text can be shown; else a sentence says why not."""
     assert trace.source is not None and trace.target is not None
-    if max(len(trace.source), len(trace.target)) > ROOM:
-        charts.words(
-            f"The theatre shows texts of up to {ROOM} pieces; here are {len(trace.source)} and {len(trace.target)}. "
-            "Attention shows longer ones."
-        )
-        return
-    given = len(base_of(view).target or ()) - 1 + len(forced)
-    version = f"{abs(hash((trace.request, len(forced)))):x}"
+    most = min(ROOM, theatre_payload.room(view.info.sites))
+    if max(len(trace.source), len(trace.target)) <= most:
+        return True
+    charts.words(
+        f"For this model the theatre shows texts of up to {most} pieces; here are {len(trace.source)} and "
+        f"{len(trace.target)}. Attention shows longer ones."
+    )
+    return False
+
+
+def _stage(view: Scene, played: Played, trace: Trace) -> None:
+    choice, base = view.choice, len(base_of(view).target or ())
+    version = f"{abs(hash((trace.request, played.given, choice.reads))):x}"
 
     def branched() -> None:
         told = (st.session_state.get("theatre") or {}).get("branch")
-        made = read_branch(told, version, trace, len(base_of(view).target or ()))
+        try:
+            made = read_branch(told, version, trace, base, choice.reads, lens_of(view.model))
+        except LensError as error:
+            state.session().notes = (str(error),)
+            return
         if made is not None:
-            state.choose(forced=made)
+            state.choose(forced=made[0], reads=made[1])
 
-    data = theatre_payload.payload(trace, given, version, max(0, given - 1) if forced else 0)
+    confined = choice.reads[-1][0] if choice.reads else -1
+    at = played.given if confined == played.given else played.given - 1
+    data = theatre_payload.payload(
+        trace, played.given, version, max(0, at) if choice.forced or choice.reads else 0,
+        ends=lens_of(view.model).ends, note=_note(view, trace.request), only=dict(choice.reads),
+    )  # fmt: skip
     _theatre(key="theatre", data={**data, "theme": st.context.theme.type}, on_branch_change=branched)
-    if forced:
-        free = lens_of(view.model).decode(list(written_on(view, ()))).strip()
-        here = lens_of(view.model).decode(list(trace.target.ids[len(base_of(view).target or ()) :])).strip()
-        charts.heading("Two branches")
-        st.table({"": ["as it writes on its own", "with your piece"], "text": [label(free, 200), label(here, 200)]})
-        st.button("Forget the branch", key="branch-off", on_click=lambda: state.choose(forced=()))
 
 
-def read_branch(raw: Any, version: str, trace: Trace, base: int) -> tuple[int, ...] | None:
-    """What a browser sent, as the ids forced after the base target; None for anything else, whatever it is."""
-    if type(raw) is not dict or set(raw) != {"version", "step", "id"} or raw["version"] != version:
-        return None
-    step, id = raw["step"], raw["id"]
-    assert trace.target is not None and trace.predictions is not None
-    if type(step) is not int or type(id) is not int or not base - 1 <= step < len(trace.target):
-        return None
-    if id not in trace.predictions.top_ids[step][: theatre_payload.SHOWN].tolist():
-        return None
-    return (*(int(one) for one in trace.target.ids[base : step + 1]), id)
+def _note(view: Scene, request: Request) -> str:
+    """What else differs from the model as it was trained."""
+    depth, said = request.intervention.depth, []
+    if depth is not None and depth < view.info.depths:
+        after = f"layer {depth} of {view.info.depths}" if depth else "no layer at all: the embedded words alone"
+        said.append(f"The decoder reads the encoder after {after}.")
+    if view.choice.mask:
+        cells = sum(len(rule.edges) for rule in view.choice.mask)
+        said.append("Your mask from the page Masks applies here too.")
+        if cells > sum(len(rule.edges) for rule in fitting(view.choice.mask, base_of(view))):
+            said.append("Its cells in rows that were not written yet do not.")
+    return " ".join(said)
 
 
-def _script() -> str:
-    themes = json.dumps({theme.name: asdict(theme) for theme in (LIGHT, DARK)})
-    return f"const THEMES = {themes};\n" + (FOLDER / "theatre.js").read_text("utf-8")
+def _branches(view: Scene, request: Request, trace: Trace) -> None:
+    """The branch beside what the model writes by itself."""
+    assert trace.source is not None and trace.target is not None
+    choice, lens, base = view.choice, lens_of(view.model), len(base_of(view).target or ())
+    alone = play(view, asked(view, depth=choice.depth))
+    free = lens.decode((alone.request.target or ())[base:]).strip()
+    here = lens.decode(trace.target.ids[base:]).strip()
+    charts.heading("Two branches")
+    rows = [("as it writes by itself", free), ("with your changes", here)]
+    body = "".join(f"<tr><th>{name}</th><td><bdi>{escape(line(text))}</bdi></td></tr>" for name, text in rows)
+    st.html(f'<div class="branches"><table>{body}</table></div>')
+    count = len(closed(choice.reads, len(trace.source)))
+    if count:
+        charts.words(
+            f"{len(choice.reads)} of its steps may read only the words you left it: {count} cells of the cross-attention "
+            "are shut in every head before the softmax, so each such row still adds up to 1."
+        )
+    st.button("Forget the branch", key="branch-off", on_click=_forget)
+
+
+def _forget() -> None:
+    state.choose(forced=(), reads=())
 
 
 _theatre = st.components.v2.component(
-    "lookback_theatre", js=_script(), css=(FOLDER / "theatre.css").read_text("utf-8"), isolate_styles=True
-)
+    "lookback_theatre", js=script("parts.js", "stage.js", "theatre.js"),
+    css=(FOLDER / "theatre.css").read_text("utf-8"), isolate_styles=True,
+)  # fmt: skip

@@ -11,9 +11,9 @@ from core.analysis.sequence import Counted, Place, foreseen, ranked
 from core.request import Request
 from core.trace import Token, Trace, largest
 from core.ui import models
+from core.ui.branches import base_of, written_on
 from core.ui.runs import shared
 from core.ui.scene import Scene, lens_of, wait
-from core.ui.theatre import base_of, written_on
 
 SHOWN = 7  # candidates of a place
 Announced = tuple[Trace, int] | None  # which row of which run expected a piece; None where nobody was asked

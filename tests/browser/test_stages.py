@@ -1,16 +1,8 @@
-"""The theatre and the mask painter, done in Chromium: what only a browser shows."""
+"""The mask painter and the loop, done in Chromium: what only a browser shows."""
 
 import pytest
 
-TEXT = "the black cat sleeps on the red sofa"
 VIEW = "[data-testid=stBidiComponentIsolated]"
-
-
-def stage(visit, **params):
-    visit.page.goto(f"{visit.address}/translate?" + "&".join(f"{k}={v}" for k, v in params.items()))
-    visit.page.locator(f"{VIEW} .theatre .chip").first.wait_for()
-    visit.page.wait_for_timeout(800)
-    return visit.page.locator(".theatre")
 
 
 def paint(visit, **params):
@@ -24,55 +16,6 @@ def mask_of(visit):
     visit.page.wait_for_timeout(200)
     query = visit.page.url.partition("mask=")[2]
     return query.partition("&")[0]
-
-
-def test_pointing_at_red_lights_vermelho_in_sentence_ribbon_and_map_and_asks_nobody(visit):
-    theatre = stage(visit, model="translator", text=TEXT)
-    theatre.locator("button.last").click()
-    visit.page.wait_for_timeout(600)
-    sent = len(visit.frames)
-    maps = "canvas => canvas.toDataURL()"
-    before = {name: theatre.locator(f".map.{name} canvas").evaluate(maps) for name in ("encoder", "cross")}
-    ribbons = theatre.locator("canvas.ribbons").evaluate(maps)
-    theatre.locator(".words.encoder .chip", has_text="red").hover()
-    assert theatre.locator(".words.decoder .chip.aligned").all_inner_texts() == ["vermelho"]
-    for name, picture in before.items():
-        assert theatre.locator(f".map.{name} canvas").evaluate(maps) != picture
-    assert theatre.locator("canvas.ribbons").evaluate(maps) != ribbons
-    theatre.locator(".words.decoder .chip", has_text="preto").hover()
-    assert theatre.locator(".words.encoder .chip.aligned").all_inner_texts() == ["black"]
-    for key in ("Home", "ArrowRight", "ArrowRight", "End"):
-        theatre.press(key)
-    assert len(visit.frames) == sent
-
-
-def test_playing_writes_piece_by_piece_without_the_server(visit):
-    theatre = stage(visit)
-    assert theatre.locator(".words.decoder .chip").first.inner_text() == "interesting"
-    assert "interesting" in theatre.locator(".lead").inner_text()
-    sent = len(visit.frames)
-    theatre.locator("select.speed").select_option("4")
-    theatre.locator("button.toggle").click()
-    visit.page.wait_for_function(
-        "() => document.querySelector('[data-testid=stBidiComponentIsolated]').shadowRoot"
-        ".querySelector('.words.decoder .here').innerText === 'domain'"
-    )
-    assert len(visit.frames) == sent
-
-
-def test_a_branch_survives_a_reload(visit):
-    theatre = stage(visit)
-    other = theatre.locator(".candidate").nth(1)
-    name = other.locator("bdi").inner_text()
-    other.click()
-    visit.page.wait_for_url("**forced=**")
-    visit.page.wait_for_timeout(1500)
-    assert theatre.locator(".words.decoder .chip").first.inner_text() == name
-    said = theatre.locator(".words.decoder .chip").all_inner_texts()
-    visit.page.reload()
-    visit.page.locator(".theatre .chip").first.wait_for()
-    visit.page.wait_for_timeout(800)
-    assert theatre.locator(".words.decoder .chip").all_inner_texts() == said
 
 
 def test_dragging_forbids_cells_and_one_message_goes_when_it_ends(visit):
@@ -154,10 +97,9 @@ def test_the_loop_is_scrubbed_without_the_server_and_a_branch_survives_a_reload(
     assert loop.locator(".chip.forced bdi").all_inner_texts() == forced
 
 
-@pytest.mark.parametrize("page", ["masks", "translate"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_hangs_over_the_edge(visit, page, width):
+def test_nothing_hangs_over_the_edge(visit, width):
     visit.page.set_viewport_size({"width": width, "height": 844})
-    (stage if page == "translate" else paint)(visit, text="the little girl reads a book in the garden")
+    paint(visit, text="the little girl reads a book in the garden")
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
     visit.page.set_viewport_size({"width": 1280, "height": 800})

@@ -1,0 +1,244 @@
+// What the theatre and the duet share: codes, colours, elements, and a map drawn on a canvas.
+const LEAST = 0.12; // weight from which a ribbon is drawn
+const PRINTED = 17; // px of a cell from which its number is printed, times the page's scale
+
+function bytes(text) {
+  const raw = atob(text);
+  const out = new Uint8Array(raw.length);
+  for (let i = 0; i < raw.length; i += 1) out[i] = raw.charCodeAt(i);
+  return out;
+}
+
+// One block of attention: 8-bit codes of the square root, [layer, head, query, key], and what may be looked at, [query, key].
+class Block {
+  constructor({ layers, heads, queries, keys, codes, may }) {
+    Object.assign(this, { layers, heads, queries, keys });
+    this.codes = bytes(codes);
+    this.open = bytes(may);
+    this.cache = new Map();
+  }
+
+  // The mean over the heads asked for: layer and head are numbers, or null for all.
+  mean(layer, head) {
+    const name = `${layer}.${head}`;
+    if (this.cache.has(name)) return this.cache.get(name);
+    const size = this.queries * this.keys;
+    const out = new Float32Array(size);
+    const layers = layer === null ? [...Array(this.layers).keys()] : [Math.min(layer, this.layers - 1)];
+    const heads = head === null ? [...Array(this.heads).keys()] : [Math.min(head, this.heads - 1)];
+    const share = 1 / (layers.length * heads.length);
+    for (const l of layers) {
+      for (const h of heads) {
+        const from = (l * this.heads + h) * size;
+        for (let i = 0; i < size; i += 1) out[i] += share * (this.codes[from + i] / 255) ** 2;
+      }
+    }
+    this.cache.set(name, out);
+    return out;
+  }
+
+  may(query, key) {
+    return this.open[query * this.keys + key] > 0;
+  }
+
+  // The key that a row looks at most.
+  top(values, query) {
+    let best = 0;
+    for (let k = 1; k < this.keys; k += 1) if (values[query * this.keys + k] > values[query * this.keys + best]) best = k;
+    return best;
+  }
+}
+
+function element(name, parent, className = "", text = "") {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  if (text) made.textContent = text;
+  parent.append(made);
+  return made;
+}
+
+function button(parent, className, text, act, label = "") {
+  const made = element("button", parent, className, text);
+  made.type = "button";
+  if (label) made.setAttribute("aria-label", label);
+  made.addEventListener("click", act);
+  return made;
+}
+
+// A sentence of plain strings, and [string] for what stands out.
+function speak(place, parts) {
+  place.replaceChildren();
+  for (const part of parts) {
+    if (typeof part === "string") place.append(part);
+    else element("bdi", element("b", place), "", part[0]);
+  }
+}
+
+function approx(weight) {
+  return weight < 0.005 ? "less than 1 %" : `≈ ${Math.round(100 * weight)} %`;
+}
+
+function pageScale() {
+  return parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+}
+
+function mixed(theme, value) {
+  const at = Math.max(0, Math.min(1, value)) * 8;
+  const low = Math.min(7, Math.floor(at));
+  const part = at - low;
+  const hex = (colour, n) => parseInt(colour.slice(1 + 2 * n, 3 + 2 * n), 16);
+  return [0, 1, 2].map((n) => Math.round(hex(theme.weights[low], n) * (1 - part) + hex(theme.weights[low + 1], n) * part));
+}
+
+function shade(theme, value) {
+  const mix = mixed(theme, value);
+  const light = mix.map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
+  const luminance = 0.2126 * light[0] + 0.7152 * light[1] + 0.0722 * light[2];
+  return { fill: `rgb(${mix.join(",")})`, ink: luminance > 0.2 ? "#1b1b22" : "#ffffff" };
+}
+
+function sized(canvas, width, height) {
+  const ratio = devicePixelRatio || 1;
+  canvas.width = Math.round(width * ratio);
+  canvas.height = Math.round(height * ratio);
+  canvas.style.width = `${width}px`;
+  canvas.style.height = `${height}px`;
+  const g = canvas.getContext("2d");
+  g.scale(ratio, ratio);
+  return g;
+}
+
+function font(size, weight = 400) {
+  return `${weight} ${size}px "Source Sans", sans-serif`;
+}
+
+function shortened(g, text, most) {
+  let said = text;
+  while (said.length > 2 && g.measureText(said).width > most) said = `${said.slice(0, -2)}…`;
+  return said;
+}
+
+function hatched(g, theme, x, y, size) {
+  g.fillStyle = theme.hatch_ground;
+  g.fillRect(x, y, size, size);
+  g.strokeStyle = theme.hatch;
+  g.lineWidth = 0.7;
+  g.beginPath();
+  const step = Math.max(4, size / 3);
+  for (let at = step; at < 2 * size; at += step) {
+    g.moveTo(x + Math.max(0, at - size), y + Math.min(at, size));
+    g.lineTo(x + Math.min(at, size), y + Math.max(0, at - size));
+  }
+  g.stroke();
+}
+
+// A map. grid: rows and columns [{text, ahead, lit}], weight(q, k), may(q, k), split (where the source ends in the block map).
+// Gives where it stands: {left, top, cell}, in CSS px. narrow: numbers from 30 % on only. label: the widest name of a row.
+function drawMap(canvas, theme, grid, { room, most, least, k, narrow, label = 88 }) {
+  const { rows, columns } = grid;
+  const probe = canvas.getContext("2d");
+  probe.font = font(12.5 * k);
+  const widest = (names) => Math.max(...names.map((one) => probe.measureText(one.text).width), 10);
+  const left = Math.ceil(Math.min(label * k, widest(rows)) + 8 * k);
+  const long = Math.min(84 * k, widest(columns) + 4 * k);
+  const top = Math.ceil(long * 0.72 + 14 * k);
+  const right = Math.ceil(long * 0.72);
+  const cell = Math.max(least * k, Math.min(most * k, Math.floor((room - left - right) / columns.length)));
+  const g = sized(canvas, left + cell * columns.length + right, top + cell * rows.length + 3);
+  const tone = (one) => (one.ahead ? theme.fade : one.lit ? theme.ink : theme.ink2);
+  g.textBaseline = "middle";
+  g.textAlign = "right";
+  const every = cell >= 10 ? 1 : Math.ceil((13 * k) / cell);
+  rows.forEach((one, q) => {
+    if (q % every && !one.lit) return;
+    g.fillStyle = tone(one);
+    g.font = font(12.5 * k, one.lit ? 600 : 400);
+    g.fillText(shortened(g, one.text, left - 8 * k), left - 6 * k, top + (q + 0.5) * cell);
+  });
+  g.textAlign = "left";
+  columns.forEach((one, n) => {
+    if (n % every && !one.lit) return;
+    g.save();
+    g.translate(left + (n + 0.4) * cell, top - 5 * k);
+    g.rotate(-Math.PI / 4);
+    g.font = font(12.5 * k, one.lit ? 600 : 400);
+    g.fillStyle = tone(one);
+    g.fillText(shortened(g, one.text, 84 * k), 0, 0);
+    g.restore();
+  });
+  rows.forEach((row, q) =>
+    columns.forEach((column, n) => {
+      const x = left + n * cell;
+      const y = top + q * cell;
+      const size = cell - (cell >= 12 ? 1 : 0);
+      if (row.ahead) {
+        g.fillStyle = theme.fade;
+        g.fillRect(x + size / 2 - 0.75 * k, y + size / 2 - 0.75 * k, 1.5 * k, 1.5 * k);
+        return;
+      }
+      if (!grid.may(q, n)) return hatched(g, theme, x, y, size);
+      const weight = grid.weight(q, n);
+      const { fill, ink } = shade(theme, weight);
+      g.fillStyle = fill;
+      g.fillRect(x, y, size, size);
+      if (weight < 0.04) {
+        g.strokeStyle = theme.rule;
+        g.lineWidth = 0.6;
+        g.strokeRect(x + 0.3, y + 0.3, size - 0.6, size - 0.6);
+      }
+      if (cell >= PRINTED * k && weight >= (narrow ? 0.3 : 0.1)) {
+        g.fillStyle = ink;
+        g.font = font(11 * k);
+        g.textAlign = "center";
+        g.fillText(String(Math.round(100 * weight)), x + size / 2, y + size / 2 + 0.5);
+      }
+    }),
+  );
+  g.strokeStyle = theme.ink;
+  g.lineWidth = 1.5;
+  const frame = (x, y, w, h) => g.strokeRect(left + x * cell - 0.5, top + y * cell - 0.5, w * cell, h * cell);
+  rows.forEach((one, q) => (one.lit || one.current) && frame(0, q, columns.length, 1));
+  columns.forEach((one, n) => one.lit && frame(n, 0, 1, rows.length));
+  if (grid.split) {
+    g.lineWidth = 1;
+    frame(0, 0, grid.split, rows.length);
+    frame(0, grid.split, columns.length, rows.length - grid.split);
+  }
+  return { left, top, cell };
+}
+
+// The scale of the weights, 0 to 1.
+function drawScale(canvas, theme, k) {
+  const wide = 96 * k;
+  const g = sized(canvas, wide + 10 * k, 26 * k);
+  for (let x = 0; x < wide; x += 1) {
+    g.fillStyle = `rgb(${mixed(theme, x / (wide - 1)).join(",")})`;
+    g.fillRect(4 * k + x, 0, 1, 10 * k);
+  }
+  g.strokeStyle = theme.rule;
+  g.strokeRect(4 * k + 0.5, 0.5, wide - 1, 10 * k - 1);
+  g.fillStyle = theme.ink2;
+  g.font = font(11.5 * k);
+  g.textAlign = "center";
+  ["0", "0.5", "1"].forEach((said, n) => g.fillText(said, 4 * k + (wide * n) / 2 - (n ? n * 2 : -2) * k, 22 * k));
+}
+
+// What can be chosen among a block's heads, in a select: value "layer.head", both empty for the mean of all.
+function fillHeads(select, block, best) {
+  const now = select.value;
+  select.replaceChildren();
+  const add = (value, text) => {
+    element("option", select, "", text).value = value;
+  };
+  add(".", "mean of all heads");
+  for (let l = 0; l < block.layers; l += 1) add(`${l}.`, `layer ${l + 1}, mean of its heads`);
+  for (let l = 0; l < block.layers; l += 1) for (let h = 0; h < block.heads; h += 1) add(`${l}.${h}`, `layer ${l + 1}, head ${h + 1}`);
+  const start = best ? `${best[0]}.${best[1]}` : ".";
+  select.value = now && [...select.options].some((option) => option.value === now) ? now : start;
+  return readHeads(select);
+}
+
+function readHeads(select) {
+  const [layer, head] = select.value.split(".").map((part) => (part === "" ? null : Number(part)));
+  return { layer, head };
+}
