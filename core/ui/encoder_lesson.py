@@ -82,10 +82,12 @@ def formulas(it: Walked) -> None:
     )
     mean, deviation = moments(it.enters[token])
     first, standard = float(it.enters[token, 0]), float(steps["standard"][token, 0])
-    worked = rf"\frac{{{first:.3f} - ({mean:.3f})}}{{{deviation:.3f}}}"
+    taken = f"({mean:.3f})" if mean < 0 else f"{mean:.3f}"
+    worked = rf"\frac{{{first:.3f} - {taken}}}{{{deviation:.3f}}}"
     lesson.formula(
         rf"\hat x = \frac{{x - \mu}}{{\sigma}}\qquad \hat x_1 = {worked} = {standard:.3f}",
-        f"Layer {it.spot.layer + 1} normalises: μ is the mean of the {d} numbers of {piece}, σ their standard deviation.",
+        f"Layer {it.spot.layer + 1} normalises: μ is the mean of the {d} numbers of {piece}, σ their standard deviation. "
+        "Learned numbers then scale and shift each.",
     )
     row = steps["pattern"][head, token]
     key = int(np.argmax(row))

@@ -9,6 +9,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
 from transformers import BertConfig, BertForMaskedLM, BertModel, GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
+from core.figures.walk_payload import unpack
+
 WORDS = ["gen", "ai", "is", "interesting", "domain", "the", "cat", "sits", "on", "a", "mat"]
 
 
@@ -117,3 +119,17 @@ def test_a_model_beyond_the_budget_is_refused_before_it_is_read(screen, opened, 
 def test_every_offered_model_is_in_the_list_by_name(screen, opened):
     options = screen("attention").app.radio(key="bar-model").options
     assert {"reader", "filler", "writer"} <= set(options)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("reader", "encoder"), ("writer", "decoder")])
+def test_the_walk_through_the_encoder_needs_a_model_of_ours_and_says_so(screen, opened, name, kind):
+    shown = screen("encoder", model=f"folder:{name}")
+    assert shown.calm() and not shown.said("trouble")
+    assert "needs one of our own encoders" in shown.lead and name in shown.lead
+    assert any("no encoder" in line for line in shown.said("how")) == (kind == "decoder")
+    (sent,) = [one.proto for one in shown.app.get("bidi_component") if one.proto.component_name == "lookback_encoder_walk"]
+    head, arrays = unpack(sent.bytes)
+    assert not head["walk"] and [piece["text"] for piece in head["tokens"]] == ["[CLS]", "gen", "ai", "is", "[SEP]"]
+    assert arrays["points.all"].shape[1:] == (5, 2) and len(head["near"][1]) == 6
+    shown.app.button(key="walk-ours").click().run()
+    assert shown.calm() and shown.lead.startswith("In layer 1")

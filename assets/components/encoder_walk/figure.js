@@ -60,27 +60,27 @@ function wideLayout(width) {
   const plus = (x) => [x - 15, s - 15, 30, 30];
   const x0 = half + 12 + half / 2;
   const boxes = {
-    embedding: [0, 92, half, 44], place: [half + 12, 92, half, 44], sum0: plus(x0),
-    norm1: [b, 84, bw, 40], qkv: [b, 154, bw, 40], map: [b, 224, bw, 104], join: [b, 358, bw, 40], mix: [b, 428, bw, 40], sum1: plus(back1),
-    norm2: [c, 84, cw, 40], neurons: [c, 154, cw, 136], back: [c, 320, cw, 40], sum2: plus(back2), next: [end, s - 22, 76, 44],
+    embedding: [0, 90, half, 44], place: [half + 12, 90, half, 44], sum0: plus(x0),
+    norm1: [b, 82, bw, 38], qkv: [b, 147, bw, 38], map: [b, 212, bw, 102], join: [b, 341, bw, 38], mix: [b, 406, bw, 38], sum1: plus(back1),
+    norm2: [c, 82, cw, 38], neurons: [c, 147, cw, 134], back: [c, 308, cw, 38], sum2: plus(back2), next: [end, s - 22, 76, 44],
   };
-  const outs = { mix: [b, 472, bw], back: [c, 364, cw], embedding: [0, 142, half, "column"], place: [half + 12, 142, half, "column"] };
+  const outs = { mix: [b, 448, bw], back: [c, 350, cw], embedding: [0, 140, half, "column"], place: [half + 12, 140, half, "column"] };
   for (const name of ["norm1", "qkv", "map", "join", "norm2", "neurons"]) {
     const [x, y, w2, h] = boxes[name];
-    outs[name] = [x + 34, y + h + 6, w2 - 34];
+    outs[name] = [x + 34, y + h + 5, w2 - 34];
   }
   const total = (from, to) => [from + 22, s - 25, to - from - 38, "stream"];
   Object.assign(outs, { sum0: total(x0, b + 18), sum1: total(back1, c + 18), sum2: total(back2, end) });
   const v = (x, from, to) => [[x, from], [x, to]];
   const edges = [
-    [[half / 2, 92], [half / 2, s], [x0 - 15, s]], v(x0, 92, s + 15),
+    [[half / 2, 90], [half / 2, s], [x0 - 15, s]], v(x0, 90, s + 15),
     [[x0 + 15, s], [back1 - 15, s]], [[back1 + 15, s], [back2 - 15, s]], [[back2 + 15, s], [end, s]],
-    v(b + 18, s, 84), v(b + 18, 124, 154), v(b + 18, 194, 224), v(b + 18, 328, 358), v(b + 18, 398, 428),
-    [[b + bw, 448], [back1, 448], [back1, s + 15]],
-    v(c + 18, s, 84), v(c + 18, 124, 154), v(c + 18, 290, 320), [[c + cw, 340], [back2, 340], [back2, s + 15]],
+    v(b + 18, s, 82), v(b + 18, 120, 147), v(b + 18, 185, 212), v(b + 18, 314, 341), v(b + 18, 379, 406),
+    [[b + bw, 425], [back1, 425], [back1, s + 15]],
+    v(c + 18, s, 82), v(c + 18, 120, 147), v(c + 18, 281, 308), [[c + cw, 327], [back2, 327], [back2, s + 15]],
   ];
-  const frame = [b - 22, 62, back2 + 18 - b + 22, 434];
-  return { wide: true, height: 498, boxes, outs, edges, frame, name: [back1 + 12, 68, 80], note: [c, 414, cw + 40], help: [0, 240, a - 12] };
+  const frame = [b - 22, 60, back2 + 18 - b + 22, 412];
+  return { wide: true, height: 474, boxes, outs, edges, frame, name: [back1 + 12, 68, 80], note: [c, 386, cw + 38], help: [0, 232, a - 12] };
 }
 
 function tallLayout(width) {
@@ -136,7 +136,7 @@ function tallLayout(width) {
     edges.push([[s, from + (place ? 15 : 0)], [s, to]]);
   });
   const frame = [0, top, width, bottom - top];
-  return { wide: false, height: y + 116, boxes, outs, edges, frame, name: [width - 92, top + 5, 84], note: null, help: [0, y + 54, width] };
+  return { wide: false, height: y + 46, boxes, outs, edges, frame, name: [width - 92, top + 5, 84] };
 }
 
 class Figure {
@@ -168,6 +168,7 @@ class Figure {
       made.some = element("span", made, "some");
       this.outs[name] = made;
     }
+    this.space = element("div", this.box);
     this.frameName = element("span", this.box, "frame-name");
     this.note = element("div", this.box, "note");
     this.help = say(this.box, "*Click* a box to see what it did to the chosen piece. *Tab* goes into the figure, *arrow keys* from box to box, *Enter* opens. " +
@@ -187,7 +188,7 @@ class Figure {
     if (!width) return;
     const layout = width >= 900 ? wideLayout(width) : tallLayout(width);
     this.box.classList.toggle("tall", !layout.wide);
-    this.box.style.height = `${layout.height * k}px`;
+    this.space.style.height = this.svg.style.height = `${layout.height * k}px`;
     const { out, names } = boxesOf(data, state);
     const place = (node, [x, y, w, h]) => {
       node.style.left = `${x * k}px`;
@@ -217,20 +218,19 @@ class Figure {
       made.classList.toggle("on-stream", kind === "stream");
       made.shape.textContent = kind === "total" ? `running total ${shape}` : shape;
       paint(made.strip, values, values.length, theme, name === "neurons" ? "weights" : "change", limitOf(values));
-      const some = w < 150 ? 2 : 3;
+      const some = w < 185 ? 2 : 3;
       made.some.textContent = name === "neurons" ? `${names.neurons[1].split(" ")[0]} above 0` : `${Array.from(values.subarray(0, some), (value) => number(value)).join(" ")} \u2026`;
       made.some.hidden = kind === "stream" || (kind === "total" && w < 280);
     }
     this.lines(layout, theme, width);
     this.frameName.textContent = `Layer ${state.layer + 1} of ${data.layers}`;
     place(this.frameName, layout.name);
-    place(this.help, layout.help);
-    this.note.hidden = !layout.note;
-    if (layout.note) {
-      place(this.note, layout.note);
-      this.note.replaceChildren();
-      ramp(this.note, theme, "change", 1, "strips: share of their own largest number");
-      ramp(this.note, theme, "weights", 1, "maps: weight \u00b7 neurons: share of the largest");
+    this.note.replaceChildren();
+    ramp(this.note, theme, "change", 1, "strips: each by its own largest");
+    ramp(this.note, theme, "weights", 1, "maps: weight; neurons: by the largest");
+    for (const [node, spot] of [[this.note, layout.note], [this.help, layout.help]]) {
+      node.removeAttribute("style");
+      if (spot) place(node, spot);
     }
   }
 

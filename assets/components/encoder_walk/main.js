@@ -8,16 +8,31 @@ class Walk {
     this.box = element("section", root, "walk");
     this.box.setAttribute("aria-label", "A walk through the encoder");
     this.probe = element("span", this.box, "probe");
-    this.pieces = element("div", this.box, "pieces");
+    const top = element("div", this.box, "top");
+    this.pieces = element("div", top, "pieces");
     this.pieces.setAttribute("role", "group");
     this.pieces.setAttribute("aria-label", "Choose a piece of the text");
+    const pickers = (this.pickers = element("div", top, "pickers"));
     this.inside = element("div", this.box, "inside");
-    const pickers = element("div", this.inside, "pickers");
     this.layers = this.picker(pickers, "Layer");
     this.heads = this.picker(pickers, "Head");
-    this.figure = new Figure(this.inside, (change) => this.choose(change));
+    this.figure = new Figure(this.inside, (change) => {
+      this.choose(change);
+      this.reveal();
+    });
     this.panel = element("section", this.inside, "panel");
-    this.panel.setAttribute("aria-live", "polite");
+    const steps = element("div", this.panel, "steps");
+    this.steps = [-1, 1].map((step) => {
+      const made = element("button", steps, "toggle");
+      made.type = "button";
+      made.addEventListener("click", () => this.choose({ box: BOXES[BOXES.indexOf(this.state.box) + step] }));
+      return made;
+    });
+    this.up = element("button", steps, "toggle up", "\u2191 Figure");
+    this.up.type = "button";
+    this.up.addEventListener("click", () => this.figure.buttons[this.state.box].scrollIntoView({ block: "center" }));
+    this.found = element("div", this.panel, "found");
+    this.found.setAttribute("aria-live", "polite");
     this.paths = new PathsView(this.box, { lit: (piece) => this.light(piece), choose: (change) => this.choose(change) });
     this.watch = new ResizeObserver(() => this.draw());
     this.watch.observe(this.box);
@@ -67,6 +82,15 @@ class Walk {
       this.send("choice", { version: this.data.version, token, layer, head, box, seq: this.sent });
     }
     this.draw();
+  }
+
+  // What a box did stands under the figure: where that is out of sight, the page goes there.
+  reveal() {
+    const { top, bottom } = this.panel.getBoundingClientRect();
+    const sight = Math.min(bottom, innerHeight) - Math.max(top, 0);
+    if (sight >= Math.min(bottom - top, 240 * this.k)) return;
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.panel.scrollIntoView({ block: bottom - top < innerHeight ? "nearest" : "start", behavior: calm ? "instant" : "smooth" });
   }
 
   light(piece) {
@@ -119,7 +143,7 @@ class Walk {
     this.box.classList.toggle("narrow", this.box.clientWidth / this.k < 740);
     this.chips();
     this.lightChips();
-    this.inside.hidden = !data.walk;
+    this.inside.hidden = this.pickers.hidden = !data.walk;
     const at = data.held.indexOf(state.token);
     if (data.walk && at >= 0) {
       const focus = this.box.getRootNode().activeElement;
@@ -132,14 +156,26 @@ class Walk {
       const shown = JSON.stringify([data.version, state.token, state.layer, state.head, state.box, this.theme.name]);
       if (shown !== this.shown) {
         this.shown = shown;
-        this.panel.replaceChildren();
-        PANELS[state.box](this.panel, {
+        this.found.replaceChildren();
+        this.named();
+        PANELS[state.box](this.found, {
           data: Object.assign(data, { theme: this.theme }), at, ...state, k: this.k, word: `\u201c${data.tokens[state.token].text}\u201d`,
           send: (change) => this.choose(change),
         });
       }
     }
     this.paths.draw(data, state, this.theme, this.k);
+  }
+
+  // The two buttons that walk on from the box in view.
+  named() {
+    const { names } = boxesOf(this.data, this.state);
+    this.steps.forEach((made, place) => {
+      const name = BOXES[BOXES.indexOf(this.state.box) + 2 * place - 1];
+      const title = name && (names[name][0] === "+" ? "Add" : names[name][0]);
+      made.hidden = !name;
+      made.textContent = place ? `${title} \u2192` : `\u2190 ${title}`;
+    });
   }
 
   close() {

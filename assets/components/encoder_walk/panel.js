@@ -27,6 +27,11 @@ const PANELS = {
       say(p, "This model adds no position vector: every number is 0.");
       return;
     }
+    if (!data.waves) {
+      say(p, "The table does not know where a piece stands, so each place has a vector of its own, learned in training.");
+      group(p, data.theme, [["position", row]], (i) => number(row[i], 4));
+      return;
+    }
     say(p, `The table does not know where a piece stands, so each place has a vector of its own. It is not learned: pairs of waves, ` +
       `sin and cos of (place \u2212 1) / 10000^(2i / ${data.d}), fast on the left, slow on the right. The same word elsewhere gets another sum.`);
     group(p, data.theme, [["position", row]], (i) => {
@@ -211,6 +216,7 @@ function bigMap(parent, { data, token, theme, send, k }, pattern) {
   grid.style.gridTemplateColumns = `auto ${(cell * n) / 16}rem`;
   element("span", grid);
   const across = element("div", grid, "across");
+  across.style.height = `${Math.min(5, 0.9 + 0.32 * Math.max(...data.tokens.map((piece) => [...piece.text].length)))}rem`;
   const down = element("div", grid, "down");
   const step = cell < 13 ? Math.ceil(13 / cell) : 1;
   data.tokens.forEach((piece, place) => {

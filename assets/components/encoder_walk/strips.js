@@ -131,6 +131,7 @@ function group(parent, theme, strips, tells, cuts = 1, apart = false) {
   });
   const told = element("p", box, "told");
   let at = 0;
+  let touched = false;
   const show = (place) => {
     at = Math.max(0, Math.min(size - 1, place));
     for (const mark of marks) {
@@ -138,7 +139,9 @@ function group(parent, theme, strips, tells, cuts = 1, apart = false) {
       mark.style.width = `${100 / size}%`;
     }
     const text = `Number ${at + 1} of ${size}: ${tells(at)}`;
-    told.textContent = text;
+    told.replaceChildren(text);
+    if (!touched) element("span", told, "hint", "Point at a strip, or use \u2190 \u2192 here, to read the others.");
+    touched = true;
     box.setAttribute("aria-valuenow", at + 1);
     box.setAttribute("aria-valuetext", text);
   };
