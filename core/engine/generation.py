@@ -22,20 +22,20 @@ SHOWN = 50  # candidates a step reports
 LONGEST_WORD = 12  # pieces
 
 
-def generate(lens: Lens, request: Request, sampling: Sampling, steps: int) -> Iterator[Step]:
+def generate(lens: Lens, request: Request, sampling: Sampling, steps: int, first: int = 0) -> Iterator[Step]:
     """Yield one Step a token. Each pass holds only what is new, unless a mask lets an old token see it."""
     lens.predicts()
-    if steps < 1:
-        raise RequestError("at least one step", f"{steps}")
-    return _steps(lens, request, sampling, steps)
+    if steps < 1 or first < 0:
+        raise RequestError("at least one step, counted from 0 up", f"{steps} from {first}")
+    return _steps(lens, request, sampling, steps, first)
 
 
-def _steps(lens: Lens, request: Request, sampling: Sampling, steps: int) -> Iterator[Step]:
+def _steps(lens: Lens, request: Request, sampling: Sampling, steps: int, first: int) -> Iterator[Step]:
     state: Any = None
-    for index in range(steps):
+    for index in range(first, first + steps):
         written = request.target or ()
-        anew = index > 0 and (state is None or not _cache_holds(lens, request))
-        reused = 0 if index == 0 or anew else len(written) - 1
+        anew = index > first and (state is None or not _cache_holds(lens, request))
+        reused = 0 if index == first or anew else len(written) - 1
         rows = [lens.row(request)]
         traces, result = lens.forward(rows, reused, state if reused else None, keep_state=True)
         state, trace = result.state, traces[0]

@@ -136,12 +136,16 @@ class Lens:
             self._fill(answers, admitted, group)
         return [answer for answer in answers if answer is not None]
 
-    def generate(self, request: Request, sampling: Sampling | None = None, steps: int = 8) -> Iterator[Step]:
+    def generate(
+        self, request: Request, sampling: Sampling | None = None, steps: int = 8, first: int = 0
+    ) -> Iterator[Step]:
         """Write on, one token a step, each with its candidates, its cache and its trace. Closing the iterator cancels.
 
-        Stops after `steps`, at an end token, or where the model takes no more. Raises NotAPredictor for an encoder.
+        Stops after `steps`, at an end token, or where the model takes no more. Steps are counted from `first`: each draws from
+        its own stream of the seed, so a text cut after `first` tokens goes on as it would have gone. Raises NotAPredictor
+        for an encoder.
         """
-        return generation.generate(self, self._admit(request), sampling or Sampling(temperature=0.0), steps)
+        return generation.generate(self, self._admit(request), sampling or Sampling(temperature=0.0), steps, first)
 
     def beams(self, request: Request, sampling: Sampling | None = None, width: int = 4, steps: int = 8) -> list[Beam]:
         """Beam search as a tree: every node that was considered, dead ones kept. See core.engine.generation.beams."""

@@ -1,81 +1,146 @@
-"""What the generation loop draws: the prompt, and for each step the candidates, the choice, its attention and the cache."""
+"""What the generation loop draws: the prompt, and for each step the distribution, its cut, the choice, its looks, the cache."""
 
 from __future__ import annotations
 
 import math
-from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
+from core.analysis.cache import WIDTHS, Layer, layers_of, work
+from core.analysis.sampling import Cut, cuts, tempered
 from core.figures.labels import label, percent
-from core.request import Stream
+from core.figures.rows_payload import looks, names
+from core.request import Sampling, Stream
 from core.trace import Step, Trace
 
-SHOWN = 10  # candidates of a step
-
-
-def products(trace_rows: Sequence[tuple[int, int, int]]) -> int:
-    """How many products q·k a pass took: Σ heads · queries · keys over its attentions."""
-    return sum(heads * queries * keys for heads, queries, keys in trace_rows)
+SHOWN = 10  # candidates of a step, by name
 
 
 def bytes_said(count: int) -> str:
     """Bytes in words."""
-    return f"{count} B" if count < 1000 else f"{count / 1000:.0f} kB" if count < 1_000_000 else f"{count / 1e6:.1f} MB"
+    return f"{count} B" if count < 1000 else f"{count / 1000:.1f} kB" if count < 1_000_000 else f"{count / 1e6:.1f} MB"
+
+
+def count_said(count: int) -> str:
+    """A large number in words, three digits of it."""
+    for size, word in ((10**9, "billion"), (10**6, "million")):
+        if count >= size:
+            return f"{count / size:.3g} {word}"
+    return f"{count:,}"
+
+
+def bits(nats: float) -> float:
+    """Surprisal in bits: −log₂ p, from ln p."""
+    return max(0.0, -float(nats) / math.log(2))
 
 
 def surprisals(trace: Trace) -> list[float | None]:
     """−log₂ p of each piece of the decoder's text, in bits; None for the first, which nothing announced. Needs predictions."""
     assert trace.target is not None and trace.predictions is not None
-    found = [-float(nats) / math.log(2) for nats in trace.predictions.actual_logprob[: len(trace.target) - 1]]
-    return [None, *found]
+    return [None, *(bits(nats) for nats in trace.predictions.actual_logprob[: len(trace.target) - 1])]
 
 
-def one_step(step: Step) -> dict[str, Any]:
-    """One turn of the loop."""
-    decoder = [a for a in step.trace.attention if a.site.stream is Stream.DECODER]
-    heads = max(a.site.heads for a in decoder)
-    rows = np.stack([np.stack([a.codes(min(h, a.site.heads - 1))[-1] for h in range(heads)]) for a in decoder])
-    shapes = [a.shape for a in decoder]
-    length = step.cache.reused + step.cache.new
+def one_step(step: Step, sampling: Sampling, d_model: int, dtype: str) -> dict[str, Any]:
+    """One turn of the loop. The step's trace kept "pattern" and "qkv"; d_model and dtype are the model's."""
+    assert step.trace.next_logits is not None
+    heat = tempered(step.trace.next_logits, sampling.temperature)
+    listed = list(step.candidates[:SHOWN])
+    if all(one.token.id != step.choice.id for one in listed):
+        listed[-1] = next(one for one in step.candidates if one.token.id == step.choice.id)
     candidates = [
         {"id": one.token.id, "text": label(one.token.text, 16), "before": one.before, "after": one.after, "cut": one.cut_by or "",
-         "said": percent(one.before) if one.before == one.after or one.cut_by == "greedy" or one.after == one.before
-         else f"{percent(one.before)} → {percent(one.after)}"}
-        for one in step.candidates[:SHOWN]
+         "said": _said(one.before, one.after, one.cut_by)}
+        for one in listed
     ]  # fmt: skip
-    chosen = next((one for one in step.candidates if one.token.id == step.choice.id), None)
-    if chosen is not None and all(one["id"] != step.choice.id for one in candidates):
-        candidates[-1] = {
-            "id": chosen.token.id, "text": label(chosen.token.text, 16), "before": chosen.before, "after": chosen.after,
-            "cut": "", "said": f"{percent(chosen.before)} → {percent(chosen.after)}",
-        }  # fmt: skip
-    chance = step.choice.probability if chosen is None else chosen.before
     written = {
         "text": label(step.choice.text, 18), "id": step.choice.id, "special": step.finished and not step.choice.text.strip(),
-        "bits": -math.log2(chance) if chance > 0 else None, "said": percent(chance), "forced": False,
+        "bits": bits(step.choice.logprob), "said": percent(step.choice.probability), "joins": False,
     }  # fmt: skip
-    cache = {
-        "bytes": bytes_said(step.cache.bytes), "reused": step.cache.reused, "fresh": step.cache.new,
-        "products": f"{products(shapes):,}", "without": f"{products([(h, length, length) for h, _, _ in shapes]):,}",
+    ranks = [one.token.id for one in step.candidates]
+    spectrum = {
+        "before": [one.before for one in step.candidates], "heat": [float(heat[id]) for id in ranks],
+        "after": [one.after for one in step.candidates], "chosen": ranks.index(step.choice.id),
+        "cuts": [cut_said(cut, sampling, len(heat)) for cut in cuts(step.trace.next_logits, sampling)], "all": len(heat),
     }  # fmt: skip
     return {
-        "written": written, "candidates": candidates, "keys": rows.shape[-1], "cache": cache, "finished": step.finished,
-        "rows": b64encode(rows.tobytes()).decode(), "layers": rows.shape[0], "heads": heads,
+        "written": written, "candidates": candidates, "spectrum": spectrum, "looks": looks(step.trace),
+        "cache": cache_said(step, d_model, dtype), "finished": step.finished,
     }  # fmt: skip
 
 
-def payload(prompt: Trace, steps: Sequence[dict[str, Any]], forced: int, version: str, sampled: bool) -> dict[str, Any]:
+def _said(before: float, after: float, cut_by: str | None) -> str:
+    if cut_by == "greedy" or before == after:
+        return percent(before)
+    return f"{percent(before)} · cut" if cut_by else f"{percent(before)} → {percent(after)}"
+
+
+def cut_said(cut: Cut, sampling: Sampling, vocabulary: int) -> dict[str, Any]:
+    """A filter's line through the distribution, and what it says."""
+    asked = {"top-k": sampling.top_k, "top-p": sampling.top_p, "min-p": sampling.min_p}.get(cut.name)
+    kept = f"{cut.kept:,} of {vocabulary:,} pieces"
+    if cut.name == "greedy":
+        said = f"greedy: only the likeliest of {vocabulary:,} pieces"
+    elif cut.name == "min-p":
+        said = f"min-p {asked:g}: at least {percent(cut.level or 0)}, leaves {kept}, together {percent(cut.mass)}"
+    else:
+        said = f"{cut.name} {asked:g}: leaves {kept}, together {percent(cut.mass)}"
+    return {"name": f"{cut.name} {asked:g}" if asked is not None else cut.name, "kept": cut.kept, "said": said, "level": cut.level}
+
+
+def cache_said(step: Step, d_model: int, dtype: str) -> dict[str, Any]:
+    """What was reused and what is new, in rows of a table, with the formulas they come from.
+
+    Where the model keeps less than one key and value for each piece and layer (a window, a state), only the bytes it holds
+    are told.
+    """
+    layers, size = layers_of(step), WIDTHS.get(dtype, 0)
+    reused, new = step.cache.reused, step.cache.new
+    told: dict[str, Any] = {"reused": reused, "new": new, "held": bytes_said(step.cache.bytes), "anew": step.recomputed, "rows": []}
+    done = work(layers, reused, d_model, size)
+    told["formulas"] = []
+    if done.bytes_reused + done.bytes_new != step.cache.bytes:
+        return told
+    told["rows"] = [
+        ["pieces written and read", f"{reused:,}", f"{new:,}"],
+        ["bytes of keys and values", f"{done.bytes_reused:,}", f"{done.bytes_new:,}"],
+        ["multiplications to make them", f"{count_said(done.making_reused)} spared", count_said(done.making_new)],
+        ["multiplications to look: q·k and weights·v", f"{count_said(done.looking_without - done.looking)} spared",
+         count_said(done.looking)],
+    ]  # fmt: skip
+    told["formulas"] = formulas(layers, d_model, size)
+    return told
+
+
+def formulas(layers: Sequence[Layer], d_model: int, size: int) -> list[str]:
+    """How the numbers of the table come about, with this step's shapes."""
+    found = []
+    for stream, name in ((Stream.DECODER, "a piece"), (Stream.CROSS, "a piece of the source, once")):
+        mine = [layer for layer in layers if layer.stream is stream]
+        if not mine or len({(one.stored, one.width, one.heads, one.keys) for one in mine}) > 1:
+            continue
+        one, count = mine[0], len(mine)
+        piece = 2 * count * one.stored * one.width
+        found.append(
+            f"{name}: 2 (key, value) × {count} layers × {one.stored} heads × {one.width} numbers × {size} bytes = "
+            f"{piece * size:,} bytes, made by × {d_model} = {count_said(piece * d_model)} multiplications"
+        )
+        found.append(
+            f"looking{' at the source' if stream is Stream.CROSS else ''}: 2 (q·k, weights·v) × {count} layers × "
+            f"{one.heads} heads × {one.width} numbers × {one.queries} new × {one.keys} keys = "
+            f"{count_said(2 * count * one.heads * one.width * one.queries * one.keys)}"
+        )
+    return found
+
+
+def payload(prompt: Trace, steps: Sequence[dict[str, Any]], forced: int, version: str, sampling: Sampling) -> dict[str, Any]:
     """The whole loop. prompt: the trace of what was given, its predictions kept; its last `forced` pieces are a branch's."""
     assert prompt.target is not None
-    bits = surprisals(prompt)
+    shown, surprise = names(prompt.target), surprisals(prompt)
     given = [
-        {"text": label(text, 18), "special": special, "bits": bit, "forced": place >= len(bits) - forced}
-        for place, (text, special, bit) in enumerate(zip(prompt.target.text, prompt.target.special, bits, strict=True))
+        {**one, "bits": bit, "forced": place >= len(shown) - forced}
+        for place, (one, bit) in enumerate(zip(shown, surprise, strict=True))
     ]
     return {
-        "prompt": given, "steps": list(steps), "version": version, "sampled": sampled, "layers": steps[0]["layers"],
-        "heads": steps[0]["heads"],
+        "prompt": given, "source": names(prompt.source), "steps": list(steps), "version": version,
+        "greedy": sampling.temperature == 0, "heated": sampling.temperature not in (0, 1),
     }  # fmt: skip

@@ -62,6 +62,11 @@ def lead(
     return [f"{opening}“", (query,), "” gives ", (percent(weight),), " of its attention to “", (key,), f"”{clause}."]
 
 
+def nats(value: float) -> str:
+    """A log-probability, with a true minus sign."""
+    return f"{value:.2f}".replace("-", "−")
+
+
 def _title(piece: str) -> str:
     """What a chip tells when pointed at: the piece with its spaces and bytes."""
     raw = piece.encode("utf-8", "replace")

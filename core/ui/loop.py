@@ -1,76 +1,21 @@
-"""Generate: the loop run once on the server, its progress told, then played in the browser."""
+"""Generate, step by step: the loop grows on the server a few pieces at a time, is sent, and played in the browser."""
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
-from typing import Any
-
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
-from core.figures import loop_payload
-from core.figures.labels import label
-from core.figures.theme import DARK, LIGHT
-from core.request import Request, Sampling
-from core.trace import Trace
-from core.ui import charts, models, state
-from core.ui.runs import shared
-from core.ui.scene import Scene, lens_of, wait
+from core.errors import LensError
+from core.figures import loop_payload, markup
+from core.figures.labels import line
+from core.request import Sampling
+from core.ui import charts, stage, state, trouble
+from core.ui.scene import Scene, lens_of
+from core.ui.side_by_side import branch_to, compare
 from core.ui.state import held
-from core.ui.theatre import base_of
+from core.ui.writing import MOST, Writing, asked, given, turn, writing
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "components" / "loop"
 MORE = 24  # pieces at a time
-
-
-@dataclass(slots=True)
-class Growing:
-    """A loop, shared by all who ask the same: its steps as they are drawn, the ids it wrote, the sum of their log-probabilities."""
-
-    steps: list[dict[str, Any]] = field(default_factory=list)
-    ids: list[int] = field(default_factory=list)
-    logprob: float = 0.0
-    finished: bool = False
-
-
-def run_loop(
-    view: Scene, request: Request, sampling: Sampling, pieces: int, told: Callable[[int], None] | None = None
-) -> Growing:
-    """Grow a text by at most `pieces`; told hears how many are there."""
-    lens, grown = lens_of(view.model), Growing()
-    with models.shelf.lease(view.model, lens):
-        for step in lens.generate(request.keeping("pattern"), sampling, pieces):
-            grown.steps.append(loop_payload.one_step(step))
-            grown.logprob += step.choice.logprob
-            if not step.finished:
-                grown.ids.append(step.choice.id)
-            grown.finished = step.finished
-            if told is not None:
-                told(len(grown.steps))
-    return grown
-
-
-def asked(view: Scene, forced: tuple[int, ...]) -> Request:
-    """What the loop begins with: the text, a typed target, the pieces forced by a branch, and the visitor's masks."""
-    request = base_of(view)
-    request = request.append(*forced) if forced else request
-    for rule in view.choice.mask:
-        request = request.with_mask(rule)
-    return request
-
-
-def grow(view: Scene, forced: tuple[int, ...], sampling: Sampling, pieces: int) -> Growing:
-    """The loop, from the shared answers or computed now; how far it is is told while it runs."""
-    request = asked(view, forced)
-    count = [0]
-    key = (view.info.id, "loop", request, sampling, pieces)
-    ticket = shared.ask(key, lambda: run_loop(view, request, sampling, pieces, lambda n: count.__setitem__(0, n)))
-    began = time.monotonic()
-    wait(ticket.settled, lambda: f"Writing: {count[0]} of at most {pieces} pieces. {time.monotonic() - began:.0f} s")
-    return ticket.result()
 
 
 def sampler(sampling: Sampling) -> None:
@@ -88,105 +33,122 @@ def sampler(sampling: Sampling) -> None:
 
     with st.popover("How it chooses", key="sampler"):
         st.slider(
-            "Temperature: 0 always takes the likeliest",
-            0.0,
-            2.0,
-            step=0.05,
-            key=held("s-temperature", float(sampling.temperature)),
-            on_change=changed,
-        )
+            "Temperature: 0 always takes the likeliest; above 1 the unlikely gain", 0.0, 2.0, step=0.05,
+            key=held("s-temperature", float(sampling.temperature)), on_change=changed,
+        )  # fmt: skip
         st.number_input(
             "Top-k: only the k likeliest (0: all)", 0, 1000, key=held("s-top-k", sampling.top_k or 0), on_change=changed
         )
         st.slider(
-            "Top-p: the fewest that together reach p",
-            0.05,
-            1.0,
-            step=0.05,
-            key=held("s-top-p", float(sampling.top_p or 1.0)),
-            on_change=changed,
-        )
+            "Top-p: the fewest that together reach p", 0.05, 1.0, step=0.05,
+            key=held("s-top-p", float(sampling.top_p or 1.0)), on_change=changed,
+        )  # fmt: skip
         st.slider(
-            "Min-p: at least this share of the likeliest",
-            0.0,
-            1.0,
-            step=0.01,
-            key=held("s-min-p", float(sampling.min_p or 0.0)),
-            on_change=changed,
-        )
-        st.number_input(
-            "Seed: the same seed, the same text", 0, 2**31, key=held("s-seed", sampling.seed), on_change=changed
-        )
+            "Min-p: at least this share of the likeliest", 0.0, 1.0, step=0.01,
+            key=held("s-min-p", float(sampling.min_p or 0.0)), on_change=changed,
+        )  # fmt: skip
+        st.number_input("Seed: the same seed, the same text", 0, 2**31, key=held("s-seed", sampling.seed), on_change=changed)
+
+
+def said(sampling: Sampling) -> str:
+    """How the next piece is chosen, in a few words."""
+    if sampling.temperature == 0:
+        return "Greedy: always the likeliest piece."
+    parts = [f"temperature {sampling.temperature:g}"]
+    parts += [f"{name} {value:g}" for name, value in
+              (("top-k", sampling.top_k), ("top-p", sampling.top_p), ("min-p", sampling.min_p)) if value is not None]  # fmt: skip
+    return f"Drawn by lot: {', '.join(parts)}; seed {sampling.seed}, so the same again each time."
+
+
+def lead(view: Scene, text: Writing, forced: tuple[int, ...]) -> list[str | tuple[str]]:
+    """What was written so far and how likely it was, in a sentence."""
+    lens, count = lens_of(view.model), len(text.logprobs)
+    before = line(lens.decode((*(asked(view, forced).target or ()),)), 60)
+    opening: list[str | tuple[str]] = ["After “", (before,), "” it writes “"]
+    if view.info.kind == "encoder-decoder":
+        opening = ["Reading “", (line(state.chosen().text, 60),), "”"]
+        opening += [", after “", (before,), "”"] if before else []
+        opening.append(" it writes “")
+    return [
+        *opening, (line(lens.decode(text.ids), 80),), f"” in {count} {'step' if count == 1 else 'steps'}: together ",
+        (f"{markup.nats(text.logprob)} nats",), " of log-probability, ",
+        (f"{loop_payload.bits(text.logprob / max(1, count)):.1f} bits",), " of surprisal a piece.",
+    ]  # fmt: skip
+
+
+def version_of(*what: object) -> str:
+    """Which drawing it is: what comes back from another one is refused."""
+    return f"{abs(hash(what)):x}"
 
 
 def loop(view: Scene) -> None:
-    """The loop, its controls, and the branch beside the text as it grows by itself."""
+    """The loop, its controls, and the branches beside each other."""
     choice = state.chosen()
     sampling, forced = choice.sampling, choice.forced
-    pieces = MORE * (1 + st.session_state.get("more", 0))
+    wishes = st.session_state.setdefault("wishes", {})
+    wish = (choice.model, choice.text, choice.target, forced, sampling)
+    wanted = wishes.get(wish, MORE)
+    try:
+        text = writing(view, forced, sampling)
+        going = turn(view, text, forced, sampling, wanted)
+        prompt = given(view, forced)
+    except LensError as error:
+        trouble.show(error)
+        if forced:
+            st.button("Forget the branch", key="branch-off", on_click=_back)
+        return
+    st.html(markup.sentence(lead(view, text, forced)))
     with st.container(horizontal=True, key="loop-controls", gap="small", vertical_alignment="center"):
         sampler(sampling)
-        st.button("Write more", key="loop-more", on_click=_more, help=f"{MORE} pieces more at most")
-        if forced:
-            st.button("Forget the branch", key="branch-off", on_click=lambda: state.choose(forced=()))
-    grown = grow(view, forced, sampling, pieces)
-    prompt = replace(view, request=replace(asked(view, forced), intervention=base_of(view).intervention))
-    given = prompt.run(choice.mask, ("predictions",))
-    version = f"{abs(hash((asked(view, forced), sampling, pieces))):x}"
+        if going:
+            st.button("Stop", key="loop-stop", icon=":material/stop:", on_click=_wish, args=(wish, len(text.steps)))
+            st.html(f'<p class="busy" role="status">Writing: {len(text.steps)} of at most {wanted} pieces.</p>')
+        else:
+            more = min(MOST, len(text.steps) + MORE)
+            st.button(
+                "Write on", key="loop-more", on_click=_wish, args=(wish, more), disabled=text.finished or len(text.steps) >= MOST,
+                help=f"At most {MORE} pieces more",
+            )  # fmt: skip
+            charts.words(said(sampling))
+    version = version_of(asked(view, forced), sampling)
 
     def branched() -> None:
-        made = read_branch((st.session_state.get("loop") or {}).get("branch"), version, grown, forced)
+        told = stage.told("loop", "branch", version, ("step", "id"))
+        made = read_branch(told, text, forced)
         if made is not None:
-            state.choose(forced=made)
+            branch_to(made)
 
-    data = loop_payload.payload(given, grown.steps, len(forced), version, sampling.temperature > 0)
+    data = loop_payload.payload(prompt, tuple(text.steps), len(forced), version, sampling)
     _loop(key="loop", data={**data, "theme": st.context.theme.type}, on_branch_change=branched)
-    charts.words(
-        "Under each piece: its <b>surprisal</b>, −log₂ of the probability the model gave it. Click a candidate to write it "
-        "instead. Space plays, ← → step."
-    )
-    _compare(view, grown, given, forced, sampling, pieces)
+    busy = compare(view, text, prompt, sampling, wanted)
+    if going or busy:
+        again()
 
 
-def _compare(
-    view: Scene, grown: Growing, given: Trace, forced: tuple[int, ...], sampling: Sampling, pieces: int
-) -> None:
-    """The branch beside what would have come without it, and what forcing cost."""
-    lens = lens_of(view.model)
-    if not forced:
-        return
-    free = grow(view, (), sampling, pieces)
-    assert given.predictions is not None and given.target is not None
-    price = float(given.predictions.actual_logprob[len(given.target) - 1 - len(forced) : len(given.target) - 1].sum())
-    charts.heading("Two branches", "log-probability in nats, all pieces together")
-    st.table({
-        "": ["as it writes on its own", "with your piece"],
-        "text": [label(lens.decode(free.ids).strip(), 160), label(lens.decode([*forced, *grown.ids]).strip(), 160)],
-        "log p": [f"{free.logprob:.2f}", f"{price + grown.logprob:.2f}"],
-    })  # fmt: skip
+def again() -> None:
+    """Run this part once more, so that what is under way is shown as it grows and a click can come between."""
+    try:
+        st.rerun(scope="fragment")
+    except StreamlitAPIException:  # the whole page is running
+        st.rerun()
 
 
-def _more() -> None:
-    st.session_state["more"] = st.session_state.get("more", 0) + 1
+def _wish(wish: tuple[object, ...], count: int) -> None:
+    st.session_state["wishes"][wish] = count
 
 
-def read_branch(raw: Any, version: str, grown: Growing, forced: tuple[int, ...]) -> tuple[int, ...] | None:
-    """What a browser sent, as the ids forced after the prompt; None for anything else, whatever it is."""
-    if type(raw) is not dict or set(raw) != {"version", "step", "id"} or raw["version"] != version:
+def _back() -> None:
+    state.choose(forced=())
+
+
+def read_branch(told: dict[str, int] | None, text: Writing, forced: tuple[int, ...]) -> tuple[int, ...] | None:
+    """What a browser sent, as the ids forced after the prompt; None for anything that was not offered."""
+    if told is None or told["step"] >= len(text.steps):
         return None
-    step, id = raw["step"], raw["id"]
-    if type(step) is not int or type(id) is not int or not 0 <= step < len(grown.steps):
+    step, id = told["step"], told["id"]
+    if all(one["id"] != id for one in text.steps[step]["candidates"]):
         return None
-    if all(one["id"] != id for one in grown.steps[step]["candidates"]):
-        return None
-    return (*forced, *grown.ids[:step], id)
+    return (*forced, *text.ids[:step], id)
 
 
-def _script() -> str:
-    themes = json.dumps({theme.name: asdict(theme) for theme in (LIGHT, DARK)})
-    return f"const THEMES = {themes};\n" + (FOLDER / "loop.js").read_text("utf-8")
-
-
-_loop = st.components.v2.component(
-    "lookback_loop", js=_script(), css=(FOLDER / "loop.css").read_text("utf-8"), isolate_styles=True
-)
+_loop = stage.drawing("loop")

@@ -65,8 +65,11 @@ class Runs:
         self._budget, self._bytes = budget, 0
         self._queued = self._served = 0
 
-    def ask(self, key: Hashable, compute: Callable[[], Any], weights: int = 0) -> Ticket:
-        """The ticket of `key`: an old one if the question was asked before, else a new one for `compute`."""
+    def ask(self, key: Hashable, compute: Callable[[], Any], weights: int = 0, keep: bool = True) -> Ticket:
+        """The ticket of `key`: an old one if the question was asked before, else a new one for `compute`.
+
+        keep=False: a turn of work, shared by those who ask while it is under way, and forgotten when it is done.
+        """
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
@@ -78,7 +81,7 @@ class Runs:
             ticket = Ticket(Future(), time.monotonic(), costly, self._queued, lambda: self._served)
             self._under_way[key] = ticket
         lane = self._costly if costly else self._quick
-        lane.submit(self._compute, key, ticket, compute)
+        lane.submit(self._compute, key, ticket, compute, keep)
         return ticket
 
     def forget(self, belongs: Callable[[Hashable], bool]) -> None:
@@ -92,14 +95,14 @@ class Runs:
         """How much is kept."""
         return self._bytes
 
-    def _compute(self, key: Hashable, ticket: Ticket, compute: Callable[[], Any]) -> None:
+    def _compute(self, key: Hashable, ticket: Ticket, compute: Callable[[], Any], keep: bool) -> None:
         try:
             answer = compute()
         except BaseException as error:
             self._settle(key, ticket)
             ticket.future.set_exception(error)
             return
-        self._settle(key, ticket, size_of(answer))
+        self._settle(key, ticket, size_of(answer) if keep else None)
         ticket.future.set_result(answer)
 
     def _settle(self, key: Hashable, ticket: Ticket, size: int | None = None) -> None:
@@ -115,11 +118,14 @@ class Runs:
 
 
 def size_of(thing: Any, seen: set[int] | None = None) -> int:
-    """Bytes of the arrays (and byte strings) held by a value made of dataclasses, slots, tuples and mappings."""
+    """Bytes of the arrays (and byte strings) held by a value made of dataclasses, slots, tuples and mappings. What goes on
+    growing after it was kept says in `reserved` how many bytes it may come to."""
     seen = set() if seen is None else seen
     if thing is None or isinstance(thing, (str, int, float, bool)) or id(thing) in seen:
         return 0
     seen.add(id(thing))
+    if isinstance(reserved := getattr(thing, "reserved", None), int):
+        return reserved
     if isinstance(thing, np.ndarray):
         owner = thing
         while isinstance(owner.base, np.ndarray):

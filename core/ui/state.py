@@ -14,6 +14,7 @@ from core.request import MaskRule, Sampling, Site, Stream
 from core.ui.rules import LONGEST, read_reads, read_rules, write_reads, write_rules
 
 MODEL, TEXT = "classroom", "gen ai is"
+BRANCHES = 4  # kept for comparison, beside the one in view
 LINKED = 4000  # characters of a text that still fits a link
 KEY = "lookback"
 GREEDY = Sampling(temperature=0.0)
@@ -27,10 +28,11 @@ class Choice:
     target: what the decoder has written so far; None lets the model write two words. stream None: the decoder if there is
     one. cell: the (query, key) in focus; key None is the one looked at most, cell None lets the page choose. mask: rules in
     order, empty for the model as trained. view: what else was chosen in the attention view, as it writes it.
-    forced: ids of pieces that the decoder was made to write after its target, a branch. sampling: how the next is chosen.
-    box: the step of the encoder that is looked into, by its name.
+    forced: ids of pieces that the decoder was made to write after its target, a branch; branches: others to compare it with.
+    sampling: how the next is chosen. box: the step of the encoder that is looked into, by its name.
     reads: steps that may read only some source pieces. depth: how many encoder layers the decoder reads past; None: all.
     teacher: a target text given by the visitor, to be read beside the model's own.
+    part: which part of Generate is in view, with its numbers. own: the visitor's own words.
     """
 
     model: str = MODEL
@@ -48,6 +50,9 @@ class Choice:
     reads: Reads = ()
     depth: int | None = None
     teacher: str | None = None
+    branches: tuple[tuple[int, ...], ...] = ()
+    part: str = ""
+    own: str = ""
 
 
 @dataclass(slots=True)
@@ -111,6 +116,12 @@ def write(choice: Choice) -> dict[str, str]:
         params["depth"] = str(choice.depth)
     if choice.teacher is not None and len(choice.teacher) <= LINKED:
         params["teacher"] = choice.teacher
+    if choice.branches:
+        params["branches"] = "_".join(".".join(map(str, branch)) for branch in choice.branches)
+    if choice.part:
+        params["part"] = choice.part
+    if choice.own and len(choice.own) <= LINKED:
+        params["own"] = choice.own
     return params
 
 
@@ -187,6 +198,7 @@ def choose(**changes: Any) -> None:
         changes.setdefault("cell", None)
         changes.setdefault("forced", ())
         changes.setdefault("reads", ())
+        changes.setdefault("branches", ())
     if {"model", "text"} & changes.keys():
         changes.setdefault("teacher", None)
     if {"stream", "layer", "head"} & changes.keys():
@@ -255,6 +267,19 @@ def _ids(raw: str) -> tuple[int, ...]:
     return tuple(int(number) for number in raw.split("."))
 
 
+def _branches(raw: str) -> tuple[tuple[int, ...], ...]:
+    branches = tuple(_ids(one) for one in raw.split("_"))
+    if len(branches) > BRANCHES or len(set(branches)) < len(branches):
+        raise ValueError(raw)
+    return branches
+
+
+def _part(raw: str) -> str:
+    if not re.fullmatch(r"[a-z]{1,12}(\.[0-9]{1,4}){0,40}", raw):
+        raise ValueError(raw)
+    return raw
+
+
 def _box(raw: str) -> str:
     if not re.fullmatch(r"[a-z0-9]{1,16}", raw):
         raise ValueError(raw)
@@ -277,4 +302,5 @@ READERS: dict[str, Callable[[str], Any]] = {
     "model": _name, "text": _text, "target": _text, "stream": Stream, "layer": _count, "head": _count, "cell": _cell,
     "mask": read_rules, "view": _view, "forced": _ids, "sampling": _sampling, "box": _box, "reads": read_reads,
     "depth": _depth, "teacher": _text,
+    "branches": _branches, "part": _part, "own": _text,
 }  # fmt: skip

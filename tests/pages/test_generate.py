@@ -2,14 +2,25 @@
 
 import base64
 import math
+import threading
+import time
 
 import numpy as np
 import pytest
 
 import core
+from core.analysis.cache import layers_of, work
+from core.analysis.sampling import cuts, tempered
+from core.engine.generation import distribution
 from core.figures.loop_payload import one_step, payload, surprisals
 from core.request import Sampling, Stream
-from core.ui.loop import Growing, read_branch
+from core.trace import decode_u8
+from core.ui.loop import read_branch
+from core.ui.side_by_side import parting, price
+from core.ui.stage import read
+from core.ui.writing import Writing
+
+GREEDY = Sampling(temperature=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -17,47 +28,100 @@ def classroom():
     return core.load("classroom")
 
 
+def grown(lens, sampling, count, text="gen ai is", first=0, target=""):
+    request = lens.request(text, target if lens.info.kind != "decoder" else None, keep=("pattern", "qkv"))
+    return list(lens.generate(request, sampling, count, first))
+
+
 @pytest.fixture(scope="module")
 def steps(classroom):
-    return list(classroom.generate(classroom.request("gen ai is", ""), Sampling(temperature=0.0), 5))
+    return grown(classroom, GREEDY, 5)
+
+
+def wordy(lens, count, text="the cat"):
+    """A sampling with which the text does not end before `count` pieces."""
+    tried = (Sampling(2.0, seed=seed) for seed in range(50))
+    return next(sampling for sampling in tried if len(grown(lens, sampling, count, text)) == count)
+
+
+def drawn(lens, step, sampling=GREEDY):
+    return one_step(step, sampling, lens.info.d_model, lens.info.dtype)
+
+
+def codes(spec):
+    lines = np.frombuffer(base64.b64decode(spec["codes"]), np.uint8).reshape(-1, spec["keys"])
+    assert len(lines) == 1 + sum(spec["heads"])
+    return decode_u8(lines)
 
 
 @pytest.mark.parametrize("model", ["classroom", "induction", "writer", "translator"])
 def test_the_page_opens_for_every_model_that_writes(screen, model):
     page = screen("generate", model=model)
     assert page.calm() and not page.said("trouble")
-    assert any("surprisal" in line for line in page.said("how"))
+    assert "bits of surprisal a piece" in page.lead
 
 
-def test_a_steps_numbers_are_the_runs(classroom, steps):
-    for step in steps:
-        made = one_step(step)
-        trace = classroom.run(step.request)
-        codes = np.frombuffer(base64.b64decode(made["rows"]), np.uint8).reshape(made["layers"], made["heads"], made["keys"])
-        for layer in range(made["layers"]):
-            wanted = trace.at(Stream.DECODER, layer).pattern[:, -1]
-            assert np.abs((codes[layer] / 255.0) ** 2 - wanted).max() <= 0.004
+@pytest.mark.parametrize("name", ["classroom", "writer"])
+def test_a_steps_numbers_are_the_runs(name):
+    lens = core.load(name)
+    for step in grown(lens, GREEDY, 4):
+        made, trace = drawn(lens, step), lens.run(step.request)
+        streams = [Stream.DECODER, Stream.CROSS] if lens.info.kind == "encoder-decoder" else [Stream.DECODER]
+        assert [spec["stream"] for spec in made["looks"]] == [stream.value for stream in streams]
+        for stream, spec in zip(streams, made["looks"], strict=True):
+            wanted = np.concatenate([a.pattern[:, -1] for a in trace.attention if a.site.stream is stream])
+            assert np.abs(codes(spec)[1:] - wanted).max() <= 0.004
+            assert np.abs(codes(spec)[0] - wanted.mean(0)).max() <= 0.004
         chances = {token.id: token.probability for token in trace.next_tokens(10)}
         for one in made["candidates"]:
             assert one["before"] == pytest.approx(chances[one["id"]], rel=1e-4)
         assert made["written"]["bits"] == pytest.approx(-math.log2(chances[made["written"]["id"]]), abs=1e-4)
 
 
-def test_what_is_new_and_what_is_reused_is_counted_by_hand(steps):
+def test_what_is_new_and_what_is_reused_is_counted_by_hand(classroom, steps):
+    layers, heads, width, d_model, source = 3, 4, 48, 192, len(classroom.request("gen ai is", "").source)
     for index, step in enumerate(steps):
-        cache = one_step(step)["cache"]
-        assert (cache["reused"], cache["fresh"]) == (index, 1)
-        heads = 3 * 4  # layers and heads of the decoder
-        assert cache["products"] == f"{heads * (index + 1):,}"
-        assert cache["without"] == f"{heads * (index + 1) ** 2:,}"
+        done = work(layers_of(step), step.cache.reused, d_model, 4)
+        piece = layers * heads * width * 2  # a key and a value
+        old, fresh = (index + source, 1) if index else (0, 1 + source)
+        assert (done.bytes_reused, done.bytes_new) == (old * piece * 4, fresh * piece * 4)
+        assert done.bytes_reused + done.bytes_new == step.cache.bytes
+        assert (done.making_reused, done.making_new) == (old * piece * d_model, fresh * piece * d_model)
+        assert done.looking == piece * (index + 1 + source)
+        assert done.looking_without == piece * (index + 1) * (index + 1 + source)
+        cache = drawn(classroom, step)["cache"]
+        assert (cache["reused"], cache["new"]) == (index, 1)
+        assert cache["rows"][1][1:] == [f"{old * piece * 4:,}", f"{fresh * piece * 4:,}"]
+        assert f"= {piece * 4:,} bytes" in cache["formulas"][0]
 
 
-def test_the_cut_is_drawn_where_the_filter_cuts(classroom):
-    (step,) = classroom.generate(classroom.request("gen ai is", ""), Sampling(temperature=0.8, top_k=3, seed=3), 1)
-    made = one_step(step)
-    assert [bool(one["cut"]) for one in made["candidates"]] == [False] * 3 + [True] * 7
-    assert sum(one["after"] for one in made["candidates"]) == pytest.approx(1.0)
-    assert {one["cut"] for one in made["candidates"][3:]} == {"top-k"}
+SAMPLINGS = [
+    GREEDY, Sampling(), Sampling(0.7, top_k=3), Sampling(1.5, top_p=0.8), Sampling(1.0, min_p=0.2), Sampling(1.3, 20, 0.9, 0.05),
+    Sampling(2.0, top_k=200), Sampling(0.3, top_p=0.99, min_p=0.001),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS, ids=str)
+def test_the_cut_is_drawn_where_the_sampler_cuts(classroom, sampling):
+    for step in grown(classroom, sampling, 3):
+        logits = step.trace.next_logits
+        _, after, cut = distribution(logits, sampling)
+        lines = cuts(logits, sampling)
+        assert (lines[-1].kept if lines else len(logits)) == int((cut == 0).sum())
+        heat = np.sort(tempered(logits, sampling.temperature))[::-1]
+        for line in lines:
+            if line.name != "greedy":
+                assert line.mass == pytest.approx(heat[: line.kept].sum())
+        made = drawn(classroom, step, sampling)
+        spectrum = made["spectrum"]
+        for id, share, last in zip([c.token.id for c in step.candidates], spectrum["heat"], spectrum["after"], strict=True):
+            assert share == pytest.approx(float(tempered(logits, sampling.temperature)[id]))
+            assert last == pytest.approx(float(after[id]))
+        assert step.candidates[spectrum["chosen"]].token.id == step.choice.id
+        kept = lines[-1].kept if lines else len(logits)
+        assert [bool(one["cut"]) for one in made["candidates"]] == [n >= kept for n in range(10)]
+        assert all(f"leaves {line.kept:,} of" in said["said"] or line.name == "greedy"
+                   for line, said in zip(lines, spectrum["cuts"], strict=True))  # fmt: skip
 
 
 def test_surprisal_is_the_run_asked_again_piece_by_piece(classroom):
@@ -71,11 +135,23 @@ def test_surprisal_is_the_run_asked_again_piece_by_piece(classroom):
         assert found[place] == pytest.approx(-nats / math.log(2), abs=1e-3)
 
 
+def test_a_text_cut_anywhere_goes_on_as_it_would_have_gone(classroom):
+    sampling = wordy(classroom, 8)
+    request = classroom.request("the cat", "")
+    whole = [step.choice.id for step in classroom.generate(request, sampling, 8)]
+    assert len(whole) == 8
+    for cut in (1, 3, 6):
+        rest = classroom.generate(request.append(*whole[:cut]), sampling, 8 - cut, first=cut)
+        assert [(step.index, step.choice.id) for step in rest] == list(enumerate(whole))[cut:]
+
+
 def test_the_same_seed_writes_the_same_text_and_the_link_holds_it(screen):
     page = screen("generate", sampling="t0.9_k40_p0.95_m0.02_s7")
     assert page.calm() and not page.said("note")
     assert page.app.query_params["sampling"] == "t0.9_k40_p0.95_m0.02_s7"
     assert page.app.number_input(key="s-seed").value == 7
+    again = screen("generate", sampling="t0.9_k40_p0.95_m0.02_s7")
+    assert again.lead == page.lead
     page.app.slider(key="s-temperature").set_value(0.5).run()
     assert page.app.query_params["sampling"].startswith("t0.5_k40")
 
@@ -89,32 +165,89 @@ def test_a_bad_link_is_told(screen, sampling):
     assert page.said("note")
 
 
-def test_a_branch_is_compared_with_what_would_have_come(screen, classroom, steps):
-    other = steps[0].candidates[1].token
-    page = screen("generate", forced=str(other.id))
+def test_stop_and_write_on_go_on_where_it_stood(screen, classroom):
+    page = screen("generate", model="writer", text="the")
+    first = page.lead
+    more = page.app.button(key="loop-more")
+    if more.disabled:  # the text ended by itself: a hotter one does not
+        page = screen("generate", model="writer", text="the", sampling="t1.9_s5")
+        first, more = page.lead, page.app.button(key="loop-more")
+    assert "in 24 steps" in first
+    more.click().run()
+    assert page.calm() and page.lead != first
+    words = first.split("writes “")[1].split(" … ")[0]
+    assert page.lead.split("writes “")[1].startswith(words[:20])
+
+
+def test_a_growing_text_is_grown_once_however_many_ask(classroom):
+    sampling = wordy(classroom, 12)
+    request = classroom.request("the cat", "", keep=("pattern", "qkv"))
+    wanted = [step.choice.id for step in classroom.generate(request, sampling, 12)]
+    text = Writing(classroom.generate(request, sampling, 12), lambda step: {"id": step.choice.id})
+    askers = [threading.Thread(target=text.grow, args=(count, 60)) for count in (3, 12, 7, 12)]
+    for asker in askers:
+        asker.start()
+    for asker in askers:
+        asker.join()
+    assert [step["id"] for step in text.steps] == wanted[: len(text.steps)] and len(text.steps) == 12
+    slow = Writing(classroom.generate(request, sampling, 12), lambda step: time.sleep(0.01) or {})
+    slow.grow(12, 0)
+    assert len(slow.steps) == 1, "when the time is up it pauses, and can go on"
+    slow.grow(12, 60)
+    assert len(slow.steps) == 12
+
+
+def test_branches_are_compared_with_what_would_have_come(screen, classroom, steps):
+    other, third = (steps[0].candidates[n].token for n in (1, 2))
+    page = screen("generate", forced=str(other.id), branches=str(third.id))
     assert page.calm()
-    (table,) = page.app.table
-    free, branch = (float(value) for value in table.value["log p"])
-    greedy = list(classroom.generate(classroom.request("gen ai is", ""), Sampling(temperature=0.0), 24))
-    assert free == pytest.approx(sum(step.choice.logprob for step in greedy), abs=0.006)
-    assert branch < 0 and table.value["text"][1].startswith(other.text.strip())
-    page.app.button(key="branch-off").click().run()
-    assert not page.app.table
+    rows = [line for line in page.html if 'class="branch' in line]
+    assert len(rows) == 3
+    for line, forced in zip(rows, ((), (third.id,), (other.id,)), strict=True):
+        request = classroom.request("gen ai is", "")
+        start = request.append(*forced) if forced else request
+        first = sum(price(classroom.run(start.keeping("predictions")), len(forced)))
+        written = [step.choice.logprob for step in classroom.generate(start, GREEDY, 24, len(forced))]
+        total = f"{first + sum(written):.2f}".replace("-", "−")
+        assert f"log p <b>{total}</b> over {len(forced) + len(written)} pieces" in line
+    assert price(classroom.run(classroom.request("gen ai is", "").append(other.id).keeping("predictions")), 1)[0] == (
+        pytest.approx(other.logprob, abs=1e-4)
+    )
+    page.app.button(key="branch-open-1").click().run()
+    assert page.app.query_params["forced"] == str(third.id) and page.app.query_params["branches"] == str(other.id)
+    page.app.button(key="branch-forget-1").click().run()
+    page.app.button(key="branch-forget-1").click().run()
+    assert "forced" not in page.app.query_params and not [line for line in page.html if 'class="branch' in line]
 
 
-def test_what_a_browser_sends_is_checked(steps):
-    grown = Growing([one_step(step) for step in steps], [step.choice.id for step in steps])
-    listed = grown.steps[2]["candidates"][3]["id"]
-    assert read_branch({"version": "v", "step": 2, "id": listed}, "v", grown, (9,)) == (9, *grown.ids[:2], listed)
+def test_where_two_texts_part():
+    assert [parting((1, 2, 3), other) for other in ((1, 2, 4), (1, 2), (9,), (1, 2, 3))] == [2, 2, 0, 3]
+
+
+def test_what_a_browser_sends_is_checked(classroom, steps):
+    text = Writing(iter(()), dict, [drawn(classroom, step) for step in steps], [step.choice.id for step in steps])
+    listed = text.steps[2]["candidates"][3]["id"]
+    fields = ("step", "id")
+    good = read({"version": "v", "step": 2, "id": listed}, "v", fields)
+    assert read_branch(good, text, (9,)) == (9, *text.ids[:2], listed)
     for raw in (
         None, [], {"version": "w", "step": 2, "id": listed}, {"version": "v", "step": 99, "id": listed},
         {"version": "v", "step": 2}, {"version": "v", "step": -1, "id": listed}, {"version": "v", "step": 2, "id": 10**9},
-        {"version": "v", "step": "2", "id": listed},
+        {"version": "v", "step": "2", "id": listed}, {"version": "v", "step": True, "id": listed},
     ):  # fmt: skip
-        assert read_branch(raw, "v", grown, ()) is None
+        assert read_branch(read(raw, "v", fields), text, ()) is None
 
 
 def test_the_prompt_is_told_from_what_a_branch_forced(classroom, steps):
     trace = classroom.run(classroom.request("gen ai is", "interesting domain").keeping("predictions"))
-    made = payload(trace, [one_step(steps[0])], 1, "v", False)
+    made = payload(trace, [drawn(classroom, steps[0])], 1, "v", GREEDY)
     assert [one["forced"] for one in made["prompt"]] == [False, False, True]
+    assert [one["text"] for one in made["source"]] == ["gen", "ai", "is", "</s>"]
+
+
+def test_the_encoder_runs_once_a_source(classroom, monkeypatch):
+    ran, sampling = [], wordy(classroom, 12)
+    encoder = classroom.backend.model.encoder[0]
+    monkeypatch.setattr(encoder, "forward", lambda *a, real=encoder.forward, **k: ran.append(1) or real(*a, **k))
+    assert len(grown(classroom, sampling, 12, "the cat")) == 12
+    assert len(ran) == 1

@@ -1,59 +1,49 @@
 // The auto-regressive loop: what is read, what could come, what was chosen, and how it joins the input. All steps are sent once.
-const BEAT = 1100;
-
-function element(name, parent, className = "", text = "") {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  if (text) made.textContent = text;
-  parent.append(made);
-  return made;
-}
-
-function colour(theme, value) {
-  const at = Math.max(0, Math.min(1, value)) * 8;
-  const low = Math.min(7, Math.floor(at));
-  const hex = (text, n) => parseInt(text.slice(1 + 2 * n, 3 + 2 * n), 16);
-  const mix = [0, 1, 2].map((n) => Math.round(hex(theme.weights[low], n) * (1 - at + low) + hex(theme.weights[low + 1], n) * (at - low)));
-  return `rgb(${mix.join(",")})`;
-}
+const BEAT = 1300;
 
 class Loop {
   constructor(root) {
     this.box = element("section", root, "loop");
     this.box.tabIndex = 0;
     this.box.setAttribute("aria-label", "Generation, step by step");
-    this.lead = element("p", this.box, "lead");
+    this.lead = element("p", this.box, "step-says");
     this.lead.setAttribute("aria-live", "polite");
-    this.words = element("div", this.box, "words");
+    this.source = element("div", this.box, "words from");
+    this.words = element("div", this.box, "words into");
+    this.joining = element("div", this.box, "joining");
     const bar = element("div", this.box, "transport");
     this.buttons = {};
     for (const [name, label, said] of [["first", "\u00ab", "First step"], ["back", "\u2039", "Step back"], ["toggle", "Play", "Play"],
       ["next", "\u203a", "Step"], ["last", "\u00bb", "Last step"]]) {
-      const made = element("button", bar, name, label);
-      made.type = "button";
-      made.setAttribute("aria-label", said);
-      made.addEventListener("click", () => this.press(name));
-      this.buttons[name] = made;
+      this.buttons[name] = button(bar, name, label, said, () => this.press(name));
     }
     this.scrub = element("input", bar, "scrub");
     this.scrub.type = "range";
+    this.scrub.min = "0";
     this.scrub.setAttribute("aria-label", "Step");
     this.scrub.addEventListener("input", () => {
       this.stop();
       this.go(Number(this.scrub.value));
     });
+    element("p", this.box, "how", "Space plays, \u2190 \u2192 step, drag the dot to go anywhere. Under a piece: its surprisal, in bits.");
     const stage = element("div", this.box, "stage");
     const left = element("div", stage);
     element("h3", left, "", "What could come next");
-    this.key = element("p", left, "how", "");
+    this.key = element("p", left, "how keys");
+    this.spectrum = element("canvas", left, "spectrum");
+    this.spectrum.setAttribute("role", "img");
+    this.cuts = element("p", left, "how cuts");
     this.list = element("div", left, "candidates");
+    element("p", left, "how", "Click another piece to write it instead: the text branches there.");
     const right = element("div", stage);
-    element("h3", right, "", "Where this step looks, head by head");
-    this.scroller = element("div", right, "scroller");
-    this.canvas = element("canvas", this.scroller);
-    this.canvas.setAttribute("role", "img");
-    this.legend = element("div", right, "legend");
-    this.cache = element("p", right, "how");
+    this.looks = new Looks(right, (stream, key) => this.light(stream, key));
+    const cache = element("div", right, "cache");
+    element("h3", cache, "", "What the cache spares");
+    this.cacheSays = element("p", cache, "how");
+    this.table = element("table", cache);
+    this.counted = element("details", cache, "how");
+    element("summary", this.counted, "", "How these are counted");
+    this.formulas = element("div", this.counted, "formulas");
     this.box.addEventListener("keydown", (event) => this.typed(event));
     this.watch = new ResizeObserver(() => this.draw());
     this.watch.observe(this.box);
@@ -62,14 +52,15 @@ class Loop {
   open(data, theme, send) {
     this.theme = theme;
     this.send = send;
-    for (const name of ["ink", "ink2", "ink3", "rule", "field", "bg", "encoder", "decoder", "cross", "fade"]) this.box.style.setProperty(`--${name}`, theme[name]);
-    this.legend.style.background = `linear-gradient(90deg, ${theme.weights.join(",")})`;
-    if (!this.data || this.data.version !== data.version) {
+    dress(this.box, theme);
+    const other = !this.data || this.data.version !== data.version;
+    this.data = data;
+    if (other) {
       this.stop();
-      this.data = data;
-      this.step = 0;
-      this.scrub.max = String(data.steps.length - 1);
+      this.step = Math.min(data.at || 0, data.steps.length - 1);
     }
+    this.step = Math.max(0, Math.min(this.step, data.steps.length - 1));
+    this.scrub.max = String(data.steps.length - 1);
     this.draw();
   }
 
@@ -80,9 +71,23 @@ class Loop {
   }
 
   go(step) {
+    const from = this.step;
     this.step = Math.max(0, Math.min(this.data.steps.length - 1, step));
     if (this.step === this.data.steps.length - 1) this.stop();
+    const start = this.fresh && this.step === from + 1 ? this.fresh.getBoundingClientRect() : null;
     this.draw();
+    if (start) this.fly(start);
+  }
+
+  // The piece that was written moves to its place in the input.
+  fly(start) {
+    const joined = this.words.querySelector(".chip.last");
+    if (!joined || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    const end = joined.getBoundingClientRect();
+    joined.animate(
+      [{ transform: `translate(${start.left - end.left}px, ${start.top - end.top}px)` }, { transform: "none" }],
+      { duration: 450, easing: "ease-in-out" },
+    );
   }
 
   toggle() {
@@ -116,103 +121,236 @@ class Loop {
     return [...this.data.prompt, ...this.data.steps.slice(0, this.step).map((step) => step.written)];
   }
 
+  light(stream, key) {
+    const row = stream === "cross" ? this.source : this.words;
+    [...row.querySelectorAll(".chip")].forEach((chip, n) => chip.classList.toggle("lit", n === key));
+    if (key === null) for (const chip of this.box.querySelectorAll(".chip.lit")) chip.classList.remove("lit");
+  }
+
+  chip(parent, one, kind) {
+    const made = element("span", parent, `chip ${kind}${one.special ? " special" : ""}${one.joins ? " joins" : ""}`);
+    element("bdi", made, "", one.text);
+    if (one.bits !== undefined) element("small", made, "", one.bits === null ? "\u00a0" : one.bits.toFixed(1));
+    return made;
+  }
+
   draw() {
     if (!this.data || !this.box.clientWidth) return;
     const step = this.data.steps[this.step];
-    const say = (text, strong) => this.lead.append(strong ? Object.assign(document.createElement("b"), { textContent: text }) : text);
-    this.lead.replaceChildren();
-    say(`Step ${this.step + 1} of ${this.data.steps.length}: it reads ${this.input().length} ${this.input().length === 1 ? "piece" : "pieces"} and writes \u201c`);
-    say(step.written.text, true);
-    say("\u201d (");
-    say(step.written.said, true);
-    say(step.finished ? "), and stops." : "). The piece joins the input, and everything is asked again.");
+    const input = this.input();
+    this.drawLead(step, input);
+    this.source.replaceChildren();
+    this.source.hidden = !this.data.source.length;
+    element("span", this.source, "row-name", "Source");
+    for (const one of this.data.source) this.chip(this.source, one, "source");
     this.words.replaceChildren();
-    const chip = (one, kind) => {
-      const made = element("span", this.words, `chip ${kind}${one.special ? " special" : ""}`);
-      element("bdi", made, "", one.text);
-      element("small", made, "", one.bits === null ? "\u00a0" : `${one.bits.toFixed(1)} bits`);
-      return made;
-    };
-    this.input().forEach((one, at) => chip(one, at < this.data.prompt.length ? (one.forced ? "forced" : "given") : "grown"));
-    element("span", this.words, "arrow", "\u2192");
-    chip(step.written, "new");
+    element("span", this.words, "row-name", this.data.source.length ? "Written" : "Input");
+    input.forEach((one, at) => {
+      const made = this.chip(this.words, one, at < this.data.prompt.length ? (one.forced ? "forced" : "given") : "grown");
+      if (at === input.length - 1) made.classList.add("last");
+    });
+    const slot = element("span", this.words, "chip slot");
+    element("bdi", slot, "", step.written.text);
+    this.joining.replaceChildren();
+    this.fresh = this.chip(this.joining, step.written, "new");
+    element("span", this.joining, "joins-says", step.finished ? "ends the text" : "\u2191 joins the input, bits under it");
+    this.joining.style.paddingLeft = "0";
+    const needs = this.joining.lastChild.getBoundingClientRect().right - this.joining.getBoundingClientRect().left;
+    const place = slot.getBoundingClientRect().left - this.joining.getBoundingClientRect().left;
+    this.joining.style.paddingLeft = `${Math.max(0, Math.min(place, this.box.clientWidth - needs - 8))}px`;
+    slot.classList.toggle("ends", step.finished);
     this.buttons.toggle.textContent = this.playing ? "Pause" : "Play";
+    this.buttons.toggle.setAttribute("aria-label", this.playing ? "Pause" : "Play");
     this.scrub.value = String(this.step);
     this.scrub.setAttribute("aria-valuetext", `step ${this.step + 1}: ${step.written.text}`);
+    this.drawSpectrum(step.spectrum);
     this.drawList(step);
-    this.drawRows(step);
-    const { bytes, reused, fresh, products, without } = step.cache;
-    this.cache.textContent = `From the cache: keys and values of ${reused} pieces, ${bytes} held. New: ${fresh}. Products q\u00b7k in this step: ${products}` +
-      (reused ? `; without the cache ${without}.` : ".");
+    this.looks.show(step.looks, { decoder: input, cross: this.data.source }, this.theme);
+    this.drawCache(step.cache);
+  }
+
+  drawLead(step, input) {
+    const say = (text, strong) => this.lead.append(strong ? Object.assign(document.createElement("b"), { textContent: text }) : text);
+    this.lead.replaceChildren();
+    say(`Step ${this.step + 1} of ${this.data.steps.length}: it reads ${input.length} ${input.length === 1 ? "piece" : "pieces"} and writes \u201c`);
+    say(step.written.text, true);
+    say("\u201d, to which it gave ");
+    say(step.written.said, true);
+    say(step.finished ? "; there it stops." : ". The piece joins the input, and the model is asked again.");
+  }
+
+  drawSpectrum(it) {
+    const { theme } = this;
+    const scale = rem();
+    const cuts = it.cuts.filter((cut, n) => cut.kept < (n ? it.cuts[n - 1].kept : it.all) || cut.name === "greedy");
+    const last = cuts.length ? cuts[cuts.length - 1].kept : it.all;
+    // as many as hold nearly everything, the cuts and the choice among them
+    let held = 0;
+    let wide = 0;
+    while (wide < it.before.length && held < 0.97) held += it.before[wide++];
+    const inView = cuts.filter((cut) => cut.kept < it.before.length).map((cut) => cut.kept + 3);
+    const count = Math.min(it.before.length, Math.max(16, wide, it.chosen + 1, ...inView));
+    const width = Math.max(200, this.spectrum.parentElement.clientWidth);
+    const height = 132 * scale;
+    const left = 40 * scale;
+    const base = height - 20 * scale;
+    const top = 16 * scale;
+    const g = sharp(this.spectrum, width, height);
+    const most = 1.04 * Math.max(...it.before, ...(this.data.greedy ? [] : [...it.heat, ...it.after]), 1e-9);
+    const slot = (width - left - 6) / count;
+    const x = (rank) => left + rank * slot;
+    const y = (share) => base - (Math.min(share, most) / most) * (base - top);
+    g.font = `${11 * scale}px ${FACE}`;
+    g.textBaseline = "middle";
+    g.fillStyle = theme.ink2;
+    g.textAlign = "right";
+    g.fillText(percent(most / 1.04), left - 5, top + 0.04 * (base - top));
+    g.fillText("0", left - 5, base);
+    if (last < count) {
+      g.save();
+      g.beginPath();
+      g.rect(x(last), top, x(count) - x(last), base - top);
+      g.clip();
+      g.strokeStyle = theme.hatch;
+      g.globalAlpha = 0.45;
+      g.lineWidth = 1;
+      for (let at = x(last) - (base - top); at < x(count); at += 7) {
+        g.beginPath();
+        g.moveTo(at, base);
+        g.lineTo(at + base - top, top);
+        g.stroke();
+      }
+      g.restore();
+    }
+    for (let rank = 0; rank < count; rank += 1) {
+      g.fillStyle = theme.fade;
+      g.fillRect(x(rank), y(it.before[rank]), Math.max(1, slot - 1), base - y(it.before[rank]));
+      if (!this.data.greedy && it.after[rank] > 0) {
+        g.fillStyle = theme.decoder;
+        g.fillRect(x(rank) + slot * 0.2, y(it.after[rank]), Math.max(1, slot * 0.6 - 1), base - y(it.after[rank]));
+      }
+      if (this.data.heated) {
+        g.strokeStyle = theme.ink;
+        g.lineWidth = 1;
+        g.beginPath();
+        g.moveTo(x(rank), y(it.heat[rank]));
+        g.lineTo(x(rank) + slot - 1, y(it.heat[rank]));
+        g.stroke();
+      }
+    }
+    g.strokeStyle = theme.ink3;
+    g.beginPath();
+    g.moveTo(left, base + 0.5);
+    g.lineTo(x(count), base + 0.5);
+    g.stroke();
+    g.textAlign = "center";
+    g.fillStyle = theme.ink2;
+    for (const rank of count > 20 ? [1, 10, 20, 30, 40, 50] : [1, 5, 10, 15, 20]) if (rank <= count) g.fillText(rank === 1 ? "1st" : String(rank), x(rank - 0.5), base + 11 * scale);
+    g.fillStyle = theme.ink;
+    const chosen = x(it.chosen + 0.5);
+    g.beginPath();
+    g.moveTo(chosen - 4 * scale, base + 7 * scale);
+    g.lineTo(chosen + 4 * scale, base + 7 * scale);
+    g.lineTo(chosen, base + 2);
+    g.fill();
+    cuts.forEach((cut, n) => {
+      const inside = cut.kept < count;
+      const at = inside ? x(cut.kept) : x(count);
+      g.strokeStyle = theme.ink;
+      g.lineWidth = 1.5;
+      if (inside) {
+        g.setLineDash(n === cuts.length - 1 ? [] : [4, 3]);
+        g.beginPath();
+        g.moveTo(at, 4);
+        g.lineTo(at, base);
+        g.stroke();
+        g.setLineDash([]);
+      }
+    });
+    for (const cut of it.cuts) {
+      if (!cut.level) continue;
+      g.strokeStyle = theme.ink;
+      g.setLineDash([2, 3]);
+      g.beginPath();
+      g.moveTo(left, y(cut.level));
+      g.lineTo(x(count), y(cut.level));
+      g.stroke();
+      g.setLineDash([]);
+    }
+    cuts.forEach((cut, n) => {
+      const at = cut.kept < count ? x(cut.kept) : x(count);
+      const words = cut.kept < count ? `${cut.name} cuts` : `${cut.name} cuts further right`;
+      const long = g.measureText(words).width;
+      const from = at + long + 8 < width ? at + 4 : at - long - 6;
+      const down = top + (7 + 15 * n) * scale;
+      g.fillStyle = theme.bg;
+      g.fillRect(from - 1, down - 7 * scale, long + 4, 14 * scale);
+      g.fillStyle = theme.ink;
+      g.textAlign = "left";
+      g.fillText(words, from + 1, down);
+    });
+    const said = it.cuts.map((cut) => cut.said).join("; ") || "nothing is cut";
+    this.spectrum.setAttribute("aria-label", `Probability of the ${count} likeliest of ${it.all} pieces, likeliest first, from ${percent(it.before[0])} down. ${said}. The one written is number ${it.chosen + 1}.`);
+    this.cuts.textContent = it.cuts.length ? `The cut: ${said}.` : `Nothing is cut: any of ${it.all.toLocaleString("en")} pieces may be drawn.`;
   }
 
   drawList(step) {
+    const { greedy, heated } = this.data;
+    this.key.replaceChildren();
+    const swatch = (kind, text) => {
+      element("i", this.key, `swatch ${kind}`);
+      this.key.append(text);
+    };
+    swatch("before", " as the model says ");
+    if (heated) swatch("heat", " after temperature ");
+    if (!greedy) swatch("after", " what is drawn from ");
+    swatch("chosen", " written ");
     this.list.replaceChildren();
-    this.key.textContent = this.data.sampled ? "Grey: as the model says. Colour: after temperature and filters. Struck out: cut." : "Greedy: the likeliest is taken.";
-    const most = Math.max(...step.candidates.map((one) => Math.max(one.before, one.after)), 1e-9);
-    for (const one of step.candidates) {
-      const row = element("button", this.list, `candidate${one.id === step.written.id ? " chosen" : ""}${one.cut && this.data.sampled ? " cut" : ""}`);
-      row.type = "button";
-      row.disabled = one.id === step.written.id;
+    const most = Math.max(...step.candidates.map((one) => Math.max(one.before, greedy ? 0 : one.after)), 1e-9);
+    const { cuts, all } = step.spectrum;
+    step.candidates.forEach((one, n) => {
+      cuts.forEach((cut, m) => {
+        if (cut.kept !== n || cut.kept >= (m ? cuts[m - 1].kept : all)) return;
+        element("div", this.list, "cutline", `${cut.name} cuts what is below`);
+      });
+      const mine = one.id === step.written.id;
+      const row = button(this.list, `candidate${mine ? " chosen" : ""}${one.cut ? " cut" : ""}`, "", "", () => this.branch(one.id));
+      row.disabled = mine;
       element("bdi", row, "", one.text);
       const bars = element("span", row, "bars");
       element("i", bars, "before").style.width = `${(100 * one.before) / most}%`;
-      if (this.data.sampled) element("i", bars, "after").style.width = `${(100 * one.after) / most}%`;
+      if (!greedy && one.after > 0) element("i", bars, "after").style.width = `${(100 * one.after) / most}%`;
       element("span", row, "said", one.said);
-      row.title = one.cut && this.data.sampled ? `cut by ${one.cut}` : one.id === step.written.id ? "this one was written" : "write this one instead";
-      row.addEventListener("click", () => this.send("branch", { version: this.data.version, step: this.step, id: one.id }));
-    }
+      row.title = mine ? "this one was written" : "write this one instead";
+    });
   }
 
-  drawRows(step) {
-    const { theme, data } = this;
-    const raw = atob(step.rows);
-    const names = this.input();
-    const keys = step.keys;
-    const lines = data.layers * data.heads;
-    const g = this.canvas.getContext("2d");
-    g.font = '12.5px "Source Sans", sans-serif';
-    const left = 54;
-    const top = Math.min(84, Math.max(...names.map((one) => g.measureText(one.text).width), 10) * 0.72) + 14;
-    const cell = Math.max(9, Math.min(26, Math.floor((this.scroller.clientWidth - left - 40) / Math.max(keys, 1))));
-    const high = lines > 40 ? 7 : lines > 16 ? 11 : 16;
-    const gap = 4;
-    const width = left + cell * keys + 50;
-    const height = top + high * lines + gap * data.layers + 4;
-    const ratio = devicePixelRatio || 1;
-    this.canvas.width = width * ratio;
-    this.canvas.height = height * ratio;
-    this.canvas.style.width = `${width}px`;
-    this.canvas.style.height = `${height}px`;
-    g.scale(ratio, ratio);
-    g.textBaseline = "middle";
-    g.font = '12.5px "Source Sans", sans-serif';
-    names.forEach((one, k) => {
-      if (cell < 11 && k % 2) return;
-      g.save();
-      g.translate(left + (k + 0.5) * cell, top - 7);
-      g.rotate(-Math.PI / 4);
-      g.fillStyle = theme.ink2;
-      g.fillText(one.text.length > 14 ? `${one.text.slice(0, 13)}\u2026` : one.text, 0, 0);
-      g.restore();
-    });
-    for (let line = 0; line < lines; line += 1) {
-      const layer = Math.floor(line / data.heads);
-      const y = top + line * high + layer * gap;
-      if (line % data.heads === 0) {
-        g.fillStyle = theme.ink2;
-        g.textAlign = "right";
-        g.font = '12px "Source Sans", sans-serif';
-        g.fillText(`layer ${layer + 1}`, left - 6, y + high / 2 + 1);
-        g.textAlign = "left";
-      }
-      for (let k = 0; k < keys; k += 1) {
-        const code = raw.charCodeAt(line * keys + k) / 255;
-        g.fillStyle = colour(theme, code * code);
-        g.fillRect(left + k * cell, y, cell - 1, high - 1);
-      }
+  branch(id) {
+    this.stop();
+    this.send("branch", { version: this.data.version, step: this.step, id });
+  }
+
+  drawCache(cache) {
+    const kept = `${cache.held} of keys and values are held.`;
+    this.cacheSays.textContent = cache.anew
+      ? `A mask lets old pieces see new ones, so nothing can be reused: all ${cache.new} are computed anew.`
+      : cache.reused
+        ? `A piece that was read leaves a key and a value in every layer; they do not change when a piece joins, so they are kept. ${kept}`
+        : `The first step reads everything and fills the cache. ${kept}`;
+    this.table.replaceChildren();
+    this.table.hidden = !cache.rows.length;
+    const head = element("tr", element("thead", this.table));
+    for (const text of ["", "from the cache", "new in this step"]) element("th", head, "", text).scope = "col";
+    const body = element("tbody", this.table);
+    for (const [name, old, fresh] of cache.rows) {
+      const row = element("tr", body);
+      element("th", row, "", name).scope = "row";
+      element("td", row, "", old);
+      element("td", row, "", fresh);
     }
-    this.canvas.setAttribute("aria-label", `Step ${this.step + 1}: ${data.layers} layers of ${data.heads} heads, each a row of weights over ${keys} pieces.`);
+    this.counted.hidden = !cache.formulas.length;
+    this.formulas.replaceChildren();
+    for (const line of cache.formulas) element("p", this.formulas, "", line);
   }
 }
 
