@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.ui import charts, hand, lesson, trouble
+from core.ui import bar, charts, hand, lesson, real_head, recipe, scene, trouble
 
 st.title("Self-attention by hand", anchor=False)
 
@@ -24,14 +24,33 @@ def plane() -> None:
 
 
 @trouble.block
-def questions() -> None:
+def real(view: scene.Scene) -> None:
+    """The same picture for a head of a real run."""
+    real_head.real_head(view)
+
+
+@trouble.block
+def broken(view: scene.Scene) -> None:
+    """The same run with parts of attention taken away."""
+    recipe.recipe(view)
+
+
+@trouble.block
+def questions(view: scene.Scene | None) -> None:
     """What is asked about the page."""
-    lesson.questions("hand", hand.asked(hand.desk()))
+    lesson.questions("hand", hand.asked(hand.desk(), recipe.question(view)))
 
 
 plane()
 charts.rule()
-questions()
+charts.heading("The same in a real head", "choose a model and a text")
+view = bar.open_part()
+if view is not None:
+    real(view)
+    charts.rule()
+    broken(view)
+charts.rule()
+questions(view)
 lesson.source(
     "Vaswani et al. 2017, “Attention Is All You Need”, §3.2.1, eq. 1. The plane has d = 2 and is computed in your browser."
 )

@@ -31,15 +31,24 @@ def open_page(title: str) -> Scene:
     """Title, bar, notes and scene of a page; where there is no scene, a sentence says why and the page ends here."""
     target = bar()
     st.title(title, anchor=False)
+    scene = _open(target)
+    if scene is None:
+        st.stop()
+    assert scene is not None  # the page has ended where it is
+    return scene
+
+
+def open_part() -> Scene | None:
+    """Bar, notes and scene in the middle of a page that has more to show: None, and a sentence, where there is no scene."""
+    return _open(bar())
+
+
+def _open(target: st.delta_generator.DeltaGenerator) -> Scene | None:
+    scene = None
     try:
         scene = open_scene(state.chosen())
     except LensError as error:
         trouble.show(error)
-        _target(target, None)
-        for note in state.take_notes():
-            trouble.tell(note, "note")
-        state.publish()
-        st.stop()
     _target(target, scene)
     for note in state.take_notes():
         trouble.tell(note, "note")

@@ -18,7 +18,7 @@ from core.figures.theme import DARK, LIGHT
 from core.ui import charts, lesson
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "components" / "hand"
-SCRIPTS = ("sums", "plane", "sheet", "hand")
+SHARED = ("sums", "plane", "matrix")
 KEY, CAT, SLEEPS = "plane-desk", 1, 2
 IDEA = (
     "Each word holds three arrows. Its <b>query</b> says what it looks for, its <b>key</b> what it can be found by, its "
@@ -162,8 +162,8 @@ def won(it: Desk) -> bool:
     return float(weigh(it.now).weight[SLEEPS, CAT]) > 0.5
 
 
-def asked(it: Desk) -> list[lesson.Question]:
-    """The questions about the plane; their answers are computed."""
+def asked(it: Desk, real: lesson.Question | None = None) -> list[lesson.Question]:
+    """The questions of the page; their answers are computed. real: one about a real run, where there is one."""
     weight = float(weigh(it.now).weight[SLEEPS, CAT])
     example = Plane(planes.WORDS[:3], (((10, 0), (20, 10), (0, 0)), ((0, 0), (0, 0), (0, 0)), ((0, 0), (0, 0), (0, 0))))
     (product, *_), (score, *_) = weigh(example).product[0], weigh(example).score[0]
@@ -179,7 +179,7 @@ def asked(it: Desk) -> list[lesson.Question]:
             f"1 × 2 + 0 × 1 = {product:g}, and {product:g} ÷ √2 = {score:.3f}.",
             "Multiply the first numbers, multiply the second ones, add; then divide by 1.414.",
         ),
-        lesson.Pick(
+        real or lesson.Pick(
             f"Three keys are exactly alike, so each gets {percent(equal)}. The query grows to twice its length. What happens?",
             ("Nothing", "The first key gains", "All weights grow"), "Nothing",
             "All three scores double, but they stay equal, and the softmax only sees differences.",
@@ -188,14 +188,14 @@ def asked(it: Desk) -> list[lesson.Question]:
     ]  # fmt: skip
 
 
-def _script() -> str:
-    """The component's files as one module, since text sources cannot import each other."""
+def script(*names: str) -> str:
+    """Files of the component's folder as one module, since text sources cannot import each other."""
     themes = json.dumps({theme.name: asdict(theme) for theme in (LIGHT, DARK)})
-    files = [(FOLDER / f"{name}.js").read_text("utf-8") for name in SCRIPTS]
+    files = [(FOLDER / f"{name}.js").read_text("utf-8") for name in (*SHARED, *names)]
     lines = [line.strip() for file in files for line in file.splitlines()]
     return "\n".join([f"const THEMES = {themes};", *(line for line in lines if line and not line.startswith("//"))])
 
 
 _hand = st.components.v2.component(
-    "lookback_hand", js=_script(), css=(FOLDER / "hand.css").read_text("utf-8"), isolate_styles=True
+    "lookback_hand", js=script("sheet", "hand"), css=(FOLDER / "hand.css").read_text("utf-8"), isolate_styles=True
 )

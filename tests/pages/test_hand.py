@@ -2,13 +2,19 @@
 
 import json
 import re
+from html import unescape
 
 import numpy as np
 import pytest
 
+import core
+from core.analysis import kl
 from core.analysis import plane as planes
 from core.analysis.plane import weigh
+from core.analysis.projection import flatten
 from core.figures.hand_payload import state
+from core.figures.labels import percent
+from core.request import HeadRef, Stream
 from core.ui.hand import read_moved, steps
 
 
@@ -80,3 +86,96 @@ def test_the_first_question_is_answered_by_dragging_and_by_nothing_else(screen):
     assert weigh(moved).weight[2, 1] > 0.5
     release(page, moved)
     assert page.said("verdict right")[0].startswith("Right. It gives")
+
+
+TEXT = {"text": "the little girl reads a book", "target": "in the garden"}
+
+
+@pytest.fixture(scope="module")
+def lens():
+    return core.load("classroom")
+
+
+@pytest.mark.parametrize("stream", ["encoder", "decoder", "cross"])
+def test_the_real_head_is_the_models_own_beside_its_shadow(screen, lens, stream):
+    page = screen("hand", stream=stream, layer="2", head="3", **TEXT)
+    assert page.calm() and not page.said("trouble")
+    data = sent(page, "real_head")
+    trace = lens.run(lens.request(TEXT["text"], TEXT["target"], keep=("pattern", "qkv")))
+    attention = trace.at(Stream(stream), 1)
+    assert np.abs(np.array(data["own"]) - attention.head(2)).max() <= 1e-6
+    assert np.array_equal(data["may"], attention.allowed[2])
+    assert np.allclose(np.array(data["q"]) @ np.array(data["k"]).T, data["score"])
+    flat = flatten(attention, 2)
+    told = page.said("how kept")[0]
+    assert f"keep {percent(flat.kept)} of the variance" in told and f"{percent(float(flat.off.mean()))} of a row" in told
+    assert f"has {attention.query.shape[-1]} dimensions" in told
+
+
+def test_a_text_too_long_for_the_plane_is_told_and_the_rest_of_the_page_stands(screen):
+    page = screen("hand", text="the cat and the dog " * 6, stream="encoder")
+    assert page.calm() and any("room for 16 pieces" in said for said in page.said("how"))
+    assert len(page.said("ask")) == 3
+
+
+def test_without_a_text_the_plane_is_still_there(screen):
+    page = screen("hand", text=" ")
+    assert page.calm() and page.said("trouble") and sent(page)["now"] == state(planes.START)
+    assert len(page.said("ask")) == 3
+
+
+def breaks(page) -> dict[str, list[str]]:
+    """The table of breaks: what was taken away → its cells."""
+    (body,) = [body for body in page.html if "sum breaks" in body]
+    told = {}
+    for name, cells in re.findall(r'<tr><th scope="row">(.*?)<small>.*?</th>(.*?)</tr>', body):
+        told[unescape(name)] = [unescape(re.sub("<[^>]+>", "", cell)) for cell in re.findall("<td>(.*?)</td>", cells)]
+    return told
+
+
+def test_every_break_is_a_run_of_the_model(screen, lens):
+    page = screen("hand", **TEXT)
+    plain = lens.request(TEXT["text"], TEXT["target"])
+    d = lens.info.d_model // lens.info.heads
+    others = [HeadRef(site.stream, site.layer, head) for site in lens.info.sites for head in range(1, site.heads)]
+    requests = {
+        "nothing": plain, "√d": plain.with_temperature(d**-0.5), "temperature 1": plain.with_temperature(4.0),
+        "all but the largest weight": plain.with_top_k(1), "the residual": plain.without_residual(),
+        "all heads but one": plain.with_ablation(*others),
+    }  # fmt: skip
+    told = breaks(page)
+    assert list(told) == list(requests)
+    trained = lens.run(plain)
+    for name, request in requests.items():
+        trace = lens.run(request)
+        rows = {stream: [] for stream in Stream}
+        for attention in trace.attention:
+            for head in set(range(attention.site.heads)) - set(attention.ablated):
+                for row in attention.head(head).astype(np.float64):
+                    rows[attention.site.stream].append(np.exp(-sum(p * np.log(p) for p in row if p > 0)))
+        for cell, stream in zip(told[name], Stream, strict=False):
+            assert float(cell) == pytest.approx(np.mean(rows[stream]), abs=0.006)
+        assert float(told[name][-1]) == pytest.approx(kl(trained.next_logits, trace.next_logits), abs=0.0006)
+        (best,) = trace.next_tokens(1)
+        assert told[name][-2].startswith(best.text.strip())
+
+
+def test_ones_own_mixture_is_run_and_the_question_knows_the_worst(screen, lens):
+    page = screen("hand", **TEXT)
+    page.app.toggle(key="recipe-linked").set_value(False).run()
+    page.app.get_by_key("recipe-top-k").set_value(2).run()
+    trace = lens.run(lens.request(TEXT["text"], TEXT["target"]).without_residual().with_top_k(2))
+    assert page.calm()
+    bars = page.bars()
+    (best,) = trace.next_tokens(1)
+    assert max(row["share"] for row in bars) == pytest.approx(best.probability, abs=1e-5)
+    page.app.get_by_key("ask-hand-2").set_value("the residual").run()
+    assert any(said.startswith("Right. KL") for said in page.said("verdict right"))
+    page.app.button(key="recipe-reset").click().run()
+    assert page.app.toggle(key="recipe-linked").value is True
+
+
+def test_an_encoder_alone_shows_its_spread_and_no_next_piece(screen):
+    page = screen("hand", model="filler", text="the cat sits on the mat")
+    assert page.calm() and not page.said("trouble")
+    assert len(breaks(page)["nothing"]) == 1

@@ -17,6 +17,12 @@ function drawn(name, parent, attributes = {}) {
   return made;
 }
 
+// Lines of a grid stand 1, 2 or 5 apart, times a power of ten, three to six of them a side.
+function stride(reach) {
+  const ten = 10 ** Math.floor(Math.log10(reach / 3));
+  return [5, 2, 1].map((n) => n * ten).find((step) => reach / step >= 2.999) || ten;
+}
+
 class Plane {
   constructor(parent, title, reach) {
     this.figure = element("figure", parent, "plane");
@@ -26,15 +32,17 @@ class Plane {
     this.svg = drawn("svg", this.figure, { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "group", "aria-label": title });
     this.reach = reach;
     this.unit = (SIDE / 2 - PAD) / reach;
-    const step = reach > 8 ? 5 : 1;
-    for (let at = -Math.floor(reach / step) * step; at <= reach; at += step) {
-      const [x, y] = this.place([at, at]);
-      const kind = at === 0 ? "axis" : "grid";
+    const step = stride(reach);
+    const most = Math.floor(reach / step + 1e-9);
+    for (let n = -most; n <= most; n += 1) {
+      const [x, y] = this.place([n * step, n * step]);
+      const kind = n === 0 ? "axis" : "grid";
       drawn("line", this.svg, { class: kind, x1: x, x2: x, y1: PAD, y2: SIDE - PAD });
       drawn("line", this.svg, { class: kind, y1: y, y2: y, x1: PAD, x2: SIDE - PAD });
-      if (at !== 0 && at % (2 * step) === 0) {
-        drawn("text", this.svg, { class: "tick", x, y: SIDE / 2 + 13, "text-anchor": "middle" }).textContent = String(at).replace("-", "\u2212");
-        drawn("text", this.svg, { class: "tick", x: SIDE / 2 - 5, y: y + 4, "text-anchor": "end" }).textContent = String(at).replace("-", "\u2212");
+      if (n !== 0 && (most <= 3 || n % 2 === 0)) {
+        const name = String(Number((n * step).toPrecision(6))).replace("-", "\u2212");
+        drawn("text", this.svg, { class: "tick", x, y: SIDE / 2 + 13, "text-anchor": "middle" }).textContent = name;
+        drawn("text", this.svg, { class: "tick", x: SIDE / 2 - 5, y: y + 4, "text-anchor": "end" }).textContent = name;
       }
     }
     this.under = drawn("g", this.svg);
@@ -89,23 +97,31 @@ class Plane {
       }
     }
     it.text.textContent = label;
-    const wide = 6.6 * label.length;
-    const right = ux >= -0.2;
-    const left = right ? x + 12 : x - 12 - wide;
-    Object.assign(it, { x, y, wide, left: Math.max(2, Math.min(SIDE - 2 - wide, left)), base: Math.max(12, Math.min(SIDE - 4, y + (Math.abs(ux) < 0.5 ? (uy < 0 ? -9 : 18) : 4))) });
+    Object.assign(it, { x, y, ux, uy, wide: 6.6 * label.length });
   }
 
-  // Names are pushed apart where they would cover each other.
+  // Each name takes the place beside its tip that covers least: outward first, and the place it has where that is as good.
   settle() {
-    const all = [...this.arrows.values()].sort((a, b) => a.base - b.base);
-    all.forEach((it, n) => {
-      for (const other of all.slice(0, n)) {
-        const apart = it.left > other.left + other.wide + 3 || other.left > it.left + it.wide + 3;
-        if (!apart && Math.abs(it.base - other.base) < 14) it.base = other.base + 14;
-      }
-      it.text.setAttribute("x", it.left);
-      it.text.setAttribute("y", Math.min(SIDE - 3, it.base));
-    });
+    const taken = [...this.arrows.values()].map(({ x, y }) => ({ left: x - 8, right: x + 8, top: y - 8, bottom: y + 8 }));
+    const over = (one, two) => Math.max(0, Math.min(one.right, two.right) - Math.max(one.left, two.left)) * Math.max(0, Math.min(one.bottom, two.bottom) - Math.max(one.top, two.top));
+    const rank = { query: 0, output: 0, key: 1, value: 1 };
+    const order = [...this.arrows.values()].sort((one, two) => rank[one.kind] - rank[two.kind]);
+    for (const it of order) {
+      const { x, y, wide, ux, uy } = it;
+      const sides = [[x + 12, y + 4], [x - 12 - wide, y + 4], [x - wide / 2, y - 13], [x - wide / 2, y + 22], [x + 8, y - 11], [x - 8 - wide, y - 11], [x + 8, y + 20], [x - 8 - wide, y + 20]];
+      const towards = [[1, 0], [-1, 0], [0, -1], [0, 1], [0.7, -0.7], [-0.7, -0.7], [0.7, 0.7], [-0.7, 0.7]];
+      const costs = sides.map(([left, base], n) => {
+        const box = { left, right: left + wide, top: base - 11, bottom: base + 3 };
+        const outside = Math.max(0, 2 - left, left + wide - SIDE + 2) * 40 + Math.max(0, 2 - box.top, box.bottom - SIDE + 2) * 200;
+        const covered = taken.reduce((sum, other) => sum + over(box, other), 0);
+        return outside + covered - 25 * (ux * towards[n][0] + uy * towards[n][1]) - (it.side === n ? 20 : 0);
+      });
+      it.side = costs.indexOf(Math.min(...costs));
+      const [left, base] = sides[it.side];
+      taken.push({ left, right: left + wide, top: base - 11, bottom: base + 3 });
+      it.text.setAttribute("x", left);
+      it.text.setAttribute("y", base);
+    }
   }
 
   // The arrow whose tip is nearest to a spot of the picture, among those that can be taken.

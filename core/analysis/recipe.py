@@ -1,0 +1,77 @@
+"""Break the recipe: one part of attention taken away at a time, and what becomes of the spread and of the answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from core.analysis.attention import spread
+from core.analysis.prediction import kl
+from core.request import Ablation, HeadRef, Request, Stream
+from core.trace import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a model is run. root: scores are divided by √d; temperature divides them once more; top_k: of each row only the k
+    largest weights stay (None: all); residual: sublayers add to what came in; heads: the first so many of each layer stay
+    (None: all)."""
+
+    root: bool = True
+    temperature: float = 1.0
+    top_k: int | None = None
+    residual: bool = True
+    heads: int | None = None
+
+    def apply(self, request: Request, scaling: float) -> Request:
+        """The request run by this recipe, on top of what it already changes. scaling: the model's own factor on q·k, 1/√d;
+        without it, scores are divided by a temperature that is just as small, which takes it out again."""
+        what = request.intervention
+        silenced = () if self.heads is None else tuple(
+            Ablation(HeadRef(site.stream, site.layer, head)) for site in request.sites for head in range(self.heads, site.heads)
+        )  # fmt: skip
+        temperature = what.temperature * self.temperature * (1.0 if self.root else scaling)
+        changed = replace(
+            what, ablated=what.ablated + silenced, temperature=temperature, top_k=self.top_k, residual=self.residual
+        )
+        return replace(request, intervention=changed)
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a recipe did. spread: e^entropy of a row, the mean over all rows, heads and layers of each stream; kl: KL(trained ‖
+    now) of the next piece in nats, None where the model predicts none."""
+
+    spread: dict[Stream, float]
+    kl: float | None
+
+
+def effect(now: Trace, trained: Trace) -> Effect:
+    """How a run differs from the one as trained."""
+    streams = {attention.site.stream for attention in now.attention}
+    if now.next_logits is None or trained.next_logits is None:
+        return Effect({stream: mean_spread(now, stream) for stream in Stream if stream in streams}, None)
+    distance = kl(trained.next_logits, now.next_logits)
+    return Effect({stream: mean_spread(now, stream) for stream in Stream if stream in streams}, distance)
+
+
+def mean_spread(trace: Trace, stream: Stream) -> float:
+    """To how many pieces a row of a stream looks, as it were: the mean of e^entropy over the rows of all its heads that are
+    not silenced, in all layers. NaN where all are."""
+    rows = [
+        spread(attention.head(head))
+        for attention in trace.attention
+        if attention.site.stream is stream
+        for head in range(attention.site.heads)
+        if head not in attention.ablated
+    ]
+    return float(np.concatenate(rows).mean()) if rows else float("nan")
+
+
+def common_scaling(trace: Trace) -> float | None:
+    """The factor on q·k that all attentions of a model share, where it has one and nothing bends the scores after it; else
+    None: then taking √d away is not a temperature."""
+    factors = {attention.scaling for attention in trace.attention}
+    bent = any(attention.softcap is not None or attention.bias is not None for attention in trace.attention)
+    return None if bent or len(factors) != 1 or factors == {1.0} else factors.pop()
