@@ -8,6 +8,8 @@ from core.ui import bar, charts, controls, scene, state, trouble, viewer
 from core.ui.cell import cell_panel
 from core.ui.look import Look, look
 from core.ui.measures import numbers
+from core.ui.pieces import pieces_panel
+from core.ui.places import places_panel
 from core.ui.take import take
 
 
@@ -48,6 +50,8 @@ def page(view: scene.Scene) -> None:
     charts.rule()
     numbers(view, it)
     cell_panel(view, it)
+    pieces_panel(view, it)
+    places_panel(view, it)
     take(view, it)
 
 

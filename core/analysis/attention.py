@@ -27,6 +27,11 @@ def strongest(pattern: np.ndarray, query: int) -> int:
     return int(np.argmax(pattern[query]))
 
 
+def moved_share(before: np.ndarray, now: np.ndarray) -> np.ndarray:
+    """Which share of each row's attention went elsewhere: ½ Σ |Δα|, the total variation distance. float64 [..., query]."""
+    return 0.5 * np.abs(np.asarray(now, np.float64) - np.asarray(before, np.float64)).sum(axis=-1)
+
+
 def pooled(pattern: np.ndarray, limit: int) -> np.ndarray:
     """A pattern shrunk to at most limit × limit by taking the largest weight of each block, NaN where a block has none.
 

@@ -11,6 +11,7 @@ import torch
 
 from core.engine import generation
 from core.engine.backend import Backend, Batch, LensInfo, Result
+from core.engine.merges import Splitting, raw, splitting
 from core.engine.probe import Probe, Row, as_array
 from core.engine.text import Chat, Text, as_tokens, check_text
 from core.errors import (
@@ -170,6 +171,14 @@ class Lens:
         The text of a word carries its leading space; `id` is that of its first piece.
         """
         return generation.next_words(self, self._admit(request), k)
+
+    def splitting(self, text: str) -> Splitting:
+        """How a text falls into pieces, merge by merge where the tokenizer merges."""
+        return splitting(self.text, check_text(text))
+
+    def raw(self, ids: Sequence[int]) -> tuple[bytes, ...]:
+        """The bytes each piece stands for; b"" for special tokens."""
+        return tuple(raw(self.text, token) for token in ids)
 
     # the weights themselves
 

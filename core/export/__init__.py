@@ -3,5 +3,9 @@
 from core.export.figure import svg
 from core.export.numbers import csv_table, npz, read_npz
 from core.export.requests import python_lines, request_from_json, request_to_json
+from core.export.sheets import Look, bars, heads, lines
 
-__all__ = ["csv_table", "npz", "python_lines", "read_npz", "request_from_json", "request_to_json", "svg"]
+__all__ = [
+    "Look", "bars", "csv_table", "heads", "lines", "npz", "python_lines", "read_npz", "request_from_json", "request_to_json",
+    "svg",
+]  # fmt: skip

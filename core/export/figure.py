@@ -15,11 +15,15 @@ SANS = "Source Sans 3, Source Sans Pro, Helvetica, Arial, sans-serif"
 def svg(
     pattern: np.ndarray, allowed: np.ndarray, rows: Sequence[str], columns: Sequence[str], title: str, subtitle: str,
     stops: Sequence[str], ink: str = "#1b1b22", ground: str = "#ffffff", quiet: str = "#5a5a66",
+    unit: str = "weight", scale: tuple[float, float] = (0.0, 1.0),
 ) -> str:  # fmt: skip
-    """pattern float [query, key], allowed bool; rows and columns as labels; stops: colours of 0…1, evenly spaced.
+    """pattern float [query, key], allowed bool; rows and columns as labels; stops: colours of `scale`, evenly spaced.
 
-    Each cell's <title> holds its weight in full, "may not look" where it is forbidden; colours are drawn from the weights.
+    Each cell's <title> holds its number in full, "may not look" where it is forbidden; colours are drawn from the numbers.
+    Shares of a row (unit "weight") are printed in %, from 10 % on; anything else as it is.
     """
+    low, high = scale
+    shares = unit == "weight"
     queries, keys = pattern.shape
     left = 24 + 7.5 * max((len(row) for row in rows), default=1)
     top = 78 + 5.6 * max((len(column) for column in columns), default=1)
@@ -31,20 +35,20 @@ def svg(
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
         f'viewBox="0 0 {width:.0f} {height:.0f}">',
         f'<rect width="100%" height="100%" fill="{ground}"/>',
-        f'<text x="16" y="28" {text} font-size="17" font-weight="600" fill="{ink}">{_clean(title)}</text>',
-        f'<text x="16" y="48" {text} font-size="13" fill="{quiet}">{_clean(subtitle)}</text>',
+        f'<text x="16" y="28" {text} font-size="17" font-weight="600" fill="{ink}">{clean(title)}</text>',
+        f'<text x="16" y="48" {text} font-size="13" fill="{quiet}">{clean(subtitle)}</text>',
         '<defs><pattern id="no" width="6" height="6" patternUnits="userSpaceOnUse"><path d="M0 6L6 0" stroke="#a9a7b0" '
         'stroke-width=".8"/></pattern></defs>',
     ]
     for q, name in enumerate(rows):
         y = top + (q + 0.5) * CELL + 4.5
         parts.append(
-            f'<text x="{left - 8:.1f}" y="{y:.1f}" {text} font-size="{FONT}" text-anchor="end" fill="{ink}">{_clean(name)}</text>'
+            f'<text x="{left - 8:.1f}" y="{y:.1f}" {text} font-size="{FONT}" text-anchor="end" fill="{ink}">{clean(name)}</text>'
         )
     for k, name in enumerate(columns):
         x, y = left + (k + 0.5) * CELL, top - 8
         parts.append(
-            f'<text transform="translate({x:.1f} {y:.1f}) rotate(-45)" {text} font-size="{FONT}" fill="{ink}">{_clean(name)}</text>'
+            f'<text transform="translate({x:.1f} {y:.1f}) rotate(-45)" {text} font-size="{FONT}" fill="{ink}">{clean(name)}</text>'
         )
     for q in range(queries):
         for k in range(keys):
@@ -54,31 +58,42 @@ def svg(
                 parts.append(f'<rect {box} fill="url(#no)"><title>may not look</title></rect>')
                 continue
             weight = float(pattern[q, k])
-            colour, over = _colour(weight, stops)
+            colour, over = shade((weight - low) / (high - low), stops)
             parts.append(f'<rect {box} fill="{colour}"><title>{weight:.9g}</title></rect>')
-            if weight >= 0.1:
+            if weight >= 0.1 or not shares:
                 parts.append(
                     f'<text x="{x + (CELL - 1) / 2:.1f}" y="{y + CELL / 2 + 4:.1f}" {text} font-size="11" text-anchor="middle" '
-                    f'fill="{over}">{100 * weight:.0f}</text>'
+                    f'fill="{over}">{f"{100 * weight:.0f}" if shares else _short(weight)}</text>'
                 )
-    bar = top + CELL * queries + 18
-    for step in range(120):
-        parts.append(
-            f'<rect x="{left + step:.1f}" y="{bar:.1f}" width="1.2" height="8" fill="{_colour(step / 119, stops)[0]}"/>'
-        )
-    for at, said in ((0, "0"), (60, "weight"), (120, "1")):
-        parts.append(
-            f'<text x="{left + at:.1f}" y="{bar + 22:.1f}" {text} font-size="11" text-anchor="middle" fill="{quiet}">{said}</text>'
-        )
+    parts += colour_bar(left, top + CELL * queries + 18, stops, quiet, (f"{low:.3g}", unit, f"{high:.3g}"))
     return "\n".join([*parts, "</svg>"])
 
 
-def _clean(text: str) -> str:
+def colour_bar(x: float, y: float, stops: Sequence[str], quiet: str, said: tuple[str, str, str]) -> list[str]:
+    """The scale of a map, 120 px wide, with what stands at its beginning, under its middle and at its end."""
+    parts = [
+        f'<rect x="{x + step:.1f}" y="{y:.1f}" width="1.2" height="8" fill="{shade(step / 119, stops)[0]}"/>'
+        for step in range(120)
+    ]
+    for at, text in ((0, said[0]), (60, said[1]), (120, said[2])):
+        parts.append(
+            f'<text x="{x + at:.1f}" y="{y + 22:.1f}" font-family="{SANS}" font-size="11" text-anchor="middle" fill="{quiet}">'
+            f"{clean(text)}</text>"
+        )
+    return parts
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def clean(text: str) -> str:
     """Text that XML may hold: control characters become a sign, markup is escaped."""
     return escape("".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cs") else c for c in text))
 
 
-def _colour(weight: float, stops: Sequence[str]) -> tuple[str, str]:
+def shade(weight: float, stops: Sequence[str]) -> tuple[str, str]:
+    """The colour of a share of the scale, and the ink that can be read on it (WCAG 2: relative luminance above 0.2 is light)."""
     at = min(max(weight, 0.0), 1.0) * (len(stops) - 1)
     low = min(int(at), len(stops) - 2)
     first, second = (bytes.fromhex(stops[n].lstrip("#")) for n in (low, low + 1))

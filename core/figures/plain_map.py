@@ -29,8 +29,8 @@ def plain_map(
     """values float [query, key], NaN or −∞ where nothing may be looked at (left blank, told on hover).
 
     unit names what the colour bar shows. signed: two-sided around 0; else from 0 up to the largest (1 for shares).
-    focus is framed in ink. across: width in px that the cells may take. most: px of a cell at most. top: where
-    the one-sided scale ends, where it is not the largest value.
+    focus is framed in ink. across: width in px that the cells may take. most: px of a cell at most. top: where the scale ends
+    instead, so that maps side by side can be compared.
     """
     queries, keys = values.shape
     shown = np.where(np.isfinite(values), values, np.nan)
@@ -67,13 +67,13 @@ def plain_map(
     every = max(1, round(13 / cell))
     axis = {"showgrid": False, "zeroline": False, "ticks": "", "tickfont": {"size": LABEL, "color": theme.ink}}
     left = 10 + 7 * max((min(len(name), 16) for name in rows), default=1)
-    top = 16 + 5 * max((min(len(name), 16) for name in columns), default=1)
+    above = 16 + (5 if cell >= 18 else 7) * max((min(len(name), 16) for name in columns), default=1)
     layout = {
-        "width": round(max(left + cell * keys + 70, left + 240)), "height": round(top + cell * queries + 60),
-        "margin": {"l": left, "r": 70, "t": top, "b": 60}, "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
+        "width": round(max(left + cell * keys + 70, left + 240)), "height": round(above + cell * queries + 60),
+        "margin": {"l": left, "r": 70, "t": above, "b": 60}, "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": SANS}, "shapes": shapes, "dragmode": "zoom", "showlegend": False,
         "hoverlabel": {"bgcolor": theme.field, "font": {"color": theme.ink, "family": SANS}},
-        "xaxis": {**axis, "side": "top", "tickangle": -45, "tickvals": list(range(0, keys, every)),
+        "xaxis": {**axis, "side": "top", "tickangle": -45 if cell >= 18 else -90, "tickvals": list(range(0, keys, every)),
                   "ticktext": heads[::every], "range": [-0.5, keys - 0.5]},
         "yaxis": {**axis, "tickvals": list(range(0, queries, every)), "ticktext": names[::every],
                   "range": [queries - 0.5, -0.5]},

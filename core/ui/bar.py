@@ -136,14 +136,19 @@ def start(one: Starter, model: str) -> None:
 def _share(choice: state.Choice) -> None:
     with st.popover("Share", key="bar-share"):
         st.markdown("This link opens the same view:")
-        address = (st.context.url or "").partition("?")[0]
-        st.code(f"{address}?{urlencode(state.write(choice))}", language=None, wrap_lines=True)
+        st.code(link(), language=None, wrap_lines=True)
         if len(choice.text) > state.LINKED:
             st.caption("The text is too long for a link and is left out.")
-        st.button("Start again", key="reset", on_click=_reset)
+        st.button("Start again", key="reset", on_click=reset)
 
 
-def _reset() -> None:
+def link() -> str:
+    """The address that opens this view again."""
+    return f"{(st.context.url or '').partition('?')[0]}?{urlencode(state.write(state.chosen()))}"
+
+
+def reset() -> None:
+    """Forget every choice."""
     state.session().choice = state.Choice()
 
 

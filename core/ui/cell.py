@@ -71,6 +71,7 @@ def _stages(it: Look, attention: Attention) -> None:
     if at == "scaled":
         how = f"{scaling_name(attention.scaling, attention.query.shape[-1], attention.bias is not None)}: {how}"
     charts.words(how + ".")
-    figure = plain_map(maps[at], it.rows, it.columns, charts.theme(), unit, signed, (it.query, it.key))
+    top = 1.0 if at == "weights" else None
+    figure = plain_map(maps[at], it.rows, it.columns, charts.theme(), unit, signed, (it.query, it.key), top=top)
     here = float(maps[at][it.query, it.key])
     charts.plot(figure, "stage-map", f"{title} for every query and key of {it.name}. In the focused cell: {here:.5g}.")

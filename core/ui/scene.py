@@ -12,7 +12,7 @@ import streamlit as st
 
 from core.analysis import cost
 from core.errors import InputError
-from core.request import MaskRule, Request, Sampling, Stream
+from core.request import MaskRule, PositionRule, Request, Sampling, Stream
 from core.trace import Trace
 from core.ui import models
 from core.ui.runs import Ticket, shared
@@ -85,11 +85,18 @@ class Scene:
         grown = self.grown or grow(self.model, lens_of(self.model), self.request)
         return [replace(moment, written=self.ending(moment.written)) for moment in grown.steps]
 
-    def run(self, mask: tuple[MaskRule, ...] = (), keep: tuple[str, ...] = ("pattern",)) -> Trace:
-        """The trace of this text under a mask; equal questions of all visitors are one computation."""
+    def run(
+        self,
+        mask: tuple[MaskRule, ...] = (),
+        keep: tuple[str, ...] = ("pattern",),
+        moved: tuple[PositionRule, ...] = (),
+    ) -> Trace:
+        """The trace of this text under a mask, with its positions moved or not; equal questions are one computation."""
         request = self.request.keeping(*keep)
         for rule in mask:
             request = request.with_mask(rule)
+        for place in moved:
+            request = request.with_positions(place)
         return _run(self.model, self.info, request)
 
     def chances(self, request: Request, position: int, ids: tuple[int, ...]) -> tuple[float, ...]:

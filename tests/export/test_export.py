@@ -14,7 +14,19 @@ from hypothesis import strategies as st
 
 import core
 from core.errors import LensError
-from core.export import csv_table, npz, python_lines, read_npz, request_from_json, request_to_json, svg
+from core.export import (
+    Look,
+    bars,
+    csv_table,
+    heads,
+    lines,
+    npz,
+    python_lines,
+    read_npz,
+    request_from_json,
+    request_to_json,
+    svg,
+)
 from core.figures.theme import LIGHT
 from core.request import HeadRef, MaskRule, Request, Stream
 
@@ -154,3 +166,43 @@ WRONG = {
 def test_anything_else_is_refused_in_words(text):
     with pytest.raises(LensError):
         request_from_json(text)
+
+
+def titles(drawn):
+    return [node.text for node in ET.fromstring(drawn).iter("{http://www.w3.org/2000/svg}title")]
+
+
+LOOK = Look(LIGHT.weights, LIGHT.ink, LIGHT.bg, LIGHT.ink2, LIGHT.encoder, LIGHT.fade)
+
+
+def test_a_sheet_of_all_heads_holds_their_weights(lens):
+    made = lens.run(lens.request(TEXT, "and the dog"))
+    sites = [a for a in made.attention if a.site.stream is Stream.DECODER]
+    found = titles(heads([a.pattern for a in sites], [a.allowed for a in sites], "<b>", TEXT, LOOK))
+    wanted = []
+    for attention in sites:
+        for head in range(attention.site.heads):
+            wanted.append(f"layer {attention.site.layer + 1}, head {head + 1}")
+            for q, k in np.ndindex(attention.shape[1:]):
+                may = attention.allowed[head, q, k]
+                wanted.append(f"{attention.pattern[head, q, k]:.9g}" if may else "may not look")
+    assert found == wanted
+
+
+def test_lines_hold_every_weight_that_is_not_faint(lens):
+    attention = lens.run(lens.request(TEXT, "")).at(Stream.ENCODER, 0)
+    pattern, names = attention.head(1), [*TEXT.split(), "<end>"]
+    found = sorted(np.float32(text) for text in titles(lines(pattern, names, names, "t", "s", LOOK, 2)))
+    assert found == sorted(pattern[pattern >= 0.04].tolist())
+
+
+def test_bars_hold_their_probabilities():
+    drawn = bars([("a & b", 0.25, None), ("<c>", 0.125, 0.5)], "t", "s", LOOK)
+    assert titles(drawn) == ["0.25", "0.125"] and "was 50 %" in drawn
+
+
+def test_a_map_of_other_numbers_holds_them_too(lens):
+    values = np.array([[-3.5, 2.0], [0.25, -np.inf]])
+    drawn = svg(values, np.isfinite(values), "ab", "cd", "t", "s", LIGHT.change, unit="score", scale=(-3.5, 3.5))
+    assert titles(drawn) == ["-3.5", "2", "0.25", "may not look"]
+    assert ">-3.50<" in drawn and ">score<" in drawn

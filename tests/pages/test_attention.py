@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import core
-from core.request import MaskRule, Stream
+from core.figures.labels import percent
+from core.request import MaskRule, PositionRule, Stream
 from tests.pages.conftest import numbers
 
 CLOSED = "decoder.full"
@@ -252,6 +253,34 @@ def test_what_is_taken_away_holds_the_numbers_on_the_screen(screen):
     exec(lines, space)
     assert np.array_equal(np.nan_to_num(page.map).astype(np.float32), space["pattern"])
     assert len(page.app.get("download_button")) == 5
+    assert "mask=encoder.causal" in page.app.code[-2].value and "head=3" in page.app.code[-2].value
+
+
+@pytest.mark.parametrize(
+    "params", [{"stream": "encoder"}, {"stream": "cross"}, {"model": "filler"}, {"mask": "decoder.full"}]
+)
+def test_every_figure_of_the_page_can_be_taken(screen, params):
+    page = screen("attention", text="the cat sits", **params)
+    page.app.session_state["take"] = True
+    page.app.run()
+    offered = page.app.selectbox(key="take-figure").options
+    assert {"This head as a map", "This head as lines", "All heads", "Weight × value norm", "Stage: softmax"} <= set(
+        offered
+    )
+    assert ("Rollout" in offered) == (params.get("stream") != "cross")
+    assert len([name for name in offered if name in ("Next piece", "What fits here")]) == 1
+    for name in offered:
+        page.app.selectbox(key="take-figure").set_value(name).run()
+        assert page.calm()
+        assert not page.said("trouble")
+
+
+def test_start_again_stands_with_what_is_taken(screen):
+    page = screen("attention", text="the cat", layer="2")
+    page.app.session_state["take"] = True
+    page.app.run()
+    page.app.button(key="reset-here").click().run()
+    assert page.app.text_input(key="bar-text").value == "gen ai is"
 
 
 def test_a_candidate_that_the_mask_brought_up_shows_its_true_earlier_probability(screen):
@@ -306,3 +335,68 @@ def test_a_head_is_read_three_ways_each_with_its_formula(screen, stream):
 def test_cross_attention_has_no_rollout(screen):
     page = screen("attention", stream="cross")
     assert page.app.get_by_key("measure").options == ["Weight", "Weight × value norm"]
+
+
+def opened(page, key):
+    page.app.session_state[key] = True
+    page.app.run()
+    assert page.calm()
+    return page
+
+
+def test_the_text_is_shown_as_pieces_with_ids_bytes_and_the_merges_of_a_word(screen):
+    page = opened(screen("attention", text="unbelievable <b>teapots</b> at 42 °C"), "pieces")
+    (table,) = [body for body in page.html if "Source: pieces" in body]
+    lens = core.load("classroom")
+    ids = lens.request("unbelievable <b>teapots</b> at 42 °C", "").source
+    assert all(f"<td>{token}</td>" in table for token in ids)
+    assert all(raw.hex(" ").upper() in table for raw in lens.raw(ids))
+    assert "<b>" not in table.replace("<bdi>", "") and "␣" in table
+    word = max(lens.splitting("unbelievable").words, key=lambda one: len(one.ranks))
+    page.app.selectbox[-1].set_value(0).run()
+    stages = [slider for slider in page.app.select_slider if slider.label == "Merges done"]
+    assert stages[0].options[-1] == str(len(word.ranks))
+    stages[0].set_value(1).run()
+    assert page.calm()
+    assert any(f"learnt as number {word.ranks[0]:,} of {len_of_merges(lens):,}" in line for line in page.said("how"))
+
+
+def len_of_merges(lens):
+    return len(json.loads(lens.text.tokenizer.to_str())["model"]["merges"])
+
+
+def test_words_and_positions_add_up_to_what_enters_the_first_layer(screen):
+    page = opened(screen("attention", stream="encoder", text="the cat sits on the mat"), "places")
+    strips = [json.loads(chart.proto.spec) for chart in page.app.get("plotly_chart")]
+    words, places, entered = (numbers(drawn["data"][0]["z"]) for drawn in strips if "customdata" in drawn["data"][0])
+    lens = core.load("classroom")
+    trace = lens.run(lens.request("the cat sits on the mat", "", keep=("residual",)))
+    assert entered == pytest.approx(trace.residual[Stream.ENCODER][0], abs=1e-4)
+    assert words + places == pytest.approx(entered, abs=3e-4)
+    assert np.array_equal(words[0], words[4])  # “the”, twice
+
+
+@pytest.mark.parametrize(
+    ("how", "key", "amount"), [("off", "", 0), ("shifted", "place-by", 5), ("shuffled", "place-seed", 2)]
+)
+def test_the_position_lab_shows_what_the_model_does_when_positions_move(screen, how, key, amount):
+    page = opened(screen("attention", stream="encoder", text="the cat sits on the mat", layer="1", head="2"), "places")
+    page.app.get_by_key("place-how").set_value(how).run()
+    if key:
+        page.app.number_input(key=key).set_value(amount).run()
+    assert page.calm()
+    lens = core.load("classroom")
+    written = page.app.text_input(key="bar-target-text").value
+    request = lens.request("the cat sits on the mat", written)
+    moved = lens.run(request.with_positions(PositionRule(Stream.ENCODER, how, amount)))
+    before, now = (trace.at(Stream.ENCODER, 0).head(1) for trace in (lens.run(request), moved))
+    assert drawn_as(page, "less or more") == pytest.approx(now - before, abs=1e-5)
+    share = percent(0.5 * float(np.abs(now - before).sum(1).mean()))
+    (said,) = [text.value for text in page.app.text if "½ Σ |Δα|" in text.value]
+    assert said.startswith(share) and moved.next_tokens(1)[0].text.strip() in said
+
+
+def test_rotary_positions_have_no_strip_of_their_own(screen):
+    page = opened(screen("attention", model="writer", text="the cat sits"), "places")
+    assert any("rotary positions" in line for line in page.said("how"))
+    assert page.app.get_by_key("place-how")
