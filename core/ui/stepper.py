@@ -15,8 +15,8 @@ from core.errors import LensError
 from core.figures.distribution import Bar
 from core.figures.labels import label, percent, short
 from core.ui import bar, charts, state, trouble
+from core.ui.branches import base_of
 from core.ui.scene import Scene, lens_of
-from core.ui.theatre import base_of
 
 OFFERED = 5  # candidates one can choose by hand
 MOST = 60  # pieces one can append

@@ -11,7 +11,7 @@ from core.analysis.sequence import Counted, Place, foreseen, ranked
 from core.request import Request
 from core.trace import Token, Trace, largest
 from core.ui import models
-from core.ui.branches import base_of, written_on
+from core.ui.branches import base_of, play
 from core.ui.runs import shared
 from core.ui.scene import Scene, lens_of, wait
 
@@ -57,7 +57,7 @@ def weigh(view: Scene) -> list[Place]:
         base = base_of(view)
         grown = view.grown.ids if continues and view.grown is not None else ()
         if not continues and view.grown is not None:
-            grown = written_on(view, ())
+            grown = play(view, base.keeping()).written
         request = base.append(*grown) if grown else base
         trace = replace(view, request=request).run((), ("predictions",))
         assert request.target is not None and request.source is not None

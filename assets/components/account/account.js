@@ -1,0 +1,215 @@
+// The decoder's account: one stream, what each box adds to it, how far it pushes the piece that is written, and what is inside a box.
+function element(name, parent, className = "", text = "") {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  if (text) made.textContent = text;
+  parent.append(made);
+  return made;
+}
+
+function mixed(stops, value) {
+  const at = Math.max(0, Math.min(1, value)) * (stops.length - 1);
+  const low = Math.min(stops.length - 2, Math.floor(at));
+  const hex = (text, n) => parseInt(text.slice(1 + 2 * n, 3 + 2 * n), 16);
+  return [0, 1, 2].map((n) => Math.round(hex(stops[low], n) * (1 - at + low) + hex(stops[low + 1], n) * (at - low)));
+}
+
+function ink(rgb) {
+  const linear = rgb.map((part) => part / 255).map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+  return linear[0] * 0.2126 + linear[1] * 0.7152 + linear[2] * 0.0722 > 0.2 ? "#1b1b22" : "#ffffff";
+}
+
+const ACCENT = { piece: "--ink3", own: "--decoder", cross: "--cross", ff: "--ink3", output: "--ink3" };
+
+class Account {
+  constructor(root) {
+    this.box = element("section", root, "account");
+    this.pick = element("div", this.box, "pick");
+    this.pick.setAttribute("role", "group");
+    this.pick.setAttribute("aria-label", "Which step: the piece that is written");
+    this.told = element("p", this.box, "told");
+    this.told.setAttribute("aria-live", "polite");
+    const stage = element("div", this.box, "stage");
+    this.ledger = element("div", stage);
+    this.panel = element("div", stage, "panel");
+    this.panel.setAttribute("aria-live", "polite");
+    this.pick.addEventListener("keydown", (event) => this.typed(event, "ArrowLeft", "ArrowRight", this.step, this.data.steps.length, (to) => {
+      this.step = to;
+      this.draw();
+      this.pick.querySelectorAll("button")[to].focus();
+    }));
+    this.ledger.addEventListener("keydown", (event) => this.typed(event, "ArrowUp", "ArrowDown", this.at, this.data.boxes.length, (to) => {
+      this.at = to;
+      this.draw();
+      this.ledger.querySelectorAll("button")[to].focus();
+    }));
+  }
+
+  open(data, theme) {
+    this.theme = theme;
+    for (const name of ["ink", "ink2", "ink3", "rule", "field", "bg", "encoder", "decoder", "cross", "fade"]) this.box.style.setProperty(`--${name}`, theme[name]);
+    this.box.style.setProperty("--less", theme.change[1]);
+    this.box.style.setProperty("--more", theme.change[7]);
+    if (!this.data || this.data.version !== data.version) {
+      this.step = data.step;
+      const first = data.steps[data.step].rows.slice(0, -1);
+      this.at = first.reduce((a, row, n) => (row.push > first[a].push ? n : a), 0);
+    }
+    this.data = data;
+    this.draw();
+  }
+
+  typed(event, back, on, at, count, go) {
+    const to = { [back]: at - 1, [on]: at + 1, Home: 0, End: count - 1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    go(Math.max(0, Math.min(count - 1, to)));
+  }
+
+  draw() {
+    const { data, theme } = this;
+    const step = data.steps[this.step];
+    this.pick.replaceChildren();
+    element("span", this.pick, "name", "Step that writes");
+    data.steps.forEach((one, n) => {
+      const made = element("button", this.pick, `${n === this.step ? "on" : ""}${one.free ? " free" : ""}`, one.writes);
+      made.type = "button";
+      made.tabIndex = n === this.step ? 0 : -1;
+      made.setAttribute("aria-pressed", String(n === this.step));
+      made.addEventListener("click", () => {
+        this.step = n;
+        this.draw();
+      });
+    });
+    const best = step.rows.slice(0, -1).reduce((a, row, n, rows) => (row.push > rows[a].push ? n : a), 0);
+    const place = data.boxes[best];
+    const say = (text, strong) => this.told.append(strong ? Object.assign(document.createElement("b"), { textContent: text }) : text);
+    this.told.replaceChildren();
+    say("It has read \u201c");
+    say(step.reads, true);
+    say(step.free ? "\u201d and would write \u201c" : "\u201d and is to write \u201c");
+    say(step.writes, true);
+    say("\u201d. What raises its score most: ");
+    say(`${place.title.toLowerCase()}${place.layer ? `, layer ${place.layer}` : ""}`, true);
+    say(`, by ${step.rows[best].pushSaid} of ${step.height} above the mean of all pieces.`);
+    this.drawLedger(step);
+    this.drawPanel(step, theme);
+  }
+
+  drawLedger(step) {
+    const { data } = this;
+    this.ledger.replaceChildren();
+    const head = element("div", this.ledger, "head");
+    for (const text of ["", "box: click to look inside", "adds: its length as % of the stream\u2019s after it", `pushes \u201c${step.writes}\u201d: score down / up`, "would write, if it stopped here"]) element("span", head, "", text);
+    const pushes = step.rows.slice(0, -1).map((row) => row.push);
+    const low = Math.min(0, ...pushes);
+    const span = Math.max(Math.max(0, ...pushes) - low, 1e-9);
+    const widest = Math.max(1, ...step.rows.slice(0, -1).map((row) => row.share));
+    let layer = 0;
+    data.boxes.forEach((box, n) => {
+      if (box.layer && box.layer !== layer) {
+        layer = box.layer;
+        element("div", this.ledger, "layer", `layer ${layer}`);
+      }
+      const row = step.rows[n];
+      const line = element("button", this.ledger, `line${n === this.at ? " on" : ""}`);
+      line.type = "button";
+      line.tabIndex = n === this.at ? 0 : -1;
+      line.setAttribute("aria-pressed", String(n === this.at));
+      line.style.setProperty("--accent", `var(${ACCENT[box.part]})`);
+      element("span", line, "node", box.part === "output" ? "" : "+").setAttribute("aria-hidden", "true");
+      element("span", line, "box", box.title);
+      line.addEventListener("click", () => {
+        this.at = n;
+        this.draw();
+        // where the inside stands below the boxes, it would open out of sight
+        if (this.panel.getBoundingClientRect().top > innerHeight - 120) {
+          this.panel.scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+        }
+      });
+      if (row.candidates) {
+        line.setAttribute("aria-label", `${box.title}: ${row.says}`);
+        return;
+      }
+      const gauge = element("span", line, "gauge");
+      element("i", gauge).style.width = `${(100 * row.share) / widest}%`;
+      element("span", gauge, "", row.shareSaid);
+      const push = element("span", line, "push");
+      const axis = element("span", push, "axis");
+      axis.style.setProperty("--zero", `${(-100 * low) / span}%`);
+      const bar = element("i", axis, row.push < 0 ? "less" : "more");
+      bar.style.width = `${(100 * Math.abs(row.push)) / span}%`;
+      bar.style.left = `${(100 * (Math.min(row.push, 0) - low)) / span}%`;
+      element("span", push, "", row.pushSaid);
+      const guess = element("span", line, `guess${row.right ? " right" : ""}`);
+      guess.dataset.name = "would write";
+      guess.append("\u201c");
+      element("b", guess, "", row.guess);
+      guess.append(`\u201d ${row.guessSaid}`);
+      line.setAttribute("aria-label", `${box.title}${box.layer ? `, layer ${box.layer}` : ""}: adds ${row.shareSaid} of the stream, pushes ${step.writes} by ${row.pushSaid}; would write ${row.guess}, ${row.guessSaid}`);
+    });
+  }
+
+  drawPanel(step, theme) {
+    const box = this.data.boxes[this.at];
+    const row = step.rows[this.at];
+    this.panel.replaceChildren();
+    element("h3", this.panel, "", box.title + (box.layer ? `, layer ${box.layer}` : ""));
+    element("p", this.panel, "how", row.says);
+    const chain = element("ol", this.panel, "chain");
+    for (const [name, shape, numbers] of row.stages) {
+      const item = element("li", chain);
+      element("span", item, "", `${name} `);
+      element("span", item, "shape", `[${shape}]`);
+      if (numbers.length) element("span", item, "numbers", `${numbers.join("  ")} \u2026`);
+    }
+    if (!row.candidates) element("p", this.panel, "how", `Length of what is added: ${row.adds}. Length of the stream after it: ${row.after}. The written piece would now have ${row.chance}.`);
+    if (row.map) this.drawMap(row.map, theme);
+    if (row.candidates) {
+      const most = Math.max(...row.candidates.map((one) => one.share), 1e-9);
+      for (const one of row.candidates) {
+        const line = element("div", this.panel, `candidate${one.here ? " here" : ""}`);
+        element("bdi", line, "", one.text);
+        element("i", line).style.width = `${(100 * one.share) / most}%`;
+        element("span", line, "", one.said);
+      }
+    }
+  }
+
+  drawMap(map, theme) {
+    const scroller = element("div", this.panel, "scroller");
+    scroller.tabIndex = 0;
+    const table = element("table", scroller);
+    element("caption", table, "", "Where it looks, in % of each head\u2019s attention");
+    const head = element("tr", element("thead", table));
+    element("td", head);
+    map.weights.forEach((_, h) => (element("th", head, "", `head ${h + 1}`).scope = "col"));
+    const body = element("tbody", table);
+    map.names.forEach((name, k) => {
+      const row = element("tr", body);
+      element("th", row, "", name).scope = "row";
+      for (const weights of map.weights) {
+        const rgb = mixed(theme.weights, weights[k]);
+        const cell = element("td", row, "", weights[k] >= 0.005 ? `${Math.round(100 * weights[k])}` : "0");
+        cell.style.background = `rgb(${rgb.join(",")})`;
+        cell.style.color = ink(rgb);
+      }
+    });
+    const legend = element("div", this.panel, "legend");
+    legend.append("0");
+    element("i", legend).style.background = `linear-gradient(90deg, ${theme.weights.join(",")})`;
+    legend.append("100 %");
+  }
+}
+
+const accounts = new WeakMap();
+
+export default function ({ data, parentElement }) {
+  if (!accounts.has(parentElement)) accounts.set(parentElement, new Account(parentElement));
+  const account = accounts.get(parentElement);
+  account.open(data, THEMES[data.theme === "dark" ? "dark" : "light"]);
+  return () => {
+    account.box.remove();
+    accounts.delete(parentElement);
+  };
+}

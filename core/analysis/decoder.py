@@ -1,0 +1,54 @@
+"""The account of a decoder: how much each sublayer adds to the stream, how far it pushes the piece that is written, and what
+the future would give away."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from core.request import Stream
+from core.trace import Account, Trace
+
+
+def lengths(vectors: np.ndarray) -> np.ndarray:
+    """|v| = √Σv² of each vector: [..., d] → float64 [...]."""
+    return np.linalg.norm(np.asarray(vectors, dtype=np.float64), axis=-1)
+
+
+def shares(held: Account) -> np.ndarray:
+    """|added| / |stream after it|: float64 [depth, position]. 1 at the embedding, which is all there is; may exceed 1 where a
+    sublayer takes away."""
+    return lengths(held.added) / np.maximum(lengths(held.stream), 1e-30)
+
+
+def pushes(held: Account) -> np.ndarray:
+    """How far each addition lifts the written piece's logit above the mean of all pieces: float64 [depth, position].
+
+    (a − mean of a) / σ · γ ⊙ (E_w − mean of E), with the σ of the last norm as it was: the norm is linear once σ is known, so the
+    pushes and the offset β · (E_w − mean of E) add up to that logit (direct logit attribution; Elhage et al. 2021).
+    """
+    added = held.added.astype(np.float64)
+    centred = added - added.mean(axis=-1, keepdims=True)
+    return np.einsum("spd,pd->sp", centred, held.aim.astype(np.float64)) / held.deviation.astype(np.float64)
+
+
+class Future(NamedTuple):
+    """A teacher-forced target with the mask on and off. on and off float64 [step]: probability of the piece that stands next.
+    ahead float64 [layer]: how much of a step's attention goes to what comes after it, mean of steps and heads, mask off."""
+
+    on: np.ndarray
+    off: np.ndarray
+    ahead: np.ndarray
+
+
+def future(on: Trace, off: Trace) -> Future:
+    """Compare two runs of one target that kept patterns and predictions."""
+    assert on.predictions is not None and off.predictions is not None and on.target is not None
+    steps = len(on.target) - 1
+    seen = [
+        np.exp(t.predictions.actual_logprob[:steps].astype(np.float64)) for t in (on, off) if t.predictions is not None
+    ]
+    sites = [a for a in off.attention if a.site.stream is Stream.DECODER]
+    ahead = [float(np.triu(a.pattern.astype(np.float64).mean(axis=0), 1).sum(axis=-1)[:steps].mean()) for a in sites]
+    return Future(seen[0], seen[1], np.array(ahead))

@@ -1,0 +1,82 @@
+"""The decoder walked step by step: the lines of `core.model.transformer` once more, with every value between them kept.
+
+Same modules, same functions, same order; `tests/model/test_decoder_steps.py` holds each end to the forward pass. Nothing is
+hooked and nothing stays on a module: the values are what the function returns.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from torch import Tensor
+
+from core.model.attention import MultiHeadAttention, attention, rotate
+from core.model.transformer import AddNorm, FeedForward, Layer, Transformer
+
+Steps = dict[str, Tensor]
+PARTS = ("own", "cross", "ff")  # the sublayers of a layer, in order; one without an encoder has no "cross"
+
+
+def attention_steps(
+    place: AddNorm, part: MultiHeadAttention, x: Tensor, mask: Tensor | None, memory: Tensor | None = None
+) -> Steps:
+    """One attention sublayer on the stream x [position, d_model]; keys and values from itself, or from memory [source, d_model].
+
+    normed [position, d_model]: what it reads; query [head, position, d], key and value [head, key, d]; pattern [head, position,
+    key]; joined [position, d_model]: the heads side by side; added [position, d_model]: after W_O, what joins the stream;
+    leave: the stream after it.
+    """
+    normed = place.enter(x)
+    query = part.split(part.query(normed[None]))
+    if part.rotary:
+        query = rotate(query, 0)
+    key, value = part.keys_values((normed if memory is None else memory)[None])
+    output, pattern = attention(query, key, value, mask)
+    joined = output[0].transpose(0, 1).flatten(-2)
+    added = part.output(joined)
+    return {
+        "normed": normed, "query": query[0], "key": key[0], "value": value[0], "pattern": pattern[0], "joined": joined,
+        "added": added, "leave": place.leave(x, added),
+    }  # fmt: skip
+
+
+def feed_forward_steps(place: AddNorm, part: FeedForward, x: Tensor) -> Steps:
+    """The feed-forward sublayer (eq. 2): normed [position, d_model], fired [position, d_ff] after max(0, ·), added, leave."""
+    normed = place.enter(x)
+    fired = part.inner(normed).relu()
+    added = part.outer(fired)
+    return {"normed": normed, "fired": fired, "added": added, "leave": place.leave(x, added)}
+
+
+def layer_steps(layer: Layer, x: Tensor, mask: Tensor | None, memory: Tensor | None) -> dict[str, Steps]:
+    """The sublayers of one decoder layer, by the names of PARTS, in order."""
+    parts = {"own": attention_steps(layer.own_place, layer.own, x, mask)}
+    x = parts["own"]["leave"]
+    if layer.cross is not None and layer.cross_place is not None:
+        parts["cross"] = attention_steps(layer.cross_place, layer.cross, x, None, memory)
+        x = parts["cross"]["leave"]
+    if layer.ff is not None and layer.ff_place is not None:
+        parts["ff"] = feed_forward_steps(layer.ff_place, layer.ff, x)
+    return parts
+
+
+def decoder_steps(
+    model: Transformer, target: Tensor, source: Tensor | None = None
+) -> tuple[Steps, list[dict[str, Steps]], Steps]:
+    """A whole decoder in evaluation mode, as it was trained, on target [position] and, where it reads, source [source].
+
+    First piece (the token's row times √d_model), place (the position's vector, zeros where none is added) and leave, their
+    sum; then each layer; then normed [position, d_model] and logits [position, vocab].
+    """
+    memory = model.encode(source[None])[0][0] if model.config.reads and source is not None else None
+    piece = model.embedding(target) * model.config.d_model**0.5
+    added = model.config.positions in ("learned", "sinusoidal")
+    place = model.position[: len(target)] if added else piece.new_zeros(piece.shape)
+    begin = {"piece": piece, "place": place, "leave": piece + place}
+    mask = model.target_mask(len(target), 0, None, target.device)
+    x, layers = begin["leave"], []
+    for layer in cast("list[Layer]", model.decoder):
+        layers.append(layer_steps(layer, x, None if mask is None else mask[0], memory))
+        x = list(layers[-1].values())[-1]["leave"]
+    normed = model.decoder_norm(x)
+    return begin, layers, {"normed": normed, "logits": model.predict(normed[None], None)[0]}

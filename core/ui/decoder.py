@@ -1,0 +1,329 @@
+"""The decoder: one step walked through its boxes, the future given away by a missing mask, and who reads what."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core.analysis.decoder import lengths, pushes
+from core.figures import decoder_payload
+from core.figures.decoder_payload import number, signed
+from core.figures.labels import label, percent, short
+from core.figures.theme import DARK, LIGHT
+from core.request import Stream
+from core.trace import Account
+from core.ui import charts, lesson, models, state, trouble
+from core.ui.branches import base_of, play
+from core.ui.future import future_shown, moved
+from core.ui.runs import shared
+from core.ui.scene import Scene, lens_of, wait
+
+FOLDER = Path(__file__).resolve().parents[2] / "assets" / "components" / "account"
+FIRST = (
+    "A decoder writes one piece at a time. For each it keeps one row of numbers, the <b>stream</b>. Box after box reads a "
+    "copy of the stream and <b>adds</b> what it found to it; nothing is ever overwritten. At the end the row is compared "
+    "with every piece of the vocabulary, and the closest is written. "
+)
+IDEA = (
+    "<b>Masked self-attention</b> lets the last piece look back at what has been written; the mask hides the pieces that "
+    "come later, which in training are already there. <b>Cross-attention</b> lets it look at the source: the piece asks (a "
+    "<b>query</b>), the encoder’s output answers (<b>keys</b> to be found by, <b>values</b> to be taken along). The "
+    "<b>feed-forward</b> network looks at nothing else: it works on the row alone. Each result is added to the stream, so "
+    "that later boxes find everything the earlier ones left there, and a share of it reaches the end: what each box "
+    "<b>pushes</b> is the part of the written piece’s score (its <b>logit</b>) that comes from this box alone. All pushes "
+    "together are the score."
+)
+
+
+def opened(view: Scene) -> None:
+    """The whole page below the title."""
+    view = replace(view, request=asked(view))
+    held = account_of(view)
+    if isinstance(held, str):
+        lesson.sentence(_plain_lead(view))
+        charts.words(FIRST)
+        charts.words(
+            f"The boxes cannot be opened for {escape(view.info.name)}, {escape(held)}: choose Classroom, Writer or a "
+            "translator for that. Mask and readers below work for every model."
+        )
+    else:
+        step = _step(view, held)
+        lesson.sentence(lead(view, held, step))
+        charts.words(FIRST + _which(view))
+        _mount(view, held, step)
+    lesson.presets("decoder", presets())
+    charts.rule()
+    _future(view)
+    charts.rule()
+    _readers(view)
+    charts.rule()
+    _lesson(view, None if isinstance(held, str) else held)
+
+
+def asked(view: Scene) -> Any:
+    """The request whose steps are walked: the text of a decoder; source and target, typed or written to its end by the model."""
+    if view.info.kind == "decoder" or state.chosen().target is not None:
+        return view.request
+    base = base_of(view)
+    ids = play(view, base.keeping()).written
+    return base.append(*ids) if ids else base
+
+
+def account_of(view: Scene) -> Account | str:
+    """The account of this scene's decoder, one computation for all who ask the same; a reason where there is none."""
+    lens = lens_of(view.model)
+
+    def compute() -> Account | str:
+        from core.engine.account import account, accountable
+
+        if reason := accountable(lens):
+            return reason
+        with models.shelf.lease(view.model, lens):
+            return account(lens, view.request)
+
+    ticket = shared.ask((view.info.id, "account", view.request), compute)
+    wait(ticket.settled, lambda: f"Adding up what each box brings. {ticket.seconds:.0f} s")
+    return ticket.result()
+
+
+def facts(view: Scene) -> dict[str, Any]:
+    """What the boxes tell of the model itself, from its configuration."""
+    config = lens_of(view.model).backend.model.config
+    return {
+        "d": config.d_model, "heads": config.heads, "ff": config.d_ff, "vocab": config.vocab, "causal": config.causal,
+    }  # fmt: skip
+
+
+def _step(view: Scene, held: Account) -> int:
+    """The step shown first: the second word of a translation has a past to look at; a text is written on at its end."""
+    return len(held.target) - 1 if view.info.kind == "decoder" else min(1, len(held.target) - 1)
+
+
+def box_name(held: Account, depth: int, causal: bool) -> str:
+    """A depth as people call it."""
+    if depth == 0:
+        return "the embedding"
+    layer, part = held.parts[depth - 1]
+    return f"the {decoder_payload.title(part, causal).lower()} of layer {layer + 1}"
+
+
+def written_name(view: Scene, held: Account, step: int) -> str:
+    """The piece that is written at a step."""
+    lens, id = lens_of(view.model), int(held.written[step])
+    return "(end)" if id in lens.text.ends else label(lens.tokens([id]).text[0])
+
+
+def lead(view: Scene, held: Account, step: int) -> str:
+    """The step in one sentence: what the decoder would have written at once, how often it adds, and what it writes then."""
+    lens, id = lens_of(view.model), int(held.glimpse_id[0, step])
+    early = "(end)" if id in lens.text.ends else label(lens.tokens([id]).text[0])
+    return (
+        f"To write “<b><bdi>{escape(written_name(view, held, step))}</bdi></b>”, {escape(view.info.name)}’s decoder adds "
+        f"<b>{len(held.parts)}</b> times to one row of <b>{held.stream.shape[-1]}</b> numbers. Before the first addition "
+        f"it would have written “<b><bdi>{escape(early)}</bdi></b>”; after the last, the right piece has "
+        f"<b>{percent(float(held.chance[-1, step]))}</b>."
+    )
+
+
+def _plain_lead(view: Scene) -> str:
+    layers = len(view.info.at(Stream.DECODER))
+    cross = len(view.info.at(Stream.CROSS))
+    return f"{escape(view.info.name)}’s decoder has <b>{layers}</b> layers of masked self-attention" + (
+        f" and <b>{cross}</b> of cross-attention."
+        if cross
+        else ", and no cross-attention: there is no encoder to look at."
+    )
+
+
+def _which(view: Scene) -> str:
+    if view.info.kind == "decoder":
+        return (
+            f"{escape(view.info.name)} is <b>a decoder alone</b>: there is no encoder, so <b>no cross-attention</b>; its "
+            "layers have two boxes, not three. Choose Classroom or a translator in the bar to see all three."
+        )
+    source = escape(short(state.chosen().text, 80))
+    return f"The source “{source}” was read by the encoder before the first step. Choose a step, then open its boxes."
+
+
+def _mount(view: Scene, held: Account, step: int) -> None:
+    lens = lens_of(view.model)
+    version = f"{abs(hash(view.request)):x}"
+    data = decoder_payload.payload(
+        held, facts(view), lambda id: lens.tokens([id]).text[0], frozenset(lens.text.ends), version, step
+    )
+    _account(key="account", data={**data, "theme": st.context.theme.type})
+    said = (
+        "Arrow keys: ← → move along the steps, ↑ ↓ along the boxes. <b>Adds</b> compares lengths of rows, √(sum of squares). "
+        "<b>Pushes</b>: the part of the written piece’s score, above the mean of all pieces, that this box alone brings. "
+        "<b>Would write</b>: the last norm and the output layer put on the unfinished stream (a “logit lens”), which it was "
+        "never trained for."
+    )
+    if data["left"]:
+        said += f" The text is long: its last {decoder_payload.STEPS} steps are shown."
+    charts.words(said)
+
+
+def presets() -> list[lesson.Preset]:
+    """Sentences on which one box, or the mask, has a story to tell."""
+
+    def put(model: str, text: str, target: str | None = None) -> Any:
+        return lambda: state.choose(model=model, text=text, target=target, mask=())
+
+    return [
+        lesson.Preset(
+            "Cross-attention finds the word",
+            "Step “gato”: follow “would write” downwards. Which box turns “o” into “gato”, and where does it look?",
+            put("translator", "the black cat sleeps on the red sofa", "o gato preto dorme no sofá vermelho"),
+        ),
+        lesson.Preset(
+            "The word order turns",
+            "Step “preto”: in English “black” comes before “cat”. Open the cross-attention of layer 2.",
+            put("translator", "the black cat sleeps on the red sofa", "o gato preto dorme no sofá vermelho"),
+        ),
+        lesson.Preset(
+            "gen ai is …", "Step “domain”: see what the source does here, and what the word just written does.",
+            put("classroom", "gen ai is", "interesting domain"),
+        ),
+        lesson.Preset(
+            "No encoder at all",
+            "Writer has no cross-attention. Then switch its mask off below: which words does the future give away?",
+            put("writer", "the teacher reads a new book every day"),
+        ),
+        lesson.Preset(
+            "Trained while peeking", "This one never had a mask in training. Put one on below, and see what is left of it.",
+            put("induction-peek", "abcdefabcdef"),
+        ),
+    ]  # fmt: skip
+
+
+@trouble.block
+def _future(view: Scene) -> None:
+    future_shown(view)
+
+
+def _readers(view: Scene) -> None:
+    """Who asks whom: a table with this text's numbers."""
+    charts.heading("Who reads what", "with the sizes of this text")
+    source, target = len(view.request.source or ()), len(view.request.target or ())
+    own = f"target so far, {target} piece{'s' * (target != 1)}"
+    hides = "itself and what came before" if view.info.causal else "everything, what comes later too"
+    rows = [("Decoder: self-attention", own, own, hides, f"{target} × {target}")]
+    if source:
+        read = f"source, {source} piece{'s' * (source != 1)}"
+        rows.insert(0, ("Encoder: self-attention", read, read, "everything, both ways", f"{source} × {source}"))
+        memory = f"the encoder’s output, {source} row{'s' * (source != 1)}"
+        rows.append(("Decoder: cross-attention", own, memory, "the whole source", f"{target} × {source}"))
+    rows.append(("Feed-forward", "each position alone", "–", "nothing else", "–"))
+    head = "".join(
+        f'<th scope="col">{name}</th>'
+        for name in ("", "queries from", "keys and values from", "may look at", "map: rows × columns")
+    )
+    body = "".join(
+        f'<tr><th scope="row">{name}</th>' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+        for name, *cells in rows
+    )
+    st.html(f'<div class="sum readers"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>')
+    if not source:
+        charts.words(
+            "A decoder-only model, like this one and the large chat models, has <b>no cross-attention</b>: there is no "
+            "encoder to ask. What an encoder would have read stands at the beginning of its own text."
+        )
+    charts.words(
+        "“The decoder predicts the next token from the encoder’s embeddings” is half of it: it also reads what it has "
+        "written itself, through the masked self-attention."
+    )
+
+
+@trouble.block
+def _lesson(view: Scene, held: Account | None) -> None:
+    from core.analysis import decoder
+    from core.model import decoder_steps
+
+    if held is not None:
+        lesson.dial(
+            IDEA, lambda: maths(view, held), [decoder_steps.layer_steps, decoder_steps.attention_steps, decoder.pushes]
+        )
+        lesson.questions("decoder", questions(view, held))
+    lesson.source(
+        "Vaswani et al. 2017, §3.1 (the decoder’s three sublayers), §3.2.3 (who reads what, the mask), eq. 1–2; Xiong et al. "
+        "2020 (norm before each sublayer); Elhage et al. 2021, “A Mathematical Framework for Transformer Circuits” (stream, "
+        "direct pushes); nostalgebraist 2020 (logit lens); Olsson et al. 2022 (induction, the pair of small models)."
+    )
+
+
+def maths(view: Scene, held: Account) -> None:
+    """The formulas with the numbers of the step shown first."""
+    step = _step(view, held)
+    push, added = pushes(held)[:, step], lengths(held.added)[:, step]
+    first, rest = (
+        lengths(held.stream)[0, step],
+        " + ".join(r"\mathrm{box}_{" + str(n + 1) + "}" for n in range(min(3, len(held.parts)))),
+    )
+    lesson.formula(
+        rf"x_{{\text{{end}}}} = x_0 + {rest} + \dots \qquad x_{{n}} = x_{{n-1}} + \mathrm{{box}}_n(\mathrm{{norm}}(x_{{n-1}}))",
+        f"One stream of {held.stream.shape[-1]} numbers, {len(held.parts)} additions. Here |x₀| = {number(float(first), 1)}, "
+        "the boxes add lengths "
+        + ", ".join(number(float(value), 1) for value in added[1:]) + ".",
+    )  # fmt: skip
+    total = " ".join(signed(float(value)) for value in push)
+    lesson.formula(
+        rf"\text{{score}} = {total} {signed(float(held.offset[step]))} = {number(float(held.height[step]))}".replace(
+            "−", "-"
+        ),
+        f"The pushes for “{escape(written_name(view, held, step))}”, from the embedding to the last box, and the constant of "
+        "the last norm.",
+    )
+    lesson.formula(
+        r"\text{push}(a) = \frac{a - \bar a}{\sigma}\cdot\big(\gamma \odot (E_w - \bar E)\big)",
+        "a: what a box adds; σ: what the last norm divides by; γ: its scale; E_w: the vector of the written piece, less the "
+        "mean of all pieces.",
+    )
+    before, after = held.stream[-1, step].astype(np.float64), held.normed[step].astype(np.float64)
+    lesson.formula(
+        r"\mathrm{norm}(x) = \gamma \odot \frac{x - \bar x}{\sqrt{\mathrm{var}(x) + \varepsilon}} + \beta",
+        "“Normalised input”: each box here reads a <b>normalised copy</b>; the stream itself stays as it is and grows. "
+        f"Before the output layer its length is {number(float(lengths(before)), 1)}, the copy’s "
+        f"{number(float(lengths(after)), 1)}. The paper of 2017 normalised the stream itself, after each addition.",
+    )
+
+
+def questions(view: Scene, held: Account) -> list[lesson.Question]:
+    """One number to read off, one box to find, one thing to do."""
+    step = _step(view, held)
+    depth, most = decoder_payload.strongest_push(held, step)
+    name = escape(written_name(view, held, step))
+    push = pushes(held)[:, step]
+    order = [int(n) for n in np.argsort(-push)[:4]]
+    options = tuple(box_name(held, n, view.info.causal).removeprefix("the ").capitalize() for n in sorted(order))
+    right = box_name(held, depth, view.info.causal).removeprefix("the ").capitalize()
+    asked: list[lesson.Question] = [
+        lesson.Pick(f"Which of these boxes pushes “{name}” most?", options, right, f"By {signed(most)}.",
+                    f"Choose the step that writes “{name}” and compare the bars under “pushes”."),
+        lesson.Number("All pushes but the largest, together: how much of the score?", float(held.height[step]) - most, 0.06,
+                      "The score is the sum of all pushes (and a small constant), so this is what is left.",
+                      f"The score is {number(float(held.height[step]))}; take the largest push away."),
+    ]  # fmt: skip
+    if view.info.at(Stream.DECODER) and len(held.target) > 1:
+        was = "off" if view.info.causal else "on"
+        asked.append(lesson.Act(
+            f"Switch the mask {was}, above, on this text.", moved(view),
+            "The same weights, another mask: every number changed only through what may be looked at.",
+            f"The switch stands under “The mask”, now it is {'on' if view.info.causal else 'off'}.",
+        ))  # fmt: skip
+    return asked
+
+
+def _script() -> str:
+    themes = json.dumps({theme.name: asdict(theme) for theme in (LIGHT, DARK)})
+    return f"const THEMES = {themes};\n" + (FOLDER / "account.js").read_text("utf-8")
+
+
+_account = st.components.v2.component(
+    "lookback_account", js=_script(), css=(FOLDER / "account.css").read_text("utf-8"), isolate_styles=True
+)

@@ -1,0 +1,13 @@
+"""The decoder: one step through its boxes, what the mask hides, and who reads what."""
+
+import streamlit as st
+
+from core.ui import bar, charts, decoder, scene
+
+view = bar.open_page("The decoder")
+if view.writes:
+    decoder.opened(view)
+else:
+    charts.words(scene.SILENT[view.info.kind == "encoder"])
+    charts.words("Choose a model with a decoder in the bar above.")
+    st.page_link("../../pages/attention.py", label="Open Attention", icon=":material/arrow_forward:")

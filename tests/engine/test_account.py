@@ -1,0 +1,103 @@
+"""The account of the shipped decoders: it ends where the trace of the same request ends, and every share adds up."""
+
+import numpy as np
+import pytest
+import torch
+
+from core import Stream, load
+from core.analysis.decoder import lengths, pushes, shares
+from core.engine.account import account, accountable
+from core.errors import UnsupportedModelError
+from core.trace import log_softmax
+
+CASES = {
+    "classroom": ("gen ai is", "interesting domain"),
+    "translator": ("the black cat sleeps on the red sofa", "o gato preto dorme"),
+    "writer": ("the teacher reads a new book", None),
+    "induction": ("abcabc", None),
+    "induction-peek": ("abcabc", None),
+}
+
+
+@pytest.fixture(scope="module", params=CASES)
+def told(request):
+    """(lens, its request, the account, the trace of the same request)."""
+    lens, (text, target) = load(request.param), CASES[request.param]
+    asked = lens.request(text) if target is None else lens.request(text, target)
+    return lens, asked, account(lens, asked), lens.run(asked.keeping("pattern", "qkv", "residual", "predictions"))
+
+
+def test_the_account_meets_the_trace_at_every_layer(told) -> None:
+    _, _, held, trace = told
+    depths = trace.residual[Stream.DECODER]
+    assert np.array_equal(held.stream[0], depths[0]) or np.abs(held.stream[0] - depths[0]).max() <= 1e-5
+    ends = [n + 1 for n, (layer, _) in enumerate(held.parts) if n + 1 == len(held.parts) or held.parts[n + 1][0] != layer]
+    assert len(ends) == len(depths) - 1
+    for end, depth in zip(ends, depths[1:], strict=True):
+        assert np.abs(held.stream[end] - depth).max() <= 1e-4
+    for (layer, part), inside in zip(held.parts, held.inside, strict=True):
+        if part == "ff":
+            continue
+        site = trace.at(Stream.DECODER if part == "own" else Stream.CROSS, layer)
+        assert np.abs(inside["pattern"] - site.pattern).max() <= 1e-5
+        for name in ("query", "key", "value"):
+            assert np.abs(inside[name] - getattr(site, name)).max() <= 1e-4
+
+
+def test_what_is_added_adds_up_to_the_stream(told) -> None:
+    _, _, held, _ = told
+    assert np.abs(np.cumsum(held.added.astype(np.float64), axis=0) - held.stream).max() <= 1e-3
+    assert np.allclose(shares(held)[1:], lengths(held.added)[1:] / lengths(held.stream)[1:])
+    assert np.allclose(shares(held)[0], 1)
+
+
+def test_all_pushes_and_the_offset_are_the_score(told) -> None:
+    _, asked, held, trace = told
+    logits = trace.next_logits.astype(np.float64)
+    assert held.written[-1] == logits.argmax() and held.written[:-1].tolist() == list(asked.target[1:])
+    assert held.height[-1] == pytest.approx(logits.max() - logits.mean(), abs=1e-3)
+    assert np.abs(pushes(held).sum(axis=0) + held.offset - held.height).max() <= 1e-3
+
+
+def test_a_push_is_the_models_own_answer_to_the_stream_with_and_without(told) -> None:
+    """The norm's scale held still, taking an addition out of the last stream takes its push off the score."""
+    lens, _, held, _ = told
+    model = lens.backend.model
+    norm, table = model.decoder_norm, model.embedding.weight.double()
+    last, at = torch.tensor(held.stream[-1], dtype=torch.float64), len(held.target) - 1
+    sigma = (last[at].var(unbiased=False) + norm.eps).sqrt()
+
+    def score(x: torch.Tensor) -> float:
+        logits = ((x - x.mean()) / sigma * norm.weight.double() + norm.bias.double()) @ table.T
+        return float(logits[int(held.written[at])] - logits.mean())
+
+    with torch.inference_mode():
+        whole = score(last[at])
+        for depth, push in enumerate(pushes(held)[:, at]):
+            without = score(last[at] - torch.tensor(held.added[depth, at], dtype=torch.float64))
+            assert whole - without == pytest.approx(push, abs=1e-4)
+
+
+def test_the_unfinished_stream_ends_in_the_real_prediction(told) -> None:
+    _, _, held, trace = told
+    chance = np.exp(log_softmax(trace.next_logits))
+    assert held.chance[-1, -1] == held.glimpse[-1, -1] == pytest.approx(chance.max(), abs=1e-5)
+    assert held.top_id[-1].tolist() == [token.id for token in trace.next_tokens(7)]
+    assert np.abs(np.log(held.chance[-1, :-1]) - trace.predictions.actual_logprob[:-1]).max() <= 1e-3
+
+
+def test_a_step_is_the_same_whether_the_rest_is_there_or_not() -> None:
+    lens = load("translator")
+    source, target = CASES["translator"]
+    whole = account(lens, lens.request(source, target))
+    ids = lens.request(source, target).target
+    for n in range(1, len(ids)):
+        alone = account(lens, lens.request(source, target_ids=ids[1:n]))
+        assert np.abs(alone.stream[:, n - 1] - whole.stream[:, n - 1]).max() <= 1e-4
+
+
+def test_a_model_without_a_decoder_of_ours_is_told_apart() -> None:
+    lens = load("filler")
+    assert accountable(lens)
+    with pytest.raises(UnsupportedModelError, match="Choose Classroom"):
+        account(lens, lens.request("a cat"))

@@ -1,0 +1,144 @@
+"""The page The decoder, without a browser: what is drawn is the account, and the mask's numbers are two runs'."""
+
+import json
+
+import numpy as np
+import pytest
+
+import core
+from core import MaskRule, Stream
+from core.analysis.decoder import pushes, shares
+from core.engine.account import account
+from core.figures.decoder_payload import number
+from core.figures.labels import percent
+from core.model import recall, weights
+from tests.pages.conftest import numbers
+
+CAT = {"model": "translator", "text": "the black cat sleeps on the red sofa", "target": "o gato preto dorme no sofá vermelho"}
+BOOK = {"model": "writer", "text": "the teacher reads a new book every day"}
+
+
+def sent(page) -> dict:
+    return json.loads(next(part for part in page.app.get("bidi_component") if part.key == "account").proto.json)
+
+
+def asked(case):
+    lens = core.load(case["model"])
+    return lens, lens.request(case["text"], case["target"]) if "target" in case else lens.request(case["text"])
+
+
+@pytest.mark.parametrize("case", [CAT, BOOK])
+def test_every_box_of_every_step_is_the_account(screen, case) -> None:
+    page, (lens, request) = screen("decoder", **case), asked(case)
+    assert page.calm() and not page.said("trouble")
+    held, data = account(lens, request), sent(page)
+    push, share = pushes(held), shares(held)
+    assert len(data["steps"]) == len(held.target)
+    kinds = [box["part"] for box in data["boxes"]]
+    assert ("cross" in kinds) == ("target" in case)  # a decoder alone has none
+    for p, step in enumerate(data["steps"]):
+        rows = step["rows"][:-1]
+        assert [row["push"] for row in rows] == pytest.approx(push[:, p], abs=1e-9)
+        assert [row["share"] for row in rows] == pytest.approx(share[:, p], abs=1e-9)
+        assert [row["guessSaid"] for row in rows] == [percent(float(one)) for one in held.glimpse[:, p]]
+        for row, (layer, part), inside in zip(rows[1:], held.parts, held.inside, strict=True):
+            assert row["stages"][-1][2] == [number(float(v)) for v in inside["added"][p, :5]]
+            if part != "ff":
+                stream = Stream.DECODER if part == "own" else Stream.CROSS
+                pattern = lens.run(request).at(stream, layer).pattern[:, p, : len(row["map"]["names"])]
+                assert np.abs(np.array(row["map"]["weights"]) - pattern).max() <= 1e-4
+                assert part == "cross" or len(row["map"]["names"]) == p + 1  # the mask
+    first = len(held.target) - 1 if case is BOOK else 1
+    assert data["step"] == first
+    assert percent(float(held.chance[-1, first])) in page.lead and str(len(held.parts)) in page.lead
+
+
+def test_the_shipped_default_opens_at_its_second_word(screen) -> None:
+    page = screen("decoder")
+    assert page.calm() and [step["writes"] for step in sent(page)["steps"]] == ["interesting", "domain", "(end)"]
+    assert "domain" in page.lead
+
+
+@pytest.mark.parametrize("case", [CAT, BOOK])
+def test_the_mask_off_is_another_run_of_the_same_weights(screen, case) -> None:
+    page, (lens, request) = screen("decoder", **case), asked(case)
+    on = lens.run(request.keeping("pattern", "predictions"))
+    off = lens.run(request.keeping("pattern", "predictions").with_mask(MaskRule(Stream.DECODER, "full")))
+    before, now = (np.exp(trace.predictions.actual_logprob[:-1].astype(np.float64)) for trace in (on, off))
+    assert [row["share"] for row in page.bars()] == pytest.approx(before, rel=1e-5)
+    page.app.toggle(key="decoder-mask").set_value(False).run()
+    assert page.calm()
+    rows = page.bars()
+    assert [row["share"] for row in rows] == pytest.approx(now, rel=1e-5)
+    assert [row["before"] for row in rows] == pytest.approx(before, rel=1e-5)
+    drawn = json.loads(page.app.get("plotly_chart")[0].proto.spec)
+    assert np.abs(numbers(drawn["data"][0]["z"]) - off.at(Stream.DECODER, 0).pattern.mean(axis=0)).max() <= 1e-6
+    sites = [a.pattern.mean(axis=0) for a in off.attention if a.site.stream is Stream.DECODER]
+    ahead = np.mean([np.triu(pattern, 1).sum(axis=1)[:-1].mean() for pattern in sites])
+    (line,) = [line for line in page.said("how") if line.startswith("Mask off:")]
+    bits = [number(float(-np.log2(side).mean())) for side in (before, now)]
+    assert f"{(now > before).sum()} of {len(now)}" in line and percent(float(ahead)) in line
+    assert all(f"{one} bits" in line for one in bits)
+    assert page.app.query_params["mask"] == "decoder.full"
+    assert any(said.startswith("Right.") for said in page.said("verdict"))
+
+
+def test_a_model_that_was_trained_to_peek_is_lost_behind_a_mask(screen) -> None:
+    page = screen("decoder", model="induction-peek", text="abcabc")
+    assert not page.app.toggle(key="decoder-mask").value and min(row["share"] for row in page.bars()) > 0.99
+    page.app.toggle(key="decoder-mask").set_value(True).run()
+    assert page.calm() and max(row["share"] for row in page.bars()) < 0.5
+
+
+def test_the_pairs_scores_are_read_from_their_files(screen) -> None:
+    (table,) = screen("decoder").said("sum tally")
+    for name in ("induction", "induction-peek"):
+        last = recall.read_rows(weights.SHIPPED / name / "scores.csv")[-1]
+        assert number(float(last["loss"]), 3) in table and percent(float(last["generation"])) in table
+
+
+def test_who_reads_what_counts_this_text(screen) -> None:
+    (table,) = screen("decoder", **CAT).said("sum readers")
+    assert "9 × 9" in table and "8 × 9" in table and "8 × 8" in table
+    page = screen("decoder", **BOOK)
+    assert "Encoder" not in page.said("sum readers")[0]
+    assert any("no cross-attention" in line for line in page.said("how"))
+
+
+def test_the_questions_are_checked(screen) -> None:
+    page, (lens, request) = screen("decoder", **CAT), asked(CAT)
+    held = account(lens, request)
+    push = pushes(held)[:, 1]
+    layer, part = held.parts[int(push.argmax()) - 1]
+    assert part == "cross"
+    page.app.get_by_key("ask-decoder-0").set_value(f"Cross-attention of layer {layer + 1}").run()
+    page.app.number_input(key="ask-decoder-1").set_value(round(float(held.height[1] - push.max()), 2)).run()
+    assert [line.startswith("Right.") for line in page.said("verdict")] == [True, True]
+
+
+@pytest.mark.parametrize("preset", range(5))
+def test_every_preset_opens(screen, preset) -> None:
+    page = screen("decoder")
+    page.app.button(key=f"try-decoder-{preset}").click().run()
+    assert page.calm() and not page.said("trouble") and sent(page)["steps"]
+
+
+@pytest.mark.parametrize("depth", ["Maths", "Code"])
+def test_the_dial_turns(screen, depth) -> None:
+    page, (lens, request) = screen("decoder", **CAT), asked(CAT)
+    page.app.get_by_key("depth").set_value(depth).run()
+    assert page.calm()
+    if depth == "Maths":
+        height = number(float(account(lens, request).height[1]))
+        assert any(height in element.value for element in page.app.latex)
+    else:
+        assert any("def attention_steps" in element.value for element in page.app.code)
+
+
+STRANGE = [{"model": "filler"}, {"target": ""}, {"text": "<b>a</b>", "target": "<img src=x>"}, {"model": "writer", "text": "a"}]
+
+
+@pytest.mark.parametrize("params", STRANGE)
+def test_what_is_short_or_strange_is_told(screen, params) -> None:
+    page = screen("decoder", **params)
+    assert page.calm() and not any("<img" in body for body in page.html)
