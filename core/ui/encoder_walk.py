@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import streamlit as st
 
 from core.analysis import focus_on, texts
 from core.figures import walk_payload
+from core.figures.labels import label
 from core.figures.theme import DARK, LIGHT
 from core.request import Stream
 from core.trace import Inner, Near, Tokens, Trace
@@ -26,6 +28,7 @@ BOXES = (
 )  # fmt: skip
 OPENS = "map"
 ROOM = 128  # pieces that the paths show
+FITS = 6  # pieces that an encoder with an output layer finds likeliest at a place
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +107,22 @@ def facts(view: Scene) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def fits(it: Walked, tokens: Iterable[int]) -> dict[str, Any]:
+    """What an encoder with an output layer finds likeliest at these pieces, with probabilities; nothing for other models."""
+    if it.view.info.kind != "encoder" or not it.view.info.can_predict:
+        return {}
+    trace = it.view.run((), ("predictions",))
+    return {
+        "fits": [[[label(one.text, 18), one.probability] for one in trace.next_tokens(FITS, token)] for token in tokens]
+    }
+
+
 def figure(it: Walked) -> None:
     """The walk, with where the vectors move below it."""
     long = len(it.inner.tokens) > walk_payload.WHOLE
     name = (it.view.info.id, "walk-drawn", it.view.request.source, it.spot.token if long else None)
-    ticket = shared.ask(name, lambda: walk_payload.walk(it.inner, it.near, it.spot.token, facts(it.view)))
+    told = facts(it.view) | fits(it, [it.spot.token] if long else range(len(it.inner.tokens)))
+    ticket = shared.ask(name, lambda: walk_payload.walk(it.inner, it.near, it.spot.token, told))
     wait(ticket.settled, lambda: f"Drawing the walk. {ticket.seconds:.0f} s")
     sizes = len(it.inner.tokens), len(it.inner.layers), len(it.steps["pattern"])
     _mount(ticket.result(), it.spot, sizes)
@@ -173,6 +187,8 @@ def _mount(message: bytes, spot: Spot, sizes: tuple[int, int, int], stream: Stre
             state.choose(stream=stream, cell=(made.token, None))
 
     with st.container(key="walk-box", gap=None):
+        # what stands below keeps its place while the script is on its way
+        st.html(f"<style>.st-key-walk-box{{min-height:{58 if sizes[1] else 30}rem}}</style>")
         _part(key="walk-part", data={"version": version, "seq": memory["seq"], **asdict(spot)})
         _walk(key="walk", data=message, on_choice_change=clicked)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from core import Stream, load
-from core.figures.labels import percent
+from core.figures.labels import label, percent
 from core.figures.walk_payload import unpack
 from core.model.steps import encoder_steps
 
@@ -57,6 +57,18 @@ def test_the_walk_gets_the_vectors_of_the_whole_text(screen, name):
     config = lens.backend.model.config
     told = [config.vocab, config.d_model, config.heads, config.d_ff, config.d_model // config.heads]
     assert [head[name] for name in ("vocab", "d", "heads", "dff", "headD")] == told
+
+
+def test_the_end_of_an_encoder_alone_says_what_fits(screen):
+    page = screen("encoder", model="filler", text=TEXT, box="next", layer="4")
+    (head, _), _ = sent(page)
+    lens, _, (_, _, final) = stepped("filler")
+    chances = (final @ lens.backend.model.embedding.weight.T).softmax(-1).detach()
+    for token, rows in enumerate(head["fits"]):
+        best = chances[token].topk(6)
+        assert [value for _, value in rows] == pytest.approx(best.values.tolist(), abs=1e-5)
+        assert [text for text, _ in rows] == [label(lens.text.piece(id), 18) for id in best.indices.tolist()]
+    assert "fits" not in sent(screen("encoder", text=TEXT))[0][0]
 
 
 def test_the_formulas_hold_with_the_numbers_in_them(screen):

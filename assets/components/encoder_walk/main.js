@@ -128,6 +128,13 @@ class Walk {
       element("bdi", made, "", piece.text);
       made.setAttribute("aria-pressed", String(place === this.state.token));
       made.setAttribute("aria-label", `${piece.text}, piece ${place + 1}`);
+      made.tabIndex = place === this.state.token ? 0 : -1; // one stop for Tab, arrows go on from there
+      made.addEventListener("keydown", (event) => {
+        const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+        if (!step) return;
+        event.preventDefault();
+        this.pieces.querySelector(`[data-chip="${place + step}"]`)?.focus();
+      });
       made.addEventListener("click", () => this.choose({ token: place }));
       made.addEventListener("pointerenter", () => this.light(place));
       made.addEventListener("pointerleave", () => this.light(null));

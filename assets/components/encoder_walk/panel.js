@@ -62,20 +62,14 @@ const PANELS = {
     const pattern = pick(data, "pattern", layer, head);
     const row = pattern.subarray(token * n, (token + 1) * n);
     const out = pick(data, "joined", layer, at).subarray(head * data.headD, (head + 1) * data.headD);
-    const order = Array.from(row.keys()).sort((a, b) => row[b] - row[a]).slice(0, 6);
+    const strongest = Array.from(row.keys()).sort((a, b) => row[b] - row[a]).slice(0, 6);
     heading(p, `Head ${head + 1}`, `row of ${word}`);
     say(p, `The query of ${word} times the key of each piece, divided by \u221a${data.headD}, and all made to sum to 1 (softmax): the *weights*. ` +
       `The values of all pieces, each times its weight, add up to the head\u2019s answer for ${word}: ${data.headD} numbers.`);
     const sides = element("div", p, "sides");
     bigMap(sides, it, pattern);
     const right = element("div", sides);
-    const list = element("ol", right, "bars");
-    for (const key of order) {
-      const line = element("li", list);
-      element("bdi", line, "", named(data, key));
-      element("i", element("span", line, "bar")).style.width = `${100 * row[key]}%`;
-      element("span", line, "value", percent(row[key]));
-    }
+    bars(right, strongest.map((key) => [named(data, key), row[key]]), percent);
     group(right, data.theme, [["answer", out]], (i) => number(out[i], 4));
   },
   join(p, { data, at, layer, word }) {
@@ -153,6 +147,10 @@ const PANELS = {
       say(p, `After the last layer the running total is normalised once more. This is what the encoder made of ${word}: ` +
         (data.tail === "decoder" ? "the decoder reads it by cross-attention, in each of its layers." : "the output layer compares it with every embedding to say which piece fits here."));
       group(p, data.theme, [["running total", leaves], ["normalised", final]], (i) => `${number(leaves[i])} becomes ${number(final[i])}`, 1, true);
+      if (data.fits) {
+        say(p, `What fits in the place of ${word}, with its probability:`);
+        bars(p, data.fits[at], percent);
+      }
       return;
     }
     say(p, `The running total of ${word} goes up as it is. Layer ${layer + 2} has the same boxes with other learned tables.`);
@@ -162,6 +160,17 @@ const PANELS = {
     button.addEventListener("click", () => send({ layer: layer + 1, box: "norm1" }));
   },
 };
+
+// Names with bars of a share of 1.
+function bars(parent, rows, said) {
+  const list = element("ol", parent, "bars");
+  for (const [text, value] of rows) {
+    const line = element("li", list);
+    element("bdi", line, "", text);
+    element("i", element("span", line, "bar")).style.width = `${Math.max(0, 100 * value)}%`;
+    element("span", line, "value", said(value));
+  }
+}
 
 function nearest(p, data, token, word) {
   if (!data.near[token].length) return;
@@ -191,7 +200,17 @@ function normalised(p, { data, at, layer, token, word }, which, before, standard
     element("td", line, "", number(deviation, 3));
   });
   group(p, data.theme, strips, (i) => `${number(strips[0][1][i])} \u2192 ${number(strips[1][1][i])} \u2192 ${number(strips[2][1][i])}`, 1, true);
-  say(p, "This model normalises *before* each sublayer, as most do today (pre-norm). The paper\u2019s Figure 1 normalises *after* each addition (post-norm).", "how aside");
+  say(p, "This model normalises *before* each box, and the running total stays as it is (*pre-norm*, as in most models today). The paper\u2019s Figure 1 " +
+    "adds first and normalises the total itself (*post-norm*):", "how");
+  order(p, "this model", ["total", "\u2192", "Normalise", "\u2192", "Attention", "\u2192", "+ total"], 2);
+  order(p, "the paper", ["total", "\u2192", "Attention", "\u2192", "+ total", "\u2192", "Normalise"], 6);
+}
+
+// The order of the parts of a sublayer as a row; the part at `marked` stands out.
+function order(p, name, parts, marked) {
+  const row = element("p", p, "order");
+  element("span", row, "order-name", name);
+  parts.forEach((part, place) => element("span", row, part === "\u2192" ? "" : place === marked ? "part marked" : "part", part));
 }
 
 function added(p, { data, at, layer, token, word }, before, part, after, from, name) {

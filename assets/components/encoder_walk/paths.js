@@ -40,6 +40,9 @@ class PathsView {
       return [view, made];
     });
     this.svg = drawn("svg", this.left, { class: "paths", role: "group" });
+    this.svg.addEventListener("focusout", (event) => {
+      if (!this.drawing && !this.svg.contains(event.relatedTarget)) this.lit(null);
+    });
     this.words = element("div", this.left);
     this.right = element("div", this.box, "moves-right");
   }
@@ -70,10 +73,12 @@ class PathsView {
     this.svg.style.height = `${height * k}px`;
     this.svg.setAttribute("aria-label", `Paths of ${n} vectors over ${depths} depths on the first two principal axes`);
     const focused = this.root().activeElement?.dataset?.piece;
+    this.drawing = true;
     this.svg.replaceChildren();
     drawn("text", this.svg, { x: 16, y: height - 8, fill: theme.ink2, class: "axis" }, `\u2192 axis 1: ${percent(share[0])} of all differences (variance)`);
     drawn("text", this.svg, { x: 12, y: height - 34, fill: theme.ink2, class: "axis", transform: `rotate(-90 12 ${height - 34})` }, `\u2192 axis 2: ${percent(share[1])}`);
     const order = Array.from(pieces.keys()).sort((a, b) => (pieces[a] === shown) - (pieces[b] === shown));
+    const stop = pieces.includes(state.token) ? state.token : pieces[0]; // one stop for Tab, arrows go on from there
     const labels = [];
     for (const index of order) {
       const piece = pieces[index];
@@ -84,7 +89,7 @@ class PathsView {
         return [x(all[at]), y(all[at + 1])];
       });
       const path = drawn("g", this.svg, {
-        class: "path", tabindex: 0, role: "button", opacity: on ? 1 : n > 20 ? 0.25 : 0.5, "data-piece": piece,
+        class: "path", tabindex: piece === stop ? 0 : -1, role: "button", opacity: on ? 1 : n > 20 ? 0.25 : 0.5, "data-piece": piece,
         "aria-label": `${data.tokens[piece].text}, piece ${piece + 1}${on ? ", shown" : ""}`,
       });
       drawn("polyline", path, { points: spots.map((spot) => spot.join()).join(" "), class: "hit" });
@@ -104,18 +109,21 @@ class PathsView {
       path.addEventListener("focus", () => this.lit(piece));
       path.addEventListener("click", () => this.choose({ token: piece }));
       path.addEventListener("keydown", (event) => {
-        if (event.key !== "Enter" && event.key !== " ") return;
-        event.preventDefault();
-        this.choose({ token: piece });
+        const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+        if (step || event.key === "Enter" || event.key === " ") event.preventDefault();
+        if (step) this.svg.querySelector(`[data-piece="${pieces[pieces.indexOf(piece) + step]}"]`)?.focus();
+        else if (event.key === "Enter" || event.key === " ") this.choose({ token: piece });
       });
     }
     this.labels(labels, data, theme, height);
     if (focused !== undefined) this.svg.querySelector(`[data-piece="${focused}"]`)?.focus({ preventScroll: true });
+    this.drawing = false;
     this.words.replaceChildren();
     say(this.words, `Each line is one piece: the *ring* is embedding + position, each *arrow head* is one layer further. ` +
       `The two axes are the directions in which the ${n} \u00d7 ${depths} vectors of this text differ most (principal components, fitted on all of them at once); together they show ` +
       `*${percent(share[0] + share[1])}* of the differences, and each axis has its own scale. ${EXPLAINED[this.view]}` +
-      "*Point* at a line or go there with *Tab* to light it, *click* or *Enter* to choose it.");
+      `*Point* at a line, or go from one to the next with the *arrow keys*, to light it; *click* or *Enter* chooses it.` +
+      (pieces.includes(state.token) ? "" : ` \u201c${data.tokens[state.token].text}\u201d is a special piece: *All pieces* shows it.`));
   }
 
   root() {
@@ -168,13 +176,7 @@ class PathsView {
     }
     heading(this.right, "In the table of embeddings", `nearest to ${word}, anywhere`);
     if (data.near[shown].length) {
-      const list = element("ol", this.right, "bars");
-      for (const [text, cosine] of data.near[shown]) {
-        const line = element("li", list);
-        element("bdi", line, "", text);
-        element("i", element("span", line, "bar")).style.width = `${Math.max(0, 100 * cosine)}%`;
-        element("span", line, "value", number(cosine));
-      }
+      bars(this.right, data.near[shown], number);
     } else say(this.right, "This model gives no table of embeddings.");
   }
 }
