@@ -178,9 +178,12 @@ def without(view: Scene, why: str) -> None:
     st.html(
         markup.sentence(["The walk inside needs one of our own encoders; this is ", (view.info.name,), f", {why}."])
     )
+    whose = (
+        "of its decoder, for it has no encoder" if encoder_walk.shown_of(view) is Stream.DECODER else "of its encoder"
+    )
     charts.words(
         f"{INTRO} The shipped models Classroom, the translators and the filler can be walked. What can be seen of this one are the "
-        "vectors between its layers, shown below, and its maps, on the page Attention."
+        f"vectors between the layers {whose}, shown below, and its maps, on the page Attention."
     )
     st.button(
         "Walk the Classroom model",
@@ -188,9 +191,6 @@ def without(view: Scene, why: str) -> None:
         on_click=state.choose,
         kwargs={"model": state.MODEL, "target": None},
     )
-    shown = encoder_walk.trail(view)
-    if shown is None:
+    if not encoder_walk.trail(view):
         charts.words(f"The paths need the vectors between the layers and a text of at most {encoder_walk.ROOM} pieces.")
-    elif shown[0] is Stream.DECODER:
-        charts.words("This model has no encoder: these are the vectors of its decoder.")
     lesson.source(SOURCE)

@@ -16,7 +16,7 @@ from core.figures import walk_payload
 from core.figures.labels import label
 from core.figures.theme import DARK, LIGHT
 from core.request import Stream
-from core.trace import Inner, Near, Tokens, Trace
+from core.trace import Inner, Near, Trace
 from core.ui import models, state
 from core.ui.runs import shared
 from core.ui.scene import Scene, lens_of, wait
@@ -104,6 +104,7 @@ def facts(view: Scene) -> dict[str, Any]:
         "vocab": config.vocab, "d": config.d_model, "heads": config.heads, "headD": config.d_model // config.heads,
         "dff": config.d_ff, "layers": config.encoder_layers, "position": config.positions in ("learned", "sinusoidal"),
         "waves": config.positions == "sinusoidal", "tail": "decoder" if config.writes else "output",
+        "stream": Stream.ENCODER.value,
     }  # fmt: skip
 
 
@@ -128,14 +129,19 @@ def figure(it: Walked) -> None:
     _mount(ticket.result(), it.spot, sizes)
 
 
-def trail(view: Scene) -> tuple[Stream, Tokens] | None:
-    """Where the vectors of a model move whose inside cannot be walked; gives the stream shown, None where there is none."""
+def shown_of(view: Scene) -> Stream:
+    """Whose vectors the paths show of a model whose inside cannot be walked: the encoder's where there is one."""
+    return Stream.ENCODER if any(site.stream is Stream.ENCODER for site in view.info.sites) else Stream.DECODER
+
+
+def trail(view: Scene) -> bool:
+    """Where the vectors of a model move whose inside cannot be walked; False where it cannot be shown."""
     trace: Trace = view.run((), ("pattern", "residual"))
-    stream = Stream.ENCODER if any(site.stream is Stream.ENCODER for site in view.info.sites) else Stream.DECODER
+    stream = shown_of(view)
     tokens = texts(trace, stream)[0]
     residual = (trace.residual or {}).get(stream)
     if residual is None or len(tokens) > ROOM:
-        return None
+        return False
     lens = lens_of(view.model)
 
     def compute() -> bytes:
@@ -143,14 +149,15 @@ def trail(view: Scene) -> tuple[Stream, Tokens] | None:
 
         with models.shelf.lease(view.model, lens):
             near = nearest_pieces(lens, tokens.ids)
-        return walk_payload.trail(trace, tokens, residual, near, {"layers": 0, "heads": 0})
+        facts = {"layers": 0, "heads": 0, "stream": stream.value}
+        return walk_payload.trail(trace, tokens, residual, near, facts)
 
     ticket = shared.ask((view.info.id, "trail", trace.request), compute)
     wait(ticket.settled, lambda: f"Drawing the paths. {ticket.seconds:.0f} s")
     cell = view.choice.cell if view.choice.stream is stream else None
     token = cell[0] if cell is not None and cell[0] < len(tokens) else len(tokens) - 1
     _mount(ticket.result(), Spot(token, view.choice.layer, view.choice.head, OPENS), (len(tokens), 0, 0), stream)
-    return stream, tokens
+    return True
 
 
 def read_spot(raw: Any, version: str, sizes: tuple[int, int, int]) -> tuple[Spot, int] | None:

@@ -147,6 +147,7 @@ class Walk {
     const { data, state } = this;
     this.k = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
     this.theme = THEMES[getComputedStyle(this.probe).color === "rgb(255, 255, 255)" ? "dark" : "light"];
+    this.box.style.setProperty("--accent", this.theme[data.stream]);
     this.box.classList.toggle("narrow", this.box.clientWidth / this.k < 740);
     this.chips();
     this.lightChips();

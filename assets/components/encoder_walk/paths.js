@@ -67,7 +67,7 @@ class PathsView {
     const name = `points.${this.view}`;
     const [, [depths]] = data.arrays[name];
     const all = pick(data, name);
-    const { x, y } = place(all, width, height, { left: 16, right: 84, top: 16, bottom: 34 });
+    const { x, y } = place(all, width, height, { left: 76, right: 76, top: 20, bottom: 40 });
     const shown = state.lit ?? state.token;
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.svg.style.height = `${height * k}px`;
@@ -83,7 +83,7 @@ class PathsView {
     for (const index of order) {
       const piece = pieces[index];
       const on = piece === shown;
-      const colour = on ? theme.ink : theme.encoder;
+      const colour = on ? theme.ink : theme[data.stream];
       const spots = Array.from({ length: depths }, (_, depth) => {
         const at = 2 * (depth * n + index);
         return [x(all[at]), y(all[at + 1])];
@@ -103,7 +103,7 @@ class PathsView {
         if (on) drawn("text", path, { x: x2, y: y2 - 8, fill: theme.ink, class: "axis strong", "text-anchor": "middle" }, String(depth));
       }
       drawn("circle", path, { cx: spots[0][0], cy: spots[0][1], r: on ? 4 : 3, fill: theme.bg, stroke: colour, "stroke-width": 1.5 });
-      labels.push({ piece, on, at: spots[depths - 1], colour });
+      labels.push({ piece, on, at: spots[depths - 1], leftward: depths > 1 && spots[depths - 1][0] < spots[depths - 2][0] });
       path.addEventListener("pointerenter", () => this.lit(piece));
       path.addEventListener("pointerleave", () => this.lit(null));
       path.addEventListener("focus", () => this.lit(piece));
@@ -119,7 +119,7 @@ class PathsView {
     if (focused !== undefined) this.svg.querySelector(`[data-piece="${focused}"]`)?.focus({ preventScroll: true });
     this.drawing = false;
     this.words.replaceChildren();
-    say(this.words, `Each line is one piece: the *ring* is embedding + position, each *arrow head* is one layer further. ` +
+    say(this.words, `Each line is one piece: the *ring* is its start before any layer, each *arrow head* is one layer further. ` +
       `The two axes are the directions in which the ${n} \u00d7 ${depths} vectors of this text differ most (principal components, fitted on all of them at once); together they show ` +
       `*${percent(share[0] + share[1])}* of the differences, and each axis has its own scale. ${EXPLAINED[this.view]}` +
       `*Point* at a line, or go from one to the next with the *arrow keys*, to light it; *click* or *Enter* chooses it.` +
@@ -147,7 +147,10 @@ class PathsView {
     }
     const layer = drawn("g", this.svg, { "aria-hidden": "true", class: "names" });
     for (const one of kept) {
-      drawn("text", layer, { x: one.at[0] + 10, y: one.y, fill: one.on ? theme.ink : theme.ink2, class: one.on ? "axis strong" : "axis" }, data.tokens[one.piece].text);
+      drawn("text", layer, {
+        x: one.at[0] + (one.leftward ? -10 : 10), y: one.y, "text-anchor": one.leftward ? "end" : "start", fill: one.on ? theme.ink : theme.ink2,
+        class: one.on ? "axis strong" : "axis",
+      }, data.tokens[one.piece].text);
     }
   }
 
