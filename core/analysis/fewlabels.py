@@ -54,9 +54,21 @@ def ends(sets: Sequence[PointSet], gamma: float, alpha: float) -> list[np.ndarra
     return [found[id(points)] for points in sets]
 
 
+def draw(points: PointSet, each: int, seed: int) -> np.ndarray:
+    """The labels of one draw: `each` a class."""
+    return some_labels(points.classes, each, np.random.default_rng([seed, each]))
+
+
+def one_draw(points: PointSet, reached: np.ndarray, each: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(labels, spreading's classes, the nearest labelled point's) of one draw, each int [n]."""
+    labels = draw(points, each, seed)
+    at = np.flatnonzero(labels != NONE)
+    return labels, told(reached @ known(labels, points.count)), inductive.nearest(points.x[at], labels[at], points.x)
+
+
 def measure(sets: Sequence[PointSet], reached: Sequence[np.ndarray], each: int) -> Measured:
     """`each` labels a class, drawn anew for every one of the SEEDS sets (which may be one and the same): who is right how often."""
-    chosen = [some_labels(p.classes, each, np.random.default_rng([seed, each])) for seed, p in enumerate(sets)]
+    chosen = [draw(p, each, seed) for seed, p in enumerate(sets)]
     given = [np.flatnonzero(labels != NONE) for labels in chosen]
     rules = inductive.logistic(
         np.stack([p.x[at] for p, at in zip(sets, given, strict=True)]),

@@ -27,8 +27,11 @@ def curves(
         "domainColor": theme.rule, "tickColor": theme.rule, "labelFontSize": 12, "titleFontSize": 12,
         "titleFontWeight": "normal",
     }  # fmt: skip
+    columns = 0 if sum(map(len, names)) < 48 else 1  # long names stand below each other, for the phone
     dash = {"domain": names, "range": list(DASHES[: len(names)])}
     x_axis = {**axis, "title": across}
+    if all(float(x).is_integer() for points in lines.values() for x, _ in points):
+        x_axis["tickMinStep"] = 1
     if marks:
         said = ",".join(f'"{mark}"' for mark in marks)
         x_axis |= {
@@ -42,7 +45,8 @@ def curves(
         "x": {"field": "x", "type": "quantitative", "axis": x_axis, "scale": {"nice": False}},
         "y": {"field": "y", "type": "quantitative", "axis": {**axis, "title": up, "tickCount": 4}, "scale": y_scale},
         "color": {"field": "name", "type": "nominal", "scale": scale, "legend": {
-            "orient": "top", "title": None, "labelFont": SANS, "labelFontSize": 13, "labelColor": theme.ink, "symbolType": "stroke",
+            "orient": "top", "title": None, "columns": columns,
+            "labelFont": SANS, "labelFontSize": 13, "labelColor": theme.ink, "symbolType": "stroke",
             "symbolStrokeWidth": 3,
         }},
         "strokeDash": {"field": "name", "type": "nominal", "legend": None, "scale": dash},
@@ -55,11 +59,12 @@ def curves(
         {"mark": {"type": "line", "strokeWidth": 2.5, "point": {"size": 36}}, "encoding": encoding}
     ]
     if bands:
-        spans = [{"name": name, "x": x, "y": a, "to": b} for name, span in bands.items() for x, a, b in span]
-        layers.insert(0, {
-            "data": {"values": spans}, "mark": {"type": "area", "opacity": 0.16},
-            "encoding": {"x": encoding["x"], "y": encoding["y"], "y2": {"field": "to"}, "color": encoding["color"]},
-        })  # fmt: skip
+        # a layer each: one that takes its colour from the data would pale the legend
+        layers = [{
+            "data": {"values": [{"x": x, "y": a, "to": b} for x, a, b in span]},
+            "mark": {"type": "area", "opacity": 0.16, "color": colours[name]},
+            "encoding": {"x": encoding["x"], "y": encoding["y"], "y2": {"field": "to"}},
+        } for name, span in bands.items()] + layers  # fmt: skip
     if at is not None:
         rule = {"mark": {"type": "rule", "color": theme.ink2, "strokeDash": [4, 4]}, "data": {"values": [{"x": at}]},
                 "encoding": {"x": {"field": "x", "type": "quantitative"}}}  # fmt: skip

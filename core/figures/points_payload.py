@@ -62,11 +62,16 @@ def payload(
         "truth": signs(points.classes), "labels": signs(labels), "field": field_of,
         "ways": [_way(name, told) for name, told in ways.items()],
         "sums": [[round(float(v), 4) for v in matrix.astype(np.float64).sum(1)] for matrix in (own, symmetric)],
-        "tops": [float(matrix.max()) for matrix in (own, symmetric)],
+        "tops": [_top(matrix) for matrix in (own, symmetric)],
     }  # fmt: skip
     head = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     start = len(head).to_bytes(4, "little") + head
     return start + bytes(-len(start) % 4) + own.tobytes() + symmetric.tobytes()
+
+
+def _top(matrix: np.ndarray) -> float:
+    """The largest look at another point: where the colours end."""
+    return float((matrix - np.diag(np.diag(matrix))).max()) or 1.0
 
 
 def _way(name: str, told: Told) -> dict[str, object]:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import streamlit as st
 
 from core.analysis import fewlabels
 from core.analysis.fewlabels import Measured
 from core.analysis.pointsets import PointSet
+from core.analysis.transduction import NONE
 from core.figures import curves
+from core.figures.digit_strip import strip
 from core.figures.labels import percent
 from core.figures.theme import Theme
 from core.ui import charts, matter
 from core.ui.runs import shared
 from core.ui.scene import wait
 
+SHOWN = 20  # digits of a kind
 TITLES = {"spreading": "Label spreading", "nearest": "Nearest labelled point", "logistic": "Logistic regression"}
 
 
@@ -39,15 +43,21 @@ def sets(course: Course, points: PointSet) -> list[PointSet]:
     return [matter.plane(course.name, seed) if course.moving else points for seed in range(fewlabels.SEEDS)]
 
 
+def reached(course: Course, points: PointSet) -> list[np.ndarray]:
+    """Where spreading ends on the points of each seed; waited for, its progress told."""
+    drawn = sets(course, points)
+    key = ("transductive", course.name, course.gamma, course.alpha, "ends")
+    graph = shared.ask(key, lambda: fewlabels.ends(drawn, course.gamma, course.alpha))
+    wait(graph.settled, lambda: f"{len(points.classes)} points look at each other. {graph.seconds:.0f} s")
+    return graph.result()
+
+
 def measured(course: Course, points: PointSet, number: int) -> Measured:
     """The answer for one number of labels, from the shared ones or computed now, its progress told."""
     at = course.each.index(number)
     base = ("transductive", course.name, course.gamma, course.alpha)
-    drawn = sets(course, points)
-    graph = shared.ask((*base, "ends"), lambda: fewlabels.ends(drawn, course.gamma, course.alpha))
-    wait(graph.settled, lambda: f"{len(points.classes)} points look at each other. {graph.seconds:.0f} s")
-    reached = graph.result()
-    ticket = shared.ask((*base, number), lambda: fewlabels.measure(drawn, reached, number))
+    drawn, ends = sets(course, points), reached(course, points)
+    ticket = shared.ask((*base, number), lambda: fewlabels.measure(drawn, ends, number))
     wait(
         ticket.settled,
         lambda: (
@@ -59,22 +69,65 @@ def measured(course: Course, points: PointSet, number: int) -> Measured:
 
 def curve(course: Course, points: PointSet) -> list[Measured]:
     """The whole course, its picture and its table."""
+    theme = charts.theme()
     drawn = "other points and other labels" if course.moving else "the same points, other labels"
     charts.heading("Over the number of labels", f"{fewlabels.SEEDS} draws at each: {drawn} every time")
-    found = [measured(course, points, number) for number in course.each]
-    theme = charts.theme()
+    found = _in_turn(course, points)
+    if not found:
+        return found
     lines = {title: [(one.labels, one.mean(way)) for one in found] for way, title in TITLES.items()}
     bands = {title: [(one.labels, *one.interval(way)) for one in found] for way, title in TITLES.items()}
     low = min(min(a for _, a, _ in span) for span in bands.values())
     spec = curves.curves(
-        lines, colours(theme), theme, "labelled points", "share of the others told right", 230, top=1.0,
+        lines, colours(theme), theme, "labelled points", "share of the others right", 230, top=1.0,
         bands={name: [(x, a, min(1.0, b)) for x, a, b in span] for name, span in bands.items()},
         low=max(0.0, int(low * 10) / 10), what="way",
     )  # fmt: skip
-    st.vega_lite_chart(spec, theme=None, alt=curves.said(lines, "share told right"), key=f"curve-{course.name}")
-    st.html(table(found))
-    charts.words(verdict(found))
+    left, right = st.columns([400, 590], gap="medium")
+    with left:
+        st.vega_lite_chart(spec, theme=None, alt=curves.said(lines, "share right"), key=f"curve-{course.name}")
+    with right:
+        st.html(table(found))
+        charts.words(verdict(found))
     return found
+
+
+def _in_turn(course: Course, points: PointSet) -> list[Measured]:
+    """One number of labels after the other. A visitor may stop between two, and go on later."""
+    known = st.session_state.setdefault("measured", {}).setdefault(course, [])
+    stopped = f"stopped-{course.name}"
+    if st.session_state.get(stopped):
+        st.button("Measure the rest", key=f"go-on-{course.name}", on_click=st.session_state.pop, args=(stopped, None))
+        return [measured(course, points, number) for number in known]
+    place = st.empty()
+    if not course.moving and len(known) < len(course.each):
+        place.button("Stop", key=f"stop-{course.name}", on_click=st.session_state.update, args=({stopped: True},))
+    found = []
+    for number in course.each:
+        found.append(measured(course, points, number))
+        if number not in known:
+            known.append(number)
+    place.empty()
+    return found
+
+
+def digits(course: Course, points: PointSet, each: int) -> None:
+    """What the first draw gave, picture by picture."""
+    labels, spread, near = fewlabels.one_draw(points, reached(course, points)[0], each)
+    rest = labels == NONE
+    right, close = spread == points.classes, near == points.classes
+    groups = (
+        (f"The {int((~rest).sum())} labelled ones of the first draw", np.flatnonzero(~rest), lambda n: f"{labels[n]}"),
+        (f"{int((rest & right & ~close).sum())} that spreading gets right and the nearest labelled point does not; "
+         f"the first {SHOWN}",
+         np.flatnonzero(rest & right & ~close)[:SHOWN], lambda n: f"{spread[n]}, not {near[n]}"),
+        (f"{int((rest & close & ~right).sum())} the other way round",
+         np.flatnonzero(rest & close & ~right)[:SHOWN], lambda n: f"{near[n]}, not {spread[n]}"),
+    )  # fmt: skip
+    for title, chosen, says in groups:
+        charts.heading(title)
+        images = [points.x[n].reshape(8, 8) for n in chosen]
+        st.html(strip(title, images, [says(n) for n in chosen], charts.theme()))
 
 
 def colours(theme: Theme) -> dict[str, str]:
@@ -94,11 +147,11 @@ def table(found: list[Measured]) -> str:
             f"<span>{_points(low)} … {_points(high)}</span></td></tr>"
         )
     caption = (
-        "Share of the unlabelled points told right: mean of 20 draws, in brackets its 95 % interval (mean ± t·s/√20). Last column: "
+        "Share right of the points without a label: mean of 20 draws, in brackets its 95 % interval (mean ± t·s/√20). Last column: "
         "points of percent by which spreading is ahead of the better of the two others in the same draw."
     )
     return (
-        f'<div class="sum few" tabindex="0" role="region" aria-label="The same as a table"><table><caption>{caption}</caption>'
+        f'<p class="how">{caption}</p><div class="sum few" tabindex="0" role="region" aria-label="The same as a table"><table>'
         f'<thead><tr><th scope="col">labels</th>{heads}<th scope="col" class="ahead">ahead</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )

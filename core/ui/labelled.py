@@ -20,7 +20,7 @@ SOURCE = (
 
 def page() -> None:
     """Everything below the title."""
-    slot = st.empty()
+    slot = st.container()
     what = st.segmented_control(
         "What is to be labelled", MATTER, key=transduction.settled("matter", "Points"), required=True, label_visibility="collapsed"
     )
@@ -45,6 +45,8 @@ def page() -> None:
     charts.rule()
     twosenses.senses()
     charts.rule()
+    if what == "Digits":
+        charts.words("The formulas speak of the two moons; for digits they are the same, with 64 pixels in place of 2 numbers.")
     lesson.dial(twosenses.IDEA, lambda: twosenses.maths(board, points, found), twosenses.CODE)
     twosenses.presets()
     twosenses.questions(found)
@@ -53,14 +55,19 @@ def page() -> None:
 
 def _digits(slot: st.delta_generator.DeltaGenerator) -> None:
     """scikit-learn's digits: measured when this is opened, with its progress, once for all visitors."""
-    slot.html('<p class="lead">1,797 handwritten digits, and only a few of them come with their name.</p>')
+    said = slot.empty()
+    said.html('<p class="lead">1,797 handwritten digits, and only a few of them come with their name.</p>')
     points = matter.digits()
-    found = labelcurve.curve(Course("digits", *DIGITS, EACH["digits"]), points)
-    one = next(each for each in found if each.labels == 20)
+    course = Course("digits", *DIGITS, EACH["digits"])
+    found = labelcurve.curve(course, points)
+    one = next((each for each in found if each.labels == 20), None)
+    if one is None:
+        return
+    labelcurve.digits(course, points, 2)
     best = max(("nearest", "logistic"), key=one.mean)
     ahead, low, high = (100 * share for share in one.lead())
-    slot.html(
-        f'<p class="lead">With <b>{one.labels}</b> of {len(points.classes):,} handwritten digits labelled, label spreading tells '
+    said.html(
+        f'<p class="lead">With <b>{one.labels}</b> of {len(points.classes):,} handwritten digits labelled, label spreading gets '
         f"<b>{percent(one.mean('spreading'))}</b> of the others right, {labelcurve.TITLES[best].lower()} "
         f"<b>{percent(one.mean(best))}</b>: ahead by <b>{ahead:.1f}</b> points (95 %: {low:.1f} to {high:.1f}).</p>"
     )

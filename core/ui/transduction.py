@@ -104,18 +104,19 @@ def lead(found: Answers) -> str:
     best = max(("nearest", "logistic"), key=lambda way: right[way] or 0.0)
     says = "the nearest labelled point" if best == "nearest" else "logistic regression"
     return (
-        f"From <b>{given}</b> labelled points, <b>label spreading</b> tells <b>{percent(right['spreading'])}</b> of the other "
-        f"<b>{rest}</b> right, because it sees them too; {says}, learnt from the labelled ones alone, "
+        f"From <b>{given}</b> labelled points, <b>label spreading</b>, which sees the other <b>{rest}</b> too, gets "
+        f"<b>{percent(right['spreading'])}</b> of them right; {says}, learnt from the labelled ones alone, "
         f"<b>{percent(right[best] or 0.0)}</b>."
     )
 
 
 def controls(kind: str) -> tuple[float, float]:
     """How sharply points look, and how far labels travel."""
-    left, right = st.columns(2, gap="large")
+    with st.container(key="sliders"):
+        left, right = st.columns(2, gap="large")
     near = settled(f"gamma-{kind}", GAMMA[kind])
-    gamma = left.select_slider("γ: how near a point must be to be looked at", GAMMAS[kind], key=near)
-    alpha = right.select_slider("α: how much a point listens to others", ALPHAS, key=settled(f"alpha-{kind}", ALPHA[kind]))
+    gamma = left.select_slider("γ, how sharp a look is: large sees only the nearest", GAMMAS[kind], key=near)
+    alpha = right.select_slider("α, how much a point listens to its neighbours", ALPHAS, key=settled(f"alpha-{kind}", ALPHA[kind]))
     return float(gamma), float(alpha)
 
 

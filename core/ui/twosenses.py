@@ -41,14 +41,15 @@ IDEA = (
 
 def senses() -> None:
     """Told apart, and the lecture's wording put right."""
-    charts.heading("Two senses of one word", "lecture notes like ours run them together")
+    charts.heading("Two senses of one word", "the lecture notes run them together")
     for column, (title, sense, says) in zip(st.columns(2, gap="large"), SENSES, strict=True):
         with column:
             st.html(f'<p class="sense"><b>{title}</b> <span>{sense}</span></p>')
             charts.words(says)
     charts.words(
         "Both words come from the same Latin verb, to lead across. A Transformer does the second; it is not a transductive "
-        "learner in the first sense. Yet the two meet: the first one’s tool, below, is an attention matrix."
+        "learner in the first sense. Yet the two meet: label propagation, a tool of the first, is an "
+        "attention matrix (open Maths below)."
     )
 
 
@@ -118,7 +119,7 @@ def presets() -> None:
         ("A blunt look", "moons", 1, 0.9, "With a small γ every point looks at nearly all others alike: the matrices turn even, "
          "and the labels no longer know where to go."),
         ("Across the grain", "across", 40, 0.9, "Each long cloud holds both classes. Labels run along the clouds, and that is just "
-         "wrong here: look at the curve below."),
+         "wrong here: look at the curve."),
     )  # fmt: skip
     lesson.presets(
         "transductive",
@@ -138,7 +139,7 @@ def questions(found: Answers) -> None:
             "Rest the pointer on the left matrix, and read the line under it.",
         ),
         lesson.Act(
-            "Make label spreading lose: place labels, on any set, so that logistic regression tells more of the others right.",
+            "Make label spreading lose: place labels, on any set, so that logistic regression gets more of the others right.",
             worse, "Seeing the unlabelled points helps only where neighbours are alike.",
             "Try the set Across the grain, or the three clouds with unlucky labels.",
         ),

@@ -52,9 +52,9 @@ class Labels {
     this.passes = bar;
     this.status = element("p", left, "status");
     this.status.setAttribute("role", "status");
-    element("p", left, "how", "Click a point to label it: each click takes the next class, the last one takes the label away. With the keyboard: arrows go from point to point, 1, 2, 3 give a class, 0 takes it away. Point at one to see where it looks.");
+    element("p", left, "how", "Click a point to label it: each click takes the next class, the last one takes the label away. With the keyboard: arrows go from point to point (Page Up and Page Down through all), 1, 2, 3 give a class, 0 takes it away. Point at one to see where it looks.");
     const right = element("div", this.box, "right");
-    element("h3", right, "", "Told right, of the unlabelled points");
+    element("h3", right, "", "Right, of the points without a label");
     this.list = element("div", right, "ways");
     this.list.setAttribute("role", "radiogroup");
     this.list.setAttribute("aria-label", "Whose answer is drawn");
@@ -75,6 +75,7 @@ class Labels {
     this.play.addEventListener("click", () => this.toggle());
     this.watch = new ResizeObserver(() => this.draw());
     this.watch.observe(this.box);
+    this.box.view = this;
     this.way = "spreading";
     this.focus = null;
   }
@@ -143,7 +144,7 @@ class Labels {
       row.setAttribute("role", "radio");
       row.setAttribute("aria-checked", String(way.key === this.shown().key));
       const name = element("span", row, "name", way.title);
-      element("small", name, "", way.kind);
+      element("small", name, "", way.kind === "inductive" ? "inductive: sees labelled points only" : "transductive: sees all points");
       const track = element("span", row, "track");
       element("i", track).style.width = `${100 * (way.share ?? 0)}%`;
       element("b", row, "said", way.said);
@@ -242,6 +243,8 @@ class Labels {
     const ways = { ArrowUp: [0, 1], ArrowDown: [0, -1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
     const from = this.focus ?? this.kept;
     if (ways[event.key]) this.focusOn(this.toward(from, ways[event.key]));
+    else if (event.key === "PageDown") this.focusOn((from + 1) % this.data.places.length);
+    else if (event.key === "PageUp") this.focusOn((from + this.data.places.length - 1) % this.data.places.length);
     else if (event.key === "Home") this.focusOn(0);
     else if (event.key === "End") this.focusOn(this.data.places.length - 1);
     else if (event.key === " " || event.key === "Enter") this.cycle(from);
@@ -251,19 +254,22 @@ class Labels {
     event.preventDefault();
   }
 
-  // The nearest point within 45 degrees of a direction; where there is none, stay.
+  // The nearest point within 45 degrees of a direction; where there is none, the nearest on that side; at the edge, stay.
   toward(from, [dx, dy]) {
     const [x, y] = this.data.places[from];
-    let best = from;
-    let least = Infinity;
-    this.data.places.forEach(([a, b], at) => {
-      const along = (a - x) * dx + (b - y) * dy;
-      const beside = Math.abs((a - x) * dy) + Math.abs((b - y) * dx);
-      if (along <= 0 || beside > along) return;
-      const far = along + 2 * beside;
-      if (far < least) [best, least] = [at, far];
-    });
-    return best;
+    const search = (wide) => {
+      let best = null;
+      let least = Infinity;
+      this.data.places.forEach(([a, b], at) => {
+        const along = (a - x) * dx + (b - y) * dy;
+        const beside = Math.abs((a - x) * dy) + Math.abs((b - y) * dx);
+        if (along <= 0 || (!wide && beside > along)) return;
+        const far = along + 2 * beside;
+        if (far < least) [best, least] = [at, far];
+      });
+      return best;
+    };
+    return search(false) ?? search(true) ?? from;
   }
 
   draw() {
@@ -319,17 +325,18 @@ class Labels {
     if (!region) return;
     const side = Math.round(Math.sqrt(region.length));
     const { x, y, left, right, bottom, top, unit } = this.place;
-    const [wide, high] = [((right - left) / side) * unit, ((top - bottom) / side) * unit];
-    for (let row = 0; row < side; row++) {
-      for (let column = 0; column < side; column++) {
-        const sign = region[row * side + column];
-        if (sign === "." || sign === "0") continue;
-        pen.globalAlpha = sign === "1" ? 0.35 : 0.75;
-        pen.fillStyle = this.theme.fade;
-        pen.fillRect(x(left) + column * wide, y(bottom) - (row + 1) * high, wide + 0.5, high + 0.5);
-      }
-    }
-    pen.globalAlpha = 1;
+    const shade = element("canvas", document.createDocumentFragment());
+    shade.width = shade.height = side;
+    const cells = new ImageData(side, side);
+    const [red, green, blue] = mixed([this.theme.fade, this.theme.fade], 0);
+    const strength = { 1: 90, 2: 190, 3: 240 };
+    Array.from(region).forEach((sign, cell) => {
+      const row = side - 1 - Math.floor(cell / side);
+      cells.data.set([red, green, blue, strength[sign] || 0], 4 * (row * side + (cell % side)));
+    });
+    shade.getContext("2d").putImageData(cells, 0, 0);
+    pen.imageSmoothingEnabled = false;
+    pen.drawImage(shade, x(left), y(top), (right - left) * unit, (top - bottom) * unit);
   }
 
   drawLook(pen) {
@@ -429,8 +436,8 @@ class Labels {
       : `rows sum to ${low.toFixed(3)}${high - low < 0.0005 ? "" : ` … ${high.toFixed(3)}`}`;
     key.style.background = `linear-gradient(90deg, ${Array.from({ length: 9 }, (_, i) => this.theme.weights[i]).join(",")})`;
     key.setAttribute("data-low", "0");
-    key.setAttribute("data-high", percentOf(top));
-    canvas.setAttribute("aria-label", `${n} by ${n} matrix; ${says.textContent}; largest weight ${percentOf(top)}.`);
+    key.setAttribute("data-high", `${percentOf(top)}${matrix.some((weight) => weight > top) ? " or more" : ""}`);
+    canvas.setAttribute("aria-label", `${n} by ${n} matrix; ${says.textContent}; largest weight between two points ${percentOf(top)}.`);
   }
 
   called(sign) {
@@ -460,8 +467,9 @@ class Labels {
       element("i", item, `mark ${MARK[one]}`);
       item.append(`${one + 1} ${name}`);
     });
-    element("i", element("span", this.legend, "item"), "mark wrong").after("told wrong");
+    element("i", element("span", this.legend, "item"), "mark wrong").after("wrong");
     element("span", this.legend, "item", "large, with a number: labelled");
+    if (way.region) element("span", this.legend, "item", "shaded: what the rule says of every place");
     if (at === null) {
       this.status.textContent = `${data.places.length - open.length} labelled, ${open.length} not. ${way.title}: ${right} of ${open.length} right.`;
     } else {
@@ -470,7 +478,7 @@ class Labels {
       const others = row.filter(([, other]) => other !== at).sort((a, b) => b[0] - a[0]);
       const text = data.texts.length ? `\u201c${data.texts[at]}\u201d` : `Point ${at + 1}`;
       const what = this.labels[at] !== "." ? `labelled ${this.called(this.labels[at])}`
-        : `told ${this.called(told[at])}${told[at] === data.truth[at] ? ", right" : `, wrong: it is ${this.called(data.truth[at])}`}`;
+        : `named ${this.called(told[at])}${told[at] === data.truth[at] ? ", right" : `, wrong: it is ${this.called(data.truth[at])}`}`;
       const most = data.texts.length ? `\u201c${data.texts[others[0][1]]}\u201d` : `point ${others[0][1] + 1}`;
       this.status.textContent = `${text}: ${what}. It looks at itself with ${percentOf(row[at][0])}, at others most at ${most}, ${percentOf(others[0][0])}.`;
     }
