@@ -87,10 +87,13 @@ def test_the_curve_shows_where_spreading_loses(screen):
     assert page.calm()
     assert any("Spreading is behind" in body for body in page.said("how"))
     spec = json.loads(page.app.get("vega_lite_chart")[0].proto.spec)
-    assert len(spec["layer"]) == 2
+    bands = [layer["data"]["values"][0] for layer in spec["layer"][:3]]
     found = fewlabels.measure(
         sets := [matter.plane("across", seed) for seed in range(20)], fewlabels.ends(sets, 40.0, 0.99), 2
     )
+    for way, band in zip(fewlabels.WAYS, bands, strict=True):
+        low, high = fewlabels.measure(sets, fewlabels.ends(sets, 40.0, 0.99), 1).interval(way)
+        assert (band["y"], band["to"]) == pytest.approx((low, min(1, high)))
     table = next(re.sub(r"<[^>]+>", "", body) for body in page.html if "sum few" in body)
     for way in fewlabels.WAYS:
         assert f"{100 * found.mean(way):.0f}" in table
