@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from typing import Any
 
@@ -27,7 +26,6 @@ ORDERS = {  # Vaswani et al. 2017, Table 1, and what stands beside it for additi
 
 def measure_all() -> list[Any]:
     """All costs, each measured once on this server and then kept; progress is told, leaving the page stops it."""
-    os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     from core.model import costs
 
     jobs = [(kind, length) for length in costs.LENGTHS for kind in costs.KINDS]
