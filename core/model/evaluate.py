@@ -539,7 +539,7 @@ def card(about: dict[str, Any], report: Report) -> str:
     )
     legs = about.get("legs") or [{key: about[key] for key in ("steps", "precision")}]
     commands = [
-        f"{leg['steps']:,} steps in {leg['precision']} by `python -m core.model.training {name}{' --further' * (number > 0)}"
+        f"{leg['steps']:,} steps in {leg['precision']} by `python -m core.model.training {name}{f' --further --steps {leg["steps"]}' * (number > 0)}"
         f"{' --bfloat16' * (leg['precision'] == 'bfloat16')}`"
         for number, leg in enumerate(legs)
     ]
