@@ -538,11 +538,12 @@ def card(about: dict[str, Any], report: Report) -> str:
         f"{about['norm']}-norm, {about['parameters']:,} parameters in half precision"
     )
     legs = about.get("legs") or [{key: about[key] for key in ("steps", "precision")}]
-    commands = [
-        f"{leg['steps']:,} steps in {leg['precision']} by `python -m core.model.training {name}{f' --further --steps {leg["steps"]}' * (number > 0)}"
-        f"{' --bfloat16' * (leg['precision'] == 'bfloat16')}`"
-        for number, leg in enumerate(legs)
-    ]
+    commands = []
+    for number, leg in enumerate(legs):
+        further = f" --further --steps {leg['steps']}" if number else ""
+        as_bfloat16 = " --bfloat16" if leg["precision"] == "bfloat16" else ""
+        command = f"python -m core.model.training {name}{further}{as_bfloat16}"
+        commands.append(f"{leg['steps']:,} steps in {leg['precision']} by `{command}`")
     training = (
         f"{about['tokens'] / 1e6:.1f} M tokens with padding, {about['minutes']} minutes on one shared CPU thread, seed "
         f"{about['seed']}: {', then '.join(commands)}; curve in training.csv. The weights are a running mean over the last steps"
