@@ -12,13 +12,14 @@ from core.analysis.encoder import angle, firing, moments
 from core.figures import markup
 from core.figures.labels import label, percent
 from core.request import Stream
-from core.ui import charts, encoder_walk, lesson, state
+from core.ui import charts, encoder_walk, lesson, state, trouble
 from core.ui.encoder_walk import Walked
 from core.ui.scene import Scene
 
 INTRO = (
     "An <b>encoder</b> reads a text and makes of each piece (a <b>token</b>) a list of numbers (a <b>vector</b>) that comes to say "
-    "what this piece means here. Follow one piece from left to right."
+    "what this piece means here. Its layers do that with <b>heads</b>, small attentions side by side that look at the other "
+    "pieces, and <b>neurons</b>, numbers that are above 0 (the neuron fires) or 0. Follow one piece from box to box."
 )
 IDEA = (
     "Each piece starts as a row of a table plus a mark for its place. From then on it is a <b>running total</b>. In each layer two "
@@ -54,6 +55,10 @@ def lead(it: Walked) -> None:
     ]  # fmt: skip
     st.html(markup.sentence(parts))
     charts.words(INTRO)
+    if any(rule.stream is Stream.ENCODER for rule in it.view.choice.mask):
+        trouble.tell(
+            "The mask you set on the encoder does not count here: the walk shows the model as it was trained.", "note"
+        )
 
 
 def below(it: Walked) -> None:
@@ -150,7 +155,6 @@ def questions(it: Walked) -> list[lesson.Question]:
     token, layer = it.spot.token, it.spot.layer
     piece, wide = name_of(it), it.steps["fired"].shape[1]
     fires = [int(firing(steps["fired"][token])) for steps in it.inner.layers]
-    fewest = int(np.argmin(fires))
     deviation = float(moments(it.enters[token])[1])
     return [
         lesson.Number(
@@ -160,8 +164,8 @@ def questions(it: Walked) -> list[lesson.Question]:
         ),
         lesson.Act(
             f"In which layer do the fewest neurons fire at {piece}? Go there and open its neurons.",
-            layer == fewest and it.spot.box == "neurons",
-            f"In layer {fewest + 1}: {fires[fewest]}. All layers, from the first: {', '.join(map(str, fires))}.",
+            fires[layer] == min(fires) and it.spot.box == "neurons",
+            f"{min(fires)} fire there. All layers, from the first: {', '.join(map(str, fires))}.",
             "Choose each layer in turn and read the box Feed-forward neurons.",
         ),
         lesson.Number(

@@ -104,7 +104,7 @@ def test_the_questions_know_their_answers(screen):
     assert [verdict[:5] for verdict in page.said("verdict")] == ["Right", "Right"]
     fewest = 1 + int(np.argmin(fires))
     page = screen("encoder", text=TEXT, stream="encoder", layer=str(fewest), cell="3", box="neurons")
-    told = f"In layer {fewest}: {min(fires)}. All layers, from the first: {', '.join(map(str, fires))}."
+    told = f"{min(fires)} fire there. All layers, from the first: {', '.join(map(str, fires))}."
     assert page.said("verdict") == [f"Right. {told}"]
 
 
@@ -138,6 +138,12 @@ def test_odd_and_long_texts_are_walked_too(screen, text):
     (head, arrays), _ = sent(page)
     assert len(head["held"]) in (1, len(head["tokens"]))
     assert arrays["points.all"].shape == (4, len(head["tokens"]), 2)
+
+
+def test_a_mask_set_elsewhere_is_told_not_to_count(screen):
+    page = screen("encoder", text=TEXT, stream="encoder", mask="encoder.causal")
+    assert page.calm() and "does not count here" in page.said("note")[0]
+    assert page.lead == screen("encoder", text=TEXT, stream="encoder").lead
 
 
 def test_what_a_link_asks_beyond_the_model_is_brought_inside(screen):

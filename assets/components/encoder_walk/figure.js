@@ -218,7 +218,7 @@ class Figure {
       made.classList.toggle("on-stream", kind === "stream");
       made.shape.textContent = kind === "total" ? `running total ${shape}` : shape;
       paint(made.strip, values, values.length, theme, name === "neurons" ? "weights" : "change", limitOf(values));
-      const some = w < 185 ? 2 : 3;
+      const some = w < 200 ? 2 : 3;
       made.some.textContent = name === "neurons" ? `${names.neurons[1].split(" ")[0]} above 0` : `${Array.from(values.subarray(0, some), (value) => number(value)).join(" ")} \u2026`;
       made.some.hidden = kind === "stream" || (kind === "total" && w < 280);
     }
