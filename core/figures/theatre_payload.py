@@ -85,7 +85,7 @@ def payload(
         written["forced"] = not last and row < given and written["id"] != int(ids[0])
         flag = f"Given, not chosen: by itself it would write “{candidates[0]['text']}” here." if written["forced"] else ""
         read = " ".join("".join(trace.target.text[1 : row + 1]).split())
-        read = read if len(read) <= 48 else "…" + read[-47:]
+        read = read if len(read) <= 40 else "…" + read[-39:]
         steps.append({
             "written": written, "best": said, "read": read, "reads": target[row]["text"], "candidates": candidates,
             "flag": flag, "only": list((only or {}).get(row, ())) or None,

@@ -42,6 +42,8 @@ def theatre(view: Scene) -> None:
             st.button("Forget the branch", key="branch-off", on_click=_forget)
         return
     if not _fits(view, trace):
+        if choice.forced:
+            st.button("Forget the branch", key="branch-off", on_click=_forget)
         return
     _stage(view, played, trace)
     if not played.ended:
@@ -113,9 +115,11 @@ def _branches(view: Scene, request: Request, trace: Trace) -> None:
     st.html(f'<div class="branches"><table>{body}</table></div>')
     count = len(closed(choice.reads, len(trace.source)))
     if count:
+        steps = "One step reads" if len(choice.reads) == 1 else f"{len(choice.reads)} steps read"
+        cells = "one cell of the cross-attention is" if count == 1 else f"{count} cells of the cross-attention are"
         charts.words(
-            f"{len(choice.reads)} of its steps may read only the words you left it: {count} cells of the cross-attention "
-            "are shut in every head before the softmax, so each such row still adds up to 1."
+            f"{steps} only the words you left: {cells} shut in every head before the softmax, so what is left of a row "
+            "still adds up to 1."
         )
     st.button("Forget the branch", key="branch-off", on_click=_forget)
 

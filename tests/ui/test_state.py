@@ -23,6 +23,9 @@ CHOICES = st.builds(
     head=st.integers(0, 500),
     cell=st.none() | st.tuples(st.integers(0, 900), st.none() | st.integers(0, 900)),
     mask=st.lists(RULES, max_size=3).map(tuple),
+    reads=st.just(()) | st.just(((0, (1,)), (3, (0, 4, 5)))),
+    depth=st.none() | st.integers(0, 99),
+    teacher=st.none() | TEXTS,
 )
 SITES = (Site(Stream.ENCODER, 0, 4), Site(Stream.DECODER, 0, 4), Site(Stream.CROSS, 0, 4), Site(Stream.DECODER, 1, 2))
 

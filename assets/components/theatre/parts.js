@@ -148,7 +148,7 @@ function drawMap(canvas, theme, grid, { room, most, least, k, narrow, label = 88
   const tone = (one) => (one.ahead ? theme.fade : one.lit ? theme.ink : theme.ink2);
   g.textBaseline = "middle";
   g.textAlign = "right";
-  const every = cell >= 10 ? 1 : Math.ceil((13 * k) / cell);
+  const every = Math.ceil((12 * k) / cell);
   rows.forEach((one, q) => {
     if (q % every && !one.lit) return;
     g.fillStyle = tone(one);
@@ -211,10 +211,10 @@ function drawMap(canvas, theme, grid, { room, most, least, k, narrow, label = 88
 function drawScale(canvas, theme, k) {
   const wide = 96 * k;
   const g = sized(canvas, wide + 10 * k, 26 * k);
-  for (let x = 0; x < wide; x += 1) {
-    g.fillStyle = `rgb(${mixed(theme, x / (wide - 1)).join(",")})`;
-    g.fillRect(4 * k + x, 0, 1, 10 * k);
-  }
+  const ramp = g.createLinearGradient(4 * k, 0, 4 * k + wide, 0);
+  theme.weights.forEach((colour, n) => ramp.addColorStop(n / (theme.weights.length - 1), colour));
+  g.fillStyle = ramp;
+  g.fillRect(4 * k, 0, wide, 10 * k);
   g.strokeStyle = theme.rule;
   g.strokeRect(4 * k + 0.5, 0.5, wide - 1, 10 * k - 1);
   g.fillStyle = theme.ink2;

@@ -34,6 +34,7 @@ function buildDeck(it) {
   it.scrub.tabIndex = 0;
   it.scrub.setAttribute("role", "slider");
   it.scrub.setAttribute("aria-label", "Step");
+  element("span", it.scrub, "name", "Step").setAttribute("aria-hidden", "true");
   it.rail = element("div", it.scrub, "rail");
   it.done = element("div", it.scrub, "done");
   it.stops = element("div", it.scrub, "stops");
@@ -112,12 +113,13 @@ function buildMaps(it) {
   it.tabs.setAttribute("role", "group");
   it.tabs.setAttribute("aria-label", "Which map");
   it.maps = element("div", it.box, "maps");
+  it.row = element("div", it.maps, "row");
   it.panels = ["encoder", "decoder", "cross", "all"].map((name) => {
     const tab = button(it.tabs, `tab ${name}`, TITLES[name][0], () => {
       it.tab = name;
       it.draw();
     });
-    const figure = element("figure", it.maps, `map ${name}`);
+    const figure = element("figure", it.row, `map ${name}`);
     const caption = element("figcaption", figure);
     element("b", caption, name, TITLES[name][0]);
     caption.append(` ${TITLES[name][1]}`);

@@ -208,7 +208,8 @@ class Theatre {
     const box = this.scrub.getBoundingClientRect();
     const chips = [...this.targetRow.list.children].map((chip) => chip.getBoundingClientRect());
     const line = !this.narrow && chips.every((chip) => Math.abs(chip.top - chips[0].top) < 4);
-    const even = (n) => 14 * this.k + ((box.width - 28 * this.k) * n) / Math.max(1, this.last);
+    const begin = (this.narrow ? 14 : 62) * this.k;
+    const even = (n) => begin + ((box.width - begin - 14 * this.k) * n) / Math.max(1, this.last);
     this.places = chips.map((chip, n) => (line ? chip.left - box.left + chip.width / 2 : even(n)));
     this.rail.style.left = this.done.style.left = `${this.places[0]}px`;
     this.rail.style.width = `${this.places[this.last] - this.places[0]}px`;
@@ -256,14 +257,17 @@ class Theatre {
   }
 
   drawMaps(lit) {
-    const room = this.maps.clientWidth;
+    const room = this.row.clientWidth;
+    const longest = Math.max(this.data.source.length, this.data.steps.length);
+    // as many maps side by side as leave a cell that can be pointed at
+    const side = [3, 2].find((count) => (room / count - 160 * this.k) / longest >= 9 * this.k) || 1;
     for (const panel of this.panels) {
       const visible = this.narrow ? panel.name === this.tab : (panel.name === "all") === this.all;
       panel.figure.hidden = !visible;
       panel.tab.setAttribute("aria-pressed", String(panel.name === this.tab));
       if (!visible) continue;
-      const big = panel.name === "all" || this.narrow;
-      const share = this.narrow ? room : room > 900 * this.k ? (room - 150 * this.k) / (big ? 1 : 3) - 24 * this.k : room / (big || room < 600 ? 1 : 2) - 20;
+      const share = panel.name === "all" || this.narrow ? room : room / side - 20 * this.k;
+      panel.figure.style.width = `${share}px`;
       panel.grid = this.grid(panel.name, lit);
       const sizes = { room: share, most: this.narrow ? 32 : 28, least: this.narrow ? 21 : 7, k: this.k, narrow: this.narrow };
       panel.place = drawMap(panel.canvas, this.theme, panel.grid, sizes);
