@@ -2,33 +2,32 @@
 
 import streamlit as st
 
-from core.request import Stream
 from core.ui import bar, charts, controls, masks, scene, state, trouble
-from core.ui.look import look
 from core.ui.take import take
+
+WHAT = (
+    "A <b>mask</b> says which pieces may look at which; the weights stay the same. Each card is one run: the first piece it "
+    "leads to, and <b>KL</b>, how far what the model expects has moved from training (in nats; 0: not at all). <b>Click</b> one to "
+    "start from it."
+)
 
 
 @trouble.block
 def page(view: scene.Scene) -> None:
     """Everything below the title; runs again on its own when something in it is used."""
-    controls.site_picker(view)
-    it = look(view)
+    it = masks.open_look(view)
     state.publish()
-    charts.words(
-        "A mask says which pieces may look at which. The weights of the model stay the same: only what it may see changes, "
-        "and each row shares its attention out anew among what is left."
-    )
-    masks.gallery(view, it)
-    charts.rule()
-    left, right = st.columns([520, 440], gap="large")
-    with left:
-        if it.stream is not Stream.CROSS:
-            controls.causal_switch(view, len(it.queries))
-        masks.painter(view, it)
-        masks.keep(it)
-    with right:
-        masks.effect(view, it)
-        masks.difference(it)
+    if it is None:
+        return
+    masks.lead(it)
+    controls.site_picker(view, lambda: controls.causal_switch(view, len(it.queries), "Causal mask"))
+    cards = st.container(key="gallery")  # filled last: six more runs must not keep the map waiting
+    masks.painter(view, it)
+    with cards:
+        charts.words(WHAT)
+        masks.gallery(view, it)
+    masks.writing(view, it)
+    masks.keep(it)
     take(view, it)
 
 

@@ -139,6 +139,8 @@ def _share(choice: state.Choice) -> None:
         st.code(link(), language=None, wrap_lines=True)
         if len(choice.text) > state.LINKED:
             st.caption("The text is too long for a link and is left out.")
+        if not state.linkable(choice.mask):
+            st.caption("The mask is too intricate for a link and is left out; the page Masks saves it as a file.")
         st.button("Start again", key="reset", on_click=reset)
 
 

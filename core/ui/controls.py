@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
@@ -13,26 +13,31 @@ from core.ui.scene import Scene, switch_rule
 from core.ui.state import held
 
 
-def site_picker(scene: Scene) -> None:
-    """Stream, layer and head in one line."""
+def site_picker(scene: Scene, beside: Callable[[], object]) -> None:
+    """Streams as tabs, layer and head in the same line, and what `beside` draws at its end."""
     choice = scene.choice
-    streams = [stream for stream in Stream if scene.info.at(stream)]
+    assert choice.stream is not None  # settled before anything is drawn
+    streams = tuple(stream for stream in Stream if scene.info.at(stream))
     sites = scene.info.at(choice.stream)
-    options = {
-        "stream": (streams, choice.stream, lambda stream: state.SAID[stream].capitalize()),
-        "layer": (range(len(sites)), choice.layer, lambda place: str(place + 1)),
-        "head": (range(sites[choice.layer].heads), choice.head, lambda place: str(place + 1)),
-    }
-    with st.container(horizontal=True, key="site", gap="small"):
-        for name, (places, value, said) in options.items():
 
-            def picked(name: str = name) -> None:
-                state.choose(**{name: st.session_state[f"site-{name}"]})
+    def picked(name: str) -> None:
+        state.choose(**{name: st.session_state[f"site-{name}"]})
 
+    with st.container(horizontal=True, key="site", gap="medium", vertical_alignment="center"):
+        st.html(f"<style>.st-key-site-stream{{--accent:var(--{choice.stream.value})}}</style>")
+        st.segmented_control(
+            "Stream", streams, key=held("site-stream", choice.stream, streams), on_change=picked, args=("stream",),
+            required=True, format_func=lambda stream: state.SAID[stream].capitalize(), label_visibility="collapsed",
+        )  # fmt: skip
+        for name, value, places in (
+            ("layer", choice.layer, range(len(sites))), ("head", choice.head, range(sites[choice.layer].heads)),
+        ):  # fmt: skip
             st.selectbox(
-                name.capitalize(), places, key=held(f"site-{name}", value, tuple(places)), on_change=picked, width=130,
-                format_func=said,
+                name.capitalize(), places, key=held(f"site-{name}", value, tuple(places)), on_change=picked, args=(name,),
+                width=120, format_func=lambda place: str(place + 1),
             )  # fmt: skip
+        with st.container(key="site-beside", gap=None):
+            beside()
 
 
 def row_picker(names: Sequence[str], columns: Sequence[str], cell: tuple[int, int]) -> None:
@@ -51,10 +56,11 @@ def row_picker(names: Sequence[str], columns: Sequence[str], cell: tuple[int, in
             )  # fmt: skip
 
 
-def causal_switch(scene: Scene, queries: int) -> bool:
+def causal_switch(scene: Scene, queries: int, name: str = "") -> bool:
     """The switch for the stream in view, on the same weights. True where a mask of ours acts on that stream.
 
-    Absent on cross-attention, disabled where fewer than two pieces look; each time a sentence says why.
+    Absent on cross-attention, disabled where fewer than two pieces look; each time a sentence says why. name: what the
+    switch is called, where no heading over it says so.
     """
     choice = scene.choice
     assert choice.stream is not None  # settled before anything is drawn
@@ -76,10 +82,9 @@ def causal_switch(scene: Scene, queries: int) -> bool:
         state.choose(mask=(*others, rule) if hide == (rule.name == "causal") else others)
 
     few = queries < 2
-    st.toggle(
-        ("On" if hides else "Off") + ("" if mine else ", as this model was trained"),
-        key=held("causal", hides), on_change=switched, disabled=few,
-    )  # fmt: skip
+    said = "On" if hides else "Off"
+    said = (f"{name}: {said.lower()}" if name else said) + ("" if mine else ", as this model was trained")
+    st.toggle(said, key=held("causal", hides), on_change=switched, disabled=few)
     if few:
         st.html('<p class="how">One piece alone has no future to hide. The switch needs a map of two rows or more.</p>')
     return ours

@@ -154,6 +154,13 @@ class Look:
         """How the mask moved the next piece, as the end of a sentence; "" where there is no mask or no next piece."""
         return "".join(part if isinstance(part, str) else part[0] for part in self._turned()) if self.changed else ""
 
+    def next_words(self) -> list[str | tuple[str]]:
+        """The next piece as the end of a sentence: what the mask made of it, or what it is; a full stop where there is none."""
+        if self.changed:
+            return self._turned() or ["."]
+        best = changes(self.now, k=1)
+        return ["; the next piece is “", (label(best[0].text),), "” (", (percent(best[0].now),), ")."] if best else ["."]
+
     def _turned(self) -> list[str | tuple[str]]:
         before, now = changes(self.native, k=1), changes(self.now, self.native, 1)
         if not before or not now:

@@ -1,9 +1,9 @@
-"""The mask of one head, to paint on: a canvas that sends one message when a gesture ends."""
+"""The mask of one head to paint on, what it did to the next piece, and how the pattern moved: one canvas component."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,54 +11,37 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from core.figures import mask_payload
 from core.figures.theme import DARK, LIGHT
-from core.request import Stream
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "components" / "mask_painter"
-LONGEST = 64  # pieces of a text that can be painted on
-
-
-def read_painted(raw: Any, shape: tuple[int, int], version: str) -> np.ndarray | None:
-    """What a browser sent, as bool [query, key] of this shape with no row empty; None for anything else, whatever it is."""
-    if type(raw) is not dict or set(raw) != {"rows", "version"} or raw["version"] != version:
-        return None
-    rows = raw["rows"]
-    if type(rows) is not list or len(rows) != shape[0]:
-        return None
-    if any(type(row) is not str or len(row) != shape[1] or set(row) - {"0", "1"} or "1" not in row for row in rows):
-        return None
-    return np.array([[sign == "1" for sign in row] for row in rows])
+FOLDER = Path(__file__).resolve().parents[2] / "assets" / "components"
+SCRIPTS = ("attention_view/paint", "mask_painter/maps", "mask_painter/dumbbells", "mask_painter/brush", "mask_painter/painter")
+LONGEST = 128  # pieces of a text that can be painted on
 
 
 def mask_painter(
-    allowed: np.ndarray, native: np.ndarray, rows: Sequence[str], columns: Sequence[str], stream: Stream, version: str,
-    says: str, on_paint: Callable[[np.ndarray], None], key: str = "mask-painter",
+    header: Mapping[str, Any], now: np.ndarray, before: np.ndarray, allowed: np.ndarray, native: np.ndarray,
+    on_paint: Callable[[Any], None], key: str = "mask-painter",
 ) -> None:  # fmt: skip
-    """Show bool [query, key] to paint on; a dot marks what differs from `native`. version names the text, model and head: a
-    message about another one is ignored, and undo forgets. on_paint gets what was painted, as a widget's callback."""
+    """Show a pattern [query, key] and its mask to paint on; before and native: as trained.
+
+    on_paint gets, as a widget's callback, what the browser sent, unchecked.
+    """
 
     def painted() -> None:
-        made = read_painted((st.session_state.get(key) or {}).get("painted"), allowed.shape, version)
-        if made is not None:
-            on_paint(made)
+        on_paint((st.session_state.get(key) or {}).get("painted"))
 
-    data = {
-        "allowed": _signs(allowed), "native": _signs(native), "rows": list(rows), "columns": list(columns),
-        "stream": stream.value, "version": version, "says": says, "theme": st.context.theme.type,
-        "label": "The mask: rows look, columns are looked at. Arrow keys move, Space forbids or allows, C forbids a column.",
-    }  # fmt: skip
+    data = mask_payload.pack({**header, "theme": st.context.theme.type}, now, before, allowed, native)
     _painter(key=key, data=data, on_painted_change=painted)
 
 
-def _signs(mask: np.ndarray) -> list[str]:
-    return ["".join("1" if may else "0" for may in row) for row in mask]
-
-
-def _script() -> str:
+def script(names: tuple[str, ...]) -> str:
+    """Files of components as one module, since text sources cannot import each other, with the colours of core.figures.theme."""
     themes = json.dumps({theme.name: asdict(theme) for theme in (LIGHT, DARK)})
-    return f"const THEMES = {themes};\n" + (FOLDER / "painter.js").read_text("utf-8")
+    return "\n".join([f"const THEMES = {themes};", *((FOLDER / f"{name}.js").read_text("utf-8") for name in names)])
 
 
 _painter = st.components.v2.component(
-    "lookback_mask_painter", js=_script(), css=(FOLDER / "painter.css").read_text("utf-8"), isolate_styles=True
-)
+    "lookback_mask_painter", js=script(SCRIPTS), css=(FOLDER / "mask_painter" / "painter.css").read_text("utf-8"),
+    isolate_styles=True,
+)  # fmt: skip

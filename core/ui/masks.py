@@ -1,89 +1,61 @@
-"""The Masks page's parts: the gallery, the mask that can be painted, what it does, and the way to keep it."""
+"""The Masks page's parts: the gallery, the mask that can be painted with what it does, and the way to keep it."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from html import escape
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from core.analysis import changes, kl, logits_of
-from core.errors import InputError, LensError
-from core.figures import mask_picture
-from core.figures.distribution import Bar
+from core.analysis import changes, kl, logits_of, moved_share
+from core.errors import LensError, MaskError
+from core.figures import markup, mask_words
 from core.figures.labels import label, percent
-from core.figures.plain_map import plain_map
 from core.request import MaskRule, Stream
 from core.trace import Trace
 from core.ui import charts, state, trouble
-from core.ui.look import Look
+from core.ui.look import Look, look
+from core.ui.mask_files import read_file, write_file
+from core.ui.mask_gallery import Card, mask_gallery
 from core.ui.mask_painter import LONGEST, mask_painter
-from core.ui.rules import LONGEST as LINK
-from core.ui.rules import flips, read_rules, write_rules
-from core.ui.scene import Scene, sentence_under
-from core.ui.state import held
+from core.ui.painting import History, Mask, painted, read_strokes, rules_of, sheet
+from core.ui.scene import SILENT, Scene, sentence_under
 
-SAYS = {
-    "causal": "Each piece sees itself and what came before.",
-    "full": "Every piece sees every piece.",
-    "prefix": "Causal, but the first {width} are open to all.",
-    "window": "Only the nearest {width}.",
-    "padding": "The last piece is treated as padding: nobody sees it.",
-    "block": "Only one’s own block of {width}.",
-    "yours": "What you painted.",
-}
-WIDTHS = {"prefix": 2, "window": 2, "block": 3}
-SCOPES = ("head", "layer", "all")
+WIDTHS = {"window": 2, "prefix": 2, "block": 3}
+ORDER = ("full", "causal", "window", "prefix", "padding", "block")
+ON_CROSS = ("full", "padding")
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One mask of the gallery: its rule (None: as trained), what it allows in the head in view, and what it did."""
-
-    name: str
-    rule: MaskRule | None
-    trace: Trace | None
-    refused: str = ""
+def split(mask: Mask, stream: Stream) -> tuple[Mask, Mask]:
+    """The rules of one stream, and those of the others."""
+    return tuple(rule for rule in mask if rule.stream is stream), tuple(rule for rule in mask if rule.stream is not stream)
 
 
-def stream_rules(mask: tuple[MaskRule, ...], stream: Stream) -> tuple[MaskRule, ...]:
-    """The rules of one stream."""
-    return tuple(rule for rule in mask if rule.stream is stream)
+def open_look(view: Scene) -> Look | None:
+    """The run under the visitor's mask. Where that mask cannot be, a sentence says why, a button takes it off: None."""
+    try:
+        it = look(view)
+    except LensError as error:
+        if not view.choice.mask:
+            raise
+        trouble.show(error)
+        st.button("Take the mask off", key="mask-off", on_click=state.choose, kwargs={"mask": ()})
+        return None
+    history().follow(it.native.request, it.choice.mask)
+    return it
 
 
-def cards(view: Scene, it: Look) -> list[Card]:
-    """The gallery's masks on this stream, each run on the same weights."""
-    others = tuple(rule for rule in it.choice.mask if rule.stream is not it.stream)
-    keys, widths = len(it.keys), st.session_state.get("mask-widths", {})
-    names = ("full", "padding") if it.stream is Stream.CROSS else ("causal", "full", "prefix", "window", "padding", "block")
-    found = []
-    for name in names:
-        width = widths.get(name, WIDTHS.get(name))
-        if name == "padding":
-            rule = MaskRule(it.stream, name, edges=((None, keys - 1),)) if keys > 1 else None
-        else:
-            rule = MaskRule(it.stream, name, width=width)
-        if rule is None:
-            continue
-        try:
-            found.append(Card(name, rule, view.run((*others, rule))))
-        except LensError as error:
-            found.append(Card(name, rule, None, str(error)))
-    mine = stream_rules(it.choice.mask, it.stream)
-    if mine and not any(mine == (card.rule,) for card in found):
-        found.append(Card("yours", mine[-1], it.now))
-    return found
+def history() -> History:
+    """The masks this visitor went through."""
+    return st.session_state.setdefault("mask-history", History())
 
 
-def adopted(card: Card, it: Look) -> bool:
-    """Whether this card is the mask at work, the native one included where it looks the same."""
-    mine = stream_rules(it.choice.mask, it.stream)
-    if mine:
-        return mine == (card.rule,) or card.name == "yours"
-    return card.trace is not None and np.array_equal(allowed_of(card.trace, it), allowed_of(it.native, it))
+def lead(it: Look) -> None:
+    """What the mask does, as a sentence of its numbers."""
+    native, allowed = allowed_of(it.native, it), allowed_of(it.now, it)
+    st.html(markup.sentence(mask_words.sentence(native, allowed, it.rows, it.columns, it.changed) + it.next_words()))
 
 
 def allowed_of(trace: Trace, it: Look) -> np.ndarray:
@@ -91,164 +63,152 @@ def allowed_of(trace: Trace, it: Look) -> np.ndarray:
     return trace.at(it.stream, it.choice.layer).allowed[it.choice.head]
 
 
+def same_mask(one: Trace, other: Trace, stream: Stream) -> bool:
+    """Whether every head of a stream may look at the same in both runs."""
+    ours, theirs = sheet(one, stream), sheet(other, stream)
+    return all(np.array_equal(ours[layer], theirs[layer]) for layer in ours)
+
+
+def widths(it: Look) -> dict[str, int]:
+    """How wide each card's mask is: as adopted, else as this visitor last set it."""
+    mine, _ = split(it.choice.mask, it.stream)
+    adopted = {mine[0].name: mine[0].width} if len(mine) == 1 and mine[0].width else {}
+    return {**WIDTHS, **st.session_state.get("mask-widths", {}), **adopted}
+
+
+def offered(it: Look) -> dict[str, MaskRule | None]:
+    """The gallery's masks by name; None is the model as trained."""
+    wide = widths(it)
+    rules: dict[str, MaskRule | None] = {"native": None}
+    for name in ON_CROSS if it.stream is Stream.CROSS else ORDER:
+        if name == "padding":
+            if len(it.keys) > 1:
+                rules[name] = MaskRule(it.stream, name, edges=((None, len(it.keys) - 1),))
+        else:
+            rules[name] = MaskRule(it.stream, name, width=wide.get(name))
+    return rules
+
+
 def gallery(view: Scene, it: Look) -> None:
-    """Six masks on the same weights; a click adopts one."""
-    shown = cards(view, it)
+    """Masks on the same weights, each one run; a click adopts one."""
+    mine, others = split(it.choice.mask, it.stream)
+    rules = offered(it)
+    asked = {name: (*others, *([rule] if rule else [])) for name, rule in rules.items()}
+    runs = {name: answer for name, answer in zip(asked, view.run_each(tuple(asked.values())), strict=True)}
+    base = runs["native"]
+    if isinstance(base, LensError):
+        raise base
+    twin = next((n for n in ("full", "causal") if isinstance(run := runs.get(n), Trace) and same_mask(run, base, it.stream)), None)
+    if twin is not None:  # the model as trained has a name: it is told on that card, which comes first
+        runs = {twin: base, **{name: run for name, run in runs.items() if name not in ("native", twin)}}
+    home = twin or "native"
+    on = home if not mine else next((name for name in runs if mine == (rules[name],)), "yours")
+    shown: dict[str, Trace | LensError] = {**runs, **({"yours": it.now} if on == "yours" else {})}
     before = logits_of(it.native)
-    distances = {}
-    for card in shown:
-        after = logits_of(card.trace) if card.trace is not None else None
-        if before is not None and after is not None:
-            distances[card.name] = kl(before, after)
+    distances = {
+        name: kl(before, after) for name, run in shown.items()
+        if before is not None and isinstance(run, Trace) and (after := logits_of(run)) is not None
+    }  # fmt: skip
     most = max(distances.values(), default=0.0)
-    with st.container(horizontal=True, key="gallery", gap="small"):
-        for card in shown:
-            with st.container(key=f"card-{card.name}{'-on' * adopted(card, it)}", width=132, gap=None):
-                _card(card, it, distances.get(card.name), most)
+    native = allowed_of(base, it)
 
+    def card(name: str, run: Trace | LensError) -> Card:
+        rule = rules.get(name)
+        width = rule.width if rule is not None else None
+        if isinstance(run, LensError):
+            return Card(name, mask_words.TITLES[name], "", str(run), None, width=width)
+        allowed = allowed_of(run, it)
+        best = [] if it.fills else changes(run, k=1)
+        was = changes(it.native, k=1)
+        share, distance = (percent(best[0].now) if best else ""), distances.get(name)
+        note = {home: "native", "padding": f"“{it.columns[-1]}” out", "yours": mask_words.counted(native, allowed)}.get(name, "")
+        return Card(
+            name, mask_words.TITLES[name], note, mask_words.says(name, width, it.stream), allowed,
+            label(best[0].text) if best else "", share, bool(best) and best[0].id != was[0].id,
+            "" if distance is None else mask_words.nats(distance), distance / most if distance and most else 0.0, width, name == on,
+        )  # fmt: skip
 
-def _card(card: Card, it: Look, distance: float | None, most: float) -> None:
-    others = tuple(rule for rule in it.choice.mask if rule.stream is not it.stream)
-    rule = card.rule
-    native = allowed_of(it.native, it)
-    title = {"yours": "Yours", "window": "Sliding window", "block": "Block-diagonal"}.get(card.name, card.name.capitalize())
-    if card.trace is None:
-        st.html(f'<p class="how"><b>{escape(title)}</b><br>{escape(card.refused)}</p>')
-        return
-    allowed = allowed_of(card.trace, it)
-    same = card.name != "yours" and np.array_equal(allowed, native)
-    said = ""
-    if (best := changes(card.trace, k=1)) and not it.fills:
-        was = changes(it.native, k=1)[0].id
-        said = f'<span class="{"turned" if best[0].id != was else ""}"><bdi>{escape(label(best[0].text))}</bdi></span> '
-        said += percent(best[0].now)
-    alt = f"{title}: {int(allowed.sum())} of {allowed.size} cells open"
-    picture = mask_picture.picture(allowed, it.stream, alt, charts.theme())
-    st.html(mask_picture.card(picture, title, said, distance, most, native=same))
-    words = SAYS[card.name].format(width=rule.width if rule is not None else "")
+    cards = [card(name, run) for name, run in shown.items()]
+    if on != "yours":
+        cards.append(Card("yours", "Yours", "", "Paint one below: it will stand here.", None))
 
-    def adopt() -> None:
-        keep = () if same or rule is None or card.name == "yours" else (rule,)
-        state.choose(mask=it.choice.mask if card.name == "yours" else (*others, *keep))
+    def picked(name: str, width: int | None) -> None:
+        ours, kept = split(state.chosen().mask, it.stream)
+        rule = rules.get(name)
+        if width is not None and rule is not None and rule.width is not None:
+            st.session_state["mask-widths"] = {**st.session_state.get("mask-widths", {}), name: width}
+            if ours == (rule,):
+                state.choose(mask=(*kept, replace(rule, width=width)))
+        elif width is None and name != "yours":
+            state.choose(mask=kept if name == home or rule is None else (*kept, rule))
 
-    st.button("Use it", key=f"adopt-{card.name}", on_click=adopt, help=words, disabled=adopted(card, it))
-    if card.name in WIDTHS and rule is not None:
-        _width(card.name, rule, others)
-
-
-def _width(name: str, rule: MaskRule, others: tuple[MaskRule, ...]) -> None:
-    def changed() -> None:
-        widths = dict(st.session_state.get("mask-widths", {}))
-        widths[name] = int(st.session_state[f"width-{name}"])
-        st.session_state["mask-widths"] = widths
-        mine = stream_rules(state.chosen().mask, rule.stream)
-        if mine == (rule,):
-            state.choose(mask=(*others, replace(rule, width=widths[name])))
-
-    st.number_input(
-        "Pieces", 1, 999, key=held(f"width-{name}", int(rule.width or 1)), on_change=changed, label_visibility="collapsed"
-    )  # fmt: skip
+    mask_gallery(cards, it.stream, picked)
 
 
 def painter(view: Scene, it: Look) -> None:
-    """The mask of the head in view, to paint on."""
-    charts.heading("The mask", f"of {it.name}")
-    queries, keys = len(it.queries), len(it.keys)
-    if max(queries, keys) > LONGEST:
-        charts.words(f"A mask can be painted for texts of up to {LONGEST} pieces; this one has {max(queries, keys)}.")
-        return
-    scope = st.segmented_control(
-        "What you paint holds for", SCOPES, default="all", key="paint-scope", required=True,
-        format_func=lambda name: {"head": "This head", "layer": "This layer", "all": "All"}[name],
-    )  # fmt: skip
+    """The pattern of the head in view with its mask to paint on; the next piece before and after; how the pattern moved."""
     native, allowed = allowed_of(it.native, it), allowed_of(it.now, it)
-
-    def painted(made: np.ndarray) -> None:
-        layer, head = it.choice.layer, it.choice.head
-        state.choose(mask=repainted(state.chosen().mask, it.stream, layer, head, str(scope), flips(native, made)))
-
-    native_request = it.native.request  # the text and where one looks, but not the mask: undo must outlive a stroke
-    said = hash((native_request, it.stream, it.choice.layer, it.choice.head))
-    version = f"{it.stream.value}-{queries}-{keys}-{said & 0xFFFFFFFF:x}"
-    closed = int((native & ~allowed).sum())
-    opened = int((allowed & ~native).sum())
-    says = f"As trained: {int(native.sum())} of {native.size} cells open."
-    if closed or opened:
-        says = f"{closed} cells closed, {opened} opened against the model as trained."
-    mask_painter(allowed, native, it.rows, it.columns, it.stream, version, says, painted)
-    charts.words(
-        "<b>Drag</b> over cells to forbid or allow them; the model runs again when you let go. <b>Double-click</b> a word on "
-        "top to hide it from everyone. Keys: arrows move, <b>Space</b> changes a cell, <b>C</b> hides a column, "
-        "<b>Ctrl+Z</b> takes back. A dot marks what differs from training."
-    )
-
-
-def repainted(
-    mask: tuple[MaskRule, ...], stream: Stream, layer: int, head: int, scope: str, edges: tuple[Any, ...]
-) -> tuple[MaskRule, ...]:
-    """The visitor's rules after painting: the new one replaces those that speak of nothing else. No edges: as trained."""
-    layers = None if scope == "all" else (layer,)
-    heads = (head,) if scope == "head" else None
-
-    def covered(rule: MaskRule) -> bool:
-        if rule.stream is not stream:
-            return False
-        return scope == "all" or (rule.layers == layers and (scope == "layer" or rule.heads == heads))
-
-    kept = tuple(rule for rule in mask if not covered(rule))
-    if edges:
-        return (*kept, MaskRule(stream, "custom", layers, heads, edges=edges))
-    if any(rule.stream is stream for rule in kept):  # a wider rule would show again: back to training takes a rule, too
-        raise InputError("a change against the model as trained", "none", "Take the wider mask off first")
-    return kept
-
-
-def effect(view: Scene, it: Look) -> None:
-    """What the mask did: the next piece before and after, the pattern's difference, the sentence before and after."""
+    before = it.native.at(it.stream, it.choice.layer).head(it.choice.head)
+    if max(native.shape) > LONGEST:
+        charts.words(f"A mask can be painted on texts of up to {LONGEST} pieces; this one has {max(native.shape)}.")
+        return
+    past = history()
+    spot = hash((it.native.request, it.stream, it.choice.layer, it.choice.head))
+    version = f"{it.stream.value}-{native.shape[0]}-{native.shape[1]}-{spot & 0xFFFFFFFF:x}"
+    shift = moved_share(before, it.pattern)
+    most = np.unravel_index(int(np.abs(it.pattern - before).argmax()), native.shape)
     title, where = it.next_title()
-    if view.writes or it.fills:
-        charts.heading(title, where)
-        rows = [Bar(change.text, change.now, change.before) for change in it.next()]
-        charts.bars(rows, charts.theme().encoder if it.fills else charts.theme().decoder, title, "next", 300)
-    if (distance := it.divergence()) is not None:
-        charts.words(f"KL from native <b>{distance} nats</b>. A tick on a bar: before.")
-    if not it.changed:
-        charts.words("Choose a mask on the left or paint one: before and after stand here.")
-        return
-    if view.writes:
-        old, new = sentence_under(view, ()), sentence_under(view, it.choice.mask)
-        charts.heading("Written on", "greedily")
-        st.html(
-            f'<p class="how"><b>Before</b> <bdi>{escape(old)}</bdi></p><p class="how"><b>After</b> <bdi>{escape(new)}</bdi></p>'
-            if new != old else f'<p class="how">The same with and without the mask: <bdi>{escape(old or "it ends here")}</bdi></p>'
-        )  # fmt: skip
+    sites = [site for site in view.info.sites if site.stream is it.stream]
+    header: dict[str, Any] = {
+        "rows": it.rows, "columns": it.columns, "stream": it.stream.value, "version": version, "name": it.name,
+        "one": it.stream is not Stream.CROSS, "heads": [1, sites[it.choice.layer].heads, sum(site.heads for site in sites)],
+        "undo": len(past.past), "redo": len(past.future), "seen": past.seen, "refused": past.refused,
+        "says": mask_words.cells(native, allowed), "changed": it.changed, "focus": [it.query, it.key],
+        "title": title, "where": where, "silent": "" if view.writes or it.fills else SILENT[view.info.kind == "encoder"],
+        "next": [[label(one.text), one.now, one.before, percent(one.now), percent(one.before or 0.0)] for one in it.next()]
+        if view.writes or it.fills else [],
+        "kl": it.divergence(), "shift": f"{shift.sum():.2f}",
+        "most": [it.rows[most[0]], it.columns[most[1]], f"{100 * (it.pattern - before)[most]:+.0f}".replace("-", "−")],
+    }  # fmt: skip
+
+    def on_paint(raw: Any) -> None:
+        known = history()
+        known.refused = ""
+        for stroke in read_strokes(raw, native.shape, version):
+            if stroke.number <= known.seen:
+                continue
+            known.seen = stroke.number
+            known.follow(it.native.request, state.chosen().mask)
+            if stroke.act in ("undo", "redo"):
+                state.choose(mask=known.step(stroke.act == "undo"))
+                continue
+            _, others = split(known.now, it.stream)
+            base = sheet(it.native, it.stream)
+            try:
+                made = painted(sheet(view.run(known.now), it.stream), base, stroke, it.choice.layer, it.choice.head)
+                state.choose(mask=(*others, *rules_of(it.stream, made, base)))
+            except MaskError as error:
+                known.refused = str(error)
+
+    mask_painter(header, it.pattern, before, allowed, native, on_paint)
 
 
-def difference(it: Look) -> None:
-    """The pattern of the head in view, now less before."""
-    if not it.changed:
+def writing(view: Scene, it: Look) -> None:
+    """The whole sentence, greedily, before and after."""
+    if not view.writes or not it.changed:
         return
-    charts.heading("What moved in the map", f"{it.name}, now less before")
-    attention = it.native.at(it.stream, it.choice.layer)
-    moved = it.pattern.astype(np.float64) - attention.head(it.choice.head)
-    figure = plain_map(moved, it.rows, it.columns, charts.theme(), "of the row", True, (it.query, it.key), 420)
-    most = np.unravel_index(int(np.abs(moved).argmax()), moved.shape)
-    at = f"“{it.rows[most[0]]}” on “{it.columns[most[1]]}” by {moved[most]:+.3f}"
-    charts.plot(figure, "difference", f"The difference of the pattern; it moved most for {at}.")
-    charts.words(f"Violet: more than before, ochre: less. It moved most for {escape(at)}.")
+    old, new = sentence_under(view, ()), sentence_under(view, it.choice.mask)
+    charts.heading("The whole sentence", "greedy: always the likeliest piece")
+    st.html(mask_words.sentences(old, new))
 
 
 def keep(it: Look) -> None:
     """Save the mask to a file, load one, take it off."""
+    mine, others = split(it.choice.mask, it.stream)
     with st.container(horizontal=True, key="keep-mask", gap="small"):
-        others = tuple(rule for rule in it.choice.mask if rule.stream is not it.stream)
-        st.button(
-            "As trained", key="mask-off", disabled=not stream_rules(it.choice.mask, it.stream),
-            on_click=lambda: state.choose(mask=others),
-        )  # fmt: skip
-        content = json.dumps({"lookback": "mask", "mask": write_rules(it.choice.mask)}, indent=1)
+        st.button("As trained", key="mask-off", disabled=not mine, on_click=state.choose, kwargs={"mask": others})
         st.download_button(
-            "Save mask", content, "mask.json", "application/json", disabled=not it.choice.mask, on_click="ignore"
+            "Save mask", write_file(it.choice.mask), "mask.json", "application/json", disabled=not it.choice.mask, on_click="ignore"
         )  # fmt: skip
         with st.popover("Load mask"):
             sent = st.file_uploader("A mask saved here", type="json", key="mask-file")
@@ -258,14 +218,5 @@ def keep(it: Look) -> None:
                     st.rerun()
                 except LensError as error:
                     trouble.show(error)
-
-
-def read_file(content: bytes) -> tuple[MaskRule, ...]:
-    """The rules of a saved mask. Raises InputError for any other file."""
-    try:
-        said = json.loads(content[: 4 * LINK].decode("utf-8"))
-        if said["lookback"] != "mask" or len(content) > 4 * LINK:
-            raise ValueError
-        return read_rules(said["mask"]) if said["mask"] else ()
-    except (ValueError, KeyError, TypeError, RecursionError, LensError):
-        raise InputError("a mask saved by Lookback", "another file", "Save one with “Save mask” first") from None
+    if it.choice.mask and not state.linkable(it.choice.mask):
+        charts.words(f"<b>{escape('This mask is too intricate for a link')}</b>: save it as a file to share it.")

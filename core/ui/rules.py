@@ -13,19 +13,19 @@ import numpy as np
 
 from core.request import MaskRule, Stream
 
-MOST = 8  # rules of a link
+MOST = 64  # rules of a link
 LONGEST = 6000  # characters of a link's mask
 Edge = tuple[int | None, int]
 _NUMBERS = r"\d{1,4}(-\d{1,4})*"
 _SPANS = r"\d{1,4}(x\d{1,4})?(_\d{1,4}(x\d{1,4})?)*"
 
 
-def read_rules(raw: str) -> tuple[MaskRule, ...]:
+def read_rules(raw: str, longest: int = LONGEST) -> tuple[MaskRule, ...]:
     """The rules of a link. Raises ValueError or MaskError for what means nothing."""
-    if len(raw) > LONGEST or not raw.isascii():
+    if len(raw) > longest or not raw.isascii():
         raise ValueError(raw)
     parts = raw.split(",")
-    if len(parts) > MOST:
+    if len(parts) > MOST and longest == LONGEST:
         raise ValueError(raw)
     return tuple(_read(part) for part in parts)
 
@@ -52,8 +52,12 @@ def write_reads(reads: Iterable[tuple[int, Iterable[int]]]) -> str:
 
 
 def flips(native: np.ndarray, wanted: np.ndarray) -> tuple[Edge, ...]:
-    """The cells (query, key) by which bool [query, key] `wanted` differs from the native mask, in order."""
-    return tuple((int(q), int(k)) for q, k in np.argwhere(native != wanted))
+    """The cells by which bool [query, key] `wanted` differs from the native mask: (None, key) for a column that differs from
+    end to end, (query, key) for the others, in order."""
+    differ = native != wanted
+    whole = differ.all(axis=0) & (len(differ) > 1)
+    columns: tuple[Edge, ...] = tuple((None, int(key)) for key in np.flatnonzero(whole))
+    return columns + tuple((int(q), int(k)) for q, k in np.argwhere(differ & ~whole))
 
 
 def _read(part: str) -> MaskRule:

@@ -11,7 +11,7 @@ from typing import Any
 import streamlit as st
 
 from core.analysis import cost
-from core.errors import InputError
+from core.errors import InputError, LensError
 from core.request import MaskRule, PositionRule, Request, Sampling, Stream
 from core.trace import Trace
 from core.ui import models
@@ -98,6 +98,27 @@ class Scene:
         for place in moved:
             request = request.with_positions(place)
         return _run(self.model, self.info, request)
+
+    def run_each(self, masks: tuple[tuple[MaskRule, ...], ...]) -> list[Trace | LensError]:
+        """The traces of this text under several masks, asked for at once; in place of one that cannot be, its error."""
+        asked: list[tuple[Request, Ticket] | LensError] = []
+        for mask in masks:
+            request = self.request.keeping("pattern")
+            try:
+                for rule in mask:
+                    request = request.with_mask(rule)
+            except LensError as error:
+                asked.append(error)
+            else:
+                asked.append((request, _ask(self.model, self.info, request)))
+        return [one if isinstance(one, LensError) else self._answer(*one) for one in asked]
+
+    def _answer(self, request: Request, ticket: Ticket) -> Trace | LensError:
+        wait(ticket.settled, lambda: _says(self.info, request, ticket), 0.0 if ticket.costly else SOON)
+        try:
+            return ticket.result()
+        except LensError as error:
+            return error
 
     def chances(self, request: Request, position: int, ids: tuple[int, ...]) -> tuple[float, ...]:
         """The probability of each of `ids` at a position, from the whole distribution."""
@@ -210,13 +231,17 @@ def _grow(model: str, lens: Any, request: Request) -> Grown:
     return Grown(tuple(ids), lens.decode(ids).strip(), tuple(moments))
 
 
-def _run(model: str, info: Any, request: Request) -> Trace:
+def _ask(model: str, info: Any, request: Request) -> Ticket:
     def compute() -> Trace:
         lens = models.ask(model).future.result()
         with models.shelf.lease(model, lens):
             return lens.run(request)
 
-    ticket = shared.ask((request.lens, request), compute, _weights(info, request))
+    return shared.ask((request.lens, request), compute, _weights(info, request))
+
+
+def _run(model: str, info: Any, request: Request) -> Trace:
+    ticket = _ask(model, info, request)
     # what is costly tells its price at once
     wait(ticket.settled, lambda: _says(info, request, ticket), 0.0 if ticket.costly else SOON)
     return ticket.result()

@@ -11,7 +11,7 @@ import streamlit as st
 
 from core.errors import LensError
 from core.request import MaskRule, Sampling, Site, Stream
-from core.ui.rules import LONGEST, read_reads, read_rules, write_reads, write_rules
+from core.ui.rules import LONGEST, MOST, read_reads, read_rules, write_reads, write_rules
 
 MODEL, TEXT = "classroom", "gen ai is"
 BRANCHES = 4  # kept for comparison, beside the one in view
@@ -100,8 +100,7 @@ def write(choice: Choice) -> dict[str, str]:
     if choice.cell is not None:
         params["cell"] = ".".join(str(place + 1) for place in choice.cell if place is not None)
     if choice.mask:
-        mask = write_rules(choice.mask)
-        params |= {"mask": mask} if len(mask) <= LONGEST else {}
+        params |= {"mask": write_rules(choice.mask)} if linkable(choice.mask) else {}
     if choice.view:
         params["view"] = choice.view
     if choice.sampling != GREEDY:
@@ -123,6 +122,11 @@ def write(choice: Choice) -> dict[str, str]:
     if choice.own and len(choice.own) <= LINKED:
         params["own"] = choice.own
     return params
+
+
+def linkable(mask: tuple[MaskRule, ...]) -> bool:
+    """Whether a mask fits a link."""
+    return len(mask) <= MOST and len(write_rules(mask)) <= LONGEST
 
 
 def fit(choice: Choice, sites: tuple[Site, ...]) -> tuple[Choice, tuple[str, ...]]:

@@ -4,80 +4,170 @@ import json
 
 import numpy as np
 import pytest
+import streamlit as st
 
 import core
 from core.analysis import kl, logits_of
+from core.figures.labels import label, percent
+from core.figures.mask_payload import unpack
 from core.request import MaskRule, Stream
-from core.ui.mask_painter import read_painted
-from tests.pages.conftest import numbers
+from core.ui import masks
+from tests.families import build
 
 TEXT = "the cat sits on the mat"
 
 
-def difference(page):
-    charts = [json.loads(chart.proto.spec) for chart in page.app.get("plotly_chart")]
-    return numbers(charts[-1]["data"][0]["z"]) if charts else None
+def component(page, name):
+    (found,) = [one.proto for one in page.app.get("bidi_component") if one.proto.component_name == name]
+    return found
+
+
+def painted(page):
+    """What the painter was sent: header, pattern now and before, allowed now and as trained."""
+    return unpack(component(page, "lookback_mask_painter").bytes)
+
+
+def cards(page):
+    return {card["name"]: card for card in json.loads(component(page, "lookback_mask_gallery").json)["cards"]}
+
+
+@pytest.fixture
+def send(monkeypatch):
+    """Send what a browser sends from one of the components: AppTest runs no scripts, so a button calls what they call."""
+    sent = {}
+
+    def wired(name, real):
+        def drawn(*args):
+            real(*args)
+            st.button(name, key=f"send-{name}", on_click=lambda: args[-1](*sent["values"]))
+
+        return drawn
+
+    for name in ("mask_painter", "mask_gallery"):
+        monkeypatch.setattr(masks, name, wired(name, getattr(masks, name)))
+
+    def send(page, name, *values):
+        sent["values"] = values
+        page.app.button(key=f"send-{name}").click().run()
+        return page.app.query_params.get("mask", "")
+
+    return send
 
 
 def test_the_page_opens_on_the_mask_as_trained(screen):
     page = screen("masks")
     assert page.calm() and not page.said("trouble")
-    assert difference(page) is None
-    assert any("Choose a mask" in line for line in page.said("how"))
-    assert [row["before"] for row in page.bars()] == [None] * 6
+    header, now, before, allowed, native = painted(page)
+    assert not header["changed"] and header["kl"] is None
+    assert np.array_equal(now, before) and np.array_equal(allowed, native)
+    assert [row[2] for row in header["next"]] == [None] * 6
+    assert page.lead.startswith(f"As trained, {native.sum()} of {native.size} cells")
+    assert list(cards(page)) == ["causal", "full", "window", "prefix", "padding", "block", "yours"]
+    assert cards(page)["causal"]["note"] == "native" and cards(page)["causal"]["on"]
 
 
 @pytest.mark.parametrize("stream", ["encoder", "decoder", "cross"])
-def test_the_gallery_shows_each_masks_divergence_as_the_api_gives_it(screen, stream):
+def test_each_card_shows_what_the_api_gives_for_its_mask(screen, stream):
     page = screen("masks", stream=stream, text=TEXT, target="and the dog sleeps")
     lens = core.load("classroom")
     request = lens.request(TEXT, "and the dog sleeps")
-    native = logits_of(lens.run(request))
+    native = lens.run(request)
     keys = len(request.source if stream != "decoder" else request.target)
-    rules = {"Full": MaskRule(stream, "full"), "Padding": MaskRule(stream, "padding", edges=((None, keys - 1),))}
+    rules = {"full": MaskRule(stream, "full"), "padding": MaskRule(stream, "padding", edges=((None, keys - 1),))}
     if stream != "cross":
-        rules |= {"Causal": MaskRule(stream, "causal"), "Prefix": MaskRule(stream, "prefix", width=2)}
-        rules |= {"Sliding window": MaskRule(stream, "window", width=2), "Block-diagonal": MaskRule(stream, "block", width=3)}
-    cards = [body for body in page.said("mask-card")]
-    if stream == "cross":
-        assert not any(card.startswith("Causal") for card in cards)
+        rules |= {"causal": MaskRule(stream, "causal"), "prefix": MaskRule(stream, "prefix", width=2)}
+        rules |= {"window": MaskRule(stream, "window", width=2), "block": MaskRule(stream, "block", width=3)}
+    shown = cards(page)
+    assert set(shown) == {*rules, "yours"}
+    far = {name: kl(logits_of(native), logits_of(lens.run(request.with_mask(rule)))) for name, rule in rules.items()}
     for name, rule in rules.items():
-        try:
-            wanted = kl(native, logits_of(lens.run(request.with_mask(rule))))
-        except core.LensError:
-            continue
-        (card,) = [card for card in cards if card.startswith(name)]
-        shown = float(card.partition("KL ")[2].removesuffix(" nats"))
-        assert shown == pytest.approx(wanted, rel=0.06, abs=6e-7)
+        trace, card = lens.run(request.with_mask(rule)), shown[name]
+        wanted = trace.at(Stream(stream), 0).allowed[0]
+        assert [[sign == "1" for sign in row] for row in card["rows"]] == wanted.tolist()
+        best = trace.next_tokens(1)[0]
+        assert (card["piece"], card["share"]) == (label(best.text), percent(best.probability))
+        assert card["turned"] == (best.id != native.next_tokens(1)[0].id)
+        if not card["kl"].startswith("<"):
+            assert float(card["kl"]) == pytest.approx(far[name], abs=0.0051)
+        assert card["bar"] == pytest.approx(far[name] / max(far.values()), abs=1e-6)
 
 
-def test_a_card_adopts_its_mask_and_the_link_holds_it(screen):
+def test_a_card_adopts_its_mask_and_its_width_is_changed_in_it(screen, send):
     page = screen("masks", stream="encoder", text=TEXT)
-    page.app.button(key="adopt-window").click().run()
+    send(page, "mask_gallery", "window", None)
     assert page.calm()
     assert page.app.query_params["mask"] == "encoder.window.2"
-    assert any("KL from native" in line for line in page.said("how"))
-    page.app.number_input(key="width-window").set_value(4).run()
+    assert cards(page)["window"]["on"] and painted(page)[0]["kl"] is not None
+    send(page, "mask_gallery", "window", 4)
     assert page.app.query_params["mask"] == "encoder.window.4"
-    page.app.button(key="adopt-full").click().run()
+    assert cards(page)["window"]["width"] == 4
+    send(page, "mask_gallery", "full", None)
     assert "mask" not in page.app.query_params
+
+
+def test_a_link_shows_the_adopted_card_as_it_was(screen):
+    shown = cards(screen("masks", stream="encoder", text=TEXT, mask="encoder.window.4"))
+    assert shown["window"]["width"] == 4 and shown["window"]["on"] and not shown["yours"]["on"]
+
+
+def test_a_painted_mask_gives_exactly_the_trace_of_the_api(screen, send):
+    page = screen("masks", stream="encoder", text=TEXT, layer="2", head="3")
+    version = painted(page)[0]["version"]
+    strokes = [[1, "forbid", "all", [14, 15]], [2, "forbid", "layer", [30]], [3, "forbid", "head", [6]]]
+    send(page, "mask_painter", {"strokes": strokes, "version": version})
     assert page.calm()
-
-
-def test_a_painted_mask_is_exactly_the_mask_of_the_api(screen):
-    page = screen("masks", stream="encoder", text=TEXT, layer="2", head="3", mask="encoder.custom.3k1_2-5k3")
     lens = core.load("classroom")
-    request = lens.request(TEXT, "")
+    request = lens.request(TEXT, page.app.text_input(key="bar-target-text").value)
     native = lens.run(request)
-    rule = MaskRule(Stream.ENCODER, "custom", edges=((2, 0), (2, 1), (4, 2)))
-    grown = page.app.text_input(key="bar-target-text").value
-    request = lens.request(TEXT, grown)
-    native, masked = lens.run(request), lens.run(request.with_mask(rule))
-    wanted = masked.at(Stream.ENCODER, 1).head(2).astype(float) - native.at(Stream.ENCODER, 1).head(2)
-    assert np.abs(difference(page) - wanted).max() <= 1e-6
-    assert any(card.startswith("Yours") for card in page.said("mask-card"))
+    rules = [
+        MaskRule(Stream.ENCODER, "custom", edges=((2, 0), (2, 1))),
+        MaskRule(Stream.ENCODER, "custom", (1,), edges=((2, 0), (2, 1), (4, 2))),
+        MaskRule(Stream.ENCODER, "custom", (1,), (2,), edges=((0, 6), (2, 0), (2, 1), (4, 2))),
+    ]
+    asked = request
+    for rule in rules:
+        asked = asked.with_mask(rule)
+    masked = lens.run(asked)
+    header, now, before, allowed, trained = painted(page)
+    for shown, trace, what in ((now, masked, "head"), (before, native, "head")):
+        assert np.array_equal(shown, trace.at(Stream.ENCODER, 1).head(2)), what
+    assert np.array_equal(allowed, masked.at(Stream.ENCODER, 1).allowed[2])
+    assert np.array_equal(trained, native.at(Stream.ENCODER, 1).allowed[2])
     best = masked.next_tokens(1)[0]
-    assert page.bars()[0]["share"] == pytest.approx(best.probability, abs=1e-6)
+    assert header["next"][0][:2] == [label(best.text), pytest.approx(best.probability, abs=1e-9)]
+    assert float(header["shift"]) == pytest.approx(np.abs(now.astype(float) - before).sum() / 2, abs=0.0051)
+    assert cards(page)["yours"]["on"] and cards(page)["yours"]["note"] == "4 cells"
+    # the link alone brings the same
+    again = painted(screen("masks", **dict(page.app.query_params)))
+    for mine, other in zip(painted(page)[1:], again[1:], strict=True):
+        assert np.array_equal(mine, other)
+
+
+def test_strokes_are_taken_back_and_brought_again_and_counted_once(screen, send):
+    page = screen("masks", stream="encoder", text=TEXT)
+    version = painted(page)[0]["version"]
+
+    def stroke(*strokes):
+        return send(page, "mask_painter", {"strokes": list(strokes), "version": version})
+
+    first, second = [1, "forbid", "all", [0]], [2, "forbid", "all", [8]]
+    assert stroke(first) == "encoder.custom.1k1"
+    assert stroke(first, second) == "encoder.custom.1k1-2k2"
+    assert stroke([3, "undo", "all", []]) == "encoder.custom.1k1"
+    assert stroke([4, "undo", "all", []], [5, "redo", "all", []]) == "encoder.custom.1k1"
+    header = painted(page)[0]
+    assert (header["undo"], header["redo"], header["seen"]) == (1, 1, 5)
+    send(page, "mask_gallery", "causal", None)
+    assert stroke([6, "undo", "all", []]) == "encoder.custom.1k1"
+
+
+def test_a_row_is_never_emptied_and_the_page_says_why(screen, send):
+    page = screen("masks", stream="encoder", text=TEXT)
+    version = painted(page)[0]["version"]
+    send(page, "mask_painter", {"strokes": [[1, "forbid", "all", list(range(7))]], "version": version})
+    header, _, _, allowed, native = painted(page)
+    assert np.array_equal(allowed, native)
+    assert "Nothing was painted" in header["refused"]
 
 
 def test_as_trained_takes_the_mask_off_and_leaves_other_streams_alone(screen):
@@ -86,22 +176,40 @@ def test_as_trained_takes_the_mask_off_and_leaves_other_streams_alone(screen):
     assert page.app.query_params["mask"] == "cross.padding.k1"
 
 
-def test_a_mask_that_empties_a_row_is_told(screen):
+def test_a_mask_that_cannot_be_is_told_and_taken_off(screen):
     page = screen("masks", stream="encoder", text="the cat", mask="encoder.custom.1k1x3")
     assert not page.app.exception
     assert any("Leave one cell of that row open" in line for line in page.said("trouble"))
     assert page.app.text_input(key="bar-text").value == "the cat"
+    page.app.button(key="mask-off").click().run()
+    assert not page.said("trouble") and painted(page)
 
 
-@pytest.mark.parametrize(
-    "raw",
-    [None, [], {}, {"rows": ["11"]}, {"rows": ["11", "1"], "version": "v"}, {"rows": ["00", "11"], "version": "v"},
-     {"rows": ["12", "11"], "version": "v"}, {"rows": ["11", "11"], "version": "w"}, {"rows": "1111", "version": "v"},
-     {"rows": [1, 2], "version": "v"}, {"rows": ["11", "11"], "version": "v", "more": 1}],
-)  # fmt: skip
-def test_what_a_browser_sends_is_checked(raw):
-    assert read_painted(raw, (2, 2), "v") is None
+@pytest.mark.parametrize(("family", "stream"), [("gpt2", "decoder"), ("bert", "encoder"), ("t5", "encoder")])
+def test_the_causal_switch_turns_any_lens(screen, family, stream, tmp_path, monkeypatch):
+    build(family, tmp_path / family)
+    monkeypatch.setenv("LOOKBACK_MODELS", str(tmp_path))
+    page = screen("masks", model=f"folder:{family}", text="w7 w9 w12 w30", stream=stream)
+    assert page.calm() and not page.said("trouble"), page.said("trouble")
+    _, _, before, allowed, native = painted(page)
+    assert np.array_equal(allowed, native)
+    page.app.toggle(key="causal").set_value(not page.app.toggle(key="causal").value).run()
+    assert page.calm()
+    _, now, still, allowed, _ = painted(page)
+    size = len(allowed)
+    assert np.array_equal(allowed, np.tri(size, dtype=bool) if stream == "encoder" else np.ones((size, size), dtype=bool))
+    lens = core.load(tmp_path / family)
+    written = [page.app.text_input(key="bar-target-text").value] if family == "t5" else []
+    request = lens.request("w7 w9 w12 w30", *written)
+    rule = MaskRule(stream, "causal" if stream == "encoder" else "full")
+    assert np.array_equal(now, lens.run(request.with_mask(rule)).at(Stream(stream), 0).head(0))
+    assert np.array_equal(still, before)
 
 
-def test_what_was_painted_is_read():
-    assert read_painted({"rows": ["10", "11"], "version": "v"}, (2, 2), "v").tolist() == [[True, False], [True, True]]
+@pytest.mark.parametrize("text", ["مرحبا بالعالم", "नमस्ते दुनिया", "👩‍👩‍👧 🏳️‍🌈", "x" * 40, "<img src=x onerror=alert(1)>"])
+def test_any_text_can_be_painted_on(screen, text):
+    page = screen("masks", stream="encoder", text=text)
+    assert page.calm() and not page.said("trouble")
+    header, *_ = painted(page)
+    assert all(len(name) <= 14 for name in header["rows"])
+    assert not any("<img" in body for body in page.html)

@@ -1,0 +1,92 @@
+"""What a mask is called, and what it did, in words. Every text from outside is escaped where it becomes HTML."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+
+from core.request import Stream
+
+TITLES = {
+    "native": "As trained", "full": "Full", "causal": "Causal", "window": "Window", "prefix": "Prefix", "padding": "Padding",
+    "block": "Block", "yours": "Yours",
+}  # fmt: skip
+SAYS = {
+    "native": "The model’s own mask.",
+    "full": "Every piece may look at every piece.",
+    "causal": "Each piece may look at itself and what came before.",
+    "window": "Sliding window: each piece may look {width} near it, itself counted.",
+    "prefix": "Causal, but the first {width} may be looked at by all.",
+    "padding": "The last piece is treated as filling: nobody may look at it.",
+    "block": "Block-diagonal: the text is cut into blocks of {width}; pieces look only inside their own.",
+    "yours": "What you painted.",
+}
+NAMED = 3  # cells told one by one; more are counted
+
+
+def says(name: str, width: int | None, stream: Stream) -> str:
+    """What a mask of the gallery allows."""
+    if name == "full" and stream is Stream.CROSS:
+        return "Every piece being written may look at every piece of the source."
+    return SAYS[name].format(width=_pieces(width or 0))
+
+
+def counted(native: np.ndarray, allowed: np.ndarray) -> str:
+    """How many cells differ from the model as trained."""
+    differ = int((native != allowed).sum())
+    return f"{differ} cell" + "s" * (differ != 1)
+
+
+def cells(native: np.ndarray, allowed: np.ndarray) -> str:
+    """What is open, for the line under the map."""
+    closed, opened = int((native & ~allowed).sum()), int((allowed & ~native).sum())
+    if not closed and not opened:
+        return f"This head may look where it was trained to: {int(native.sum())} of {native.size} cells."
+    parts = [f"{number} {what}" for number, what in ((closed, "forbidden"), (opened, "allowed")) if number]
+    return f"Against training, in this head: {' and '.join(parts)}, each marked by a dot."
+
+
+def sentence(
+    native: np.ndarray, allowed: np.ndarray, rows: list[str], columns: list[str], changed: bool
+) -> list[str | tuple[str]]:
+    """The beginning of the lead: which cells of the head in view the mask closed and opened."""
+    closed, opened = np.argwhere(native & ~allowed), np.argwhere(allowed & ~native)
+    if not changed:
+        return [f"As trained, {int(native.sum())} of {native.size} cells of this head’s map are open"]
+    if not len(closed) and not len(opened):
+        return ["This head may look where it always could; the mask is on others"]
+    if not len(opened) and len(closed) <= NAMED and len({int(query) for query, _ in closed}) == 1:
+        said: list[str | tuple[str]] = [f"{_number(len(closed))} painted shut: “", (rows[closed[0][0]],), "” may not look at "]
+        for place, (_, key) in enumerate(closed):
+            said += [("", " or ", ", ")[0 if not place else 1 if place == len(closed) - 1 else 2] + "“", (columns[key],), "”"]
+        return said
+    parts = [f"{len(found)} of {native.size} cells {what}" for found, what in ((closed, "shut"), (opened, "opened")) if len(found)]
+    return [f"{' and '.join(parts)} in this head"]
+
+
+def sentences(old: str, new: str) -> str:
+    """A sentence before and after, the words that differ in bold."""
+    if old == new:
+        return f'<p class="how">The same with and without the mask: <bdi>{escape(old) or "nothing: the text ends here"}</bdi></p>'
+    before, after = old.split(), new.split()
+    said = []
+    for name, words, others in (("before", before, after), ("after", after, before)):
+        told = " ".join(
+            escape(word) if others[place : place + 1] == [word] else f"<b>{escape(word)}</b>" for place, word in enumerate(words)
+        )
+        said.append(f"<dt>{name}</dt><dd><bdi>{told or 'nothing: the text ends here'}</bdi></dd>")
+    return f'<dl class="both">{"".join(said)}</dl>'
+
+
+def nats(distance: float) -> str:
+    """A divergence in nats for a card; the page tells the adopted one's in full."""
+    return "0" if distance < 5e-7 else "< 0.01" if distance < 0.005 else f"{distance:.2f}"
+
+
+def _number(count: int) -> str:
+    return ("One cell", "Two cells", "Three cells")[count - 1]
+
+
+def _pieces(count: int) -> str:
+    return "1 piece" if count == 1 else f"{count} pieces"
