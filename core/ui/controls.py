@@ -13,7 +13,7 @@ from core.ui.scene import Scene, switch_rule
 from core.ui.state import held
 
 
-def site_picker(scene: Scene, beside: Callable[[], object]) -> None:
+def site_picker(scene: Scene, beside: Callable[[], object] | None = None) -> None:
     """Streams as tabs, layer and head in the same line, and what `beside` draws at its end."""
     choice = scene.choice
     assert choice.stream is not None  # settled before anything is drawn
@@ -36,8 +36,9 @@ def site_picker(scene: Scene, beside: Callable[[], object]) -> None:
                 name.capitalize(), places, key=held(f"site-{name}", value, tuple(places)), on_change=picked, args=(name,),
                 width=120, format_func=lambda place: str(place + 1),
             )  # fmt: skip
-        with st.container(key="site-beside", gap=None):
-            beside()
+        if beside is not None:
+            with st.container(key="site-beside", gap=None):
+                beside()
 
 
 def row_picker(names: Sequence[str], columns: Sequence[str], cell: tuple[int, int]) -> None:
