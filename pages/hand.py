@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.ui import bar, charts, hand, lesson, real_head, recipe, scene, trouble
+from core.ui import bar, charts, hand, lesson, real_head, recipe, scene, trouble, worksheet
 
 st.title("Self-attention by hand", anchor=False)
 
@@ -36,6 +36,12 @@ def broken(view: scene.Scene) -> None:
 
 
 @trouble.block
+def paper() -> None:
+    """The worksheet."""
+    worksheet.sheet()
+
+
+@trouble.block
 def questions(view: scene.Scene | None) -> None:
     """What is asked about the page."""
     lesson.questions("hand", hand.asked(hand.desk(), recipe.question(view)))
@@ -49,6 +55,8 @@ if view is not None:
     real(view)
     charts.rule()
     broken(view)
+charts.rule()
+paper()
 charts.rule()
 questions(view)
 lesson.source(

@@ -12,6 +12,8 @@ from core.analysis import kl
 from core.analysis import plane as planes
 from core.analysis.plane import weigh
 from core.analysis.projection import flatten
+from core.analysis.worksheet import exercise
+from core.export.worksheet import worksheet
 from core.figures.hand_payload import state
 from core.figures.labels import percent
 from core.request import HeadRef, Stream
@@ -179,3 +181,13 @@ def test_an_encoder_alone_shows_its_spread_and_no_next_piece(screen):
     page = screen("hand", model="filler", text="the cat sits on the mat")
     assert page.calm() and not page.said("trouble")
     assert len(breaks(page)["nothing"]) == 1
+
+
+def test_another_sheet_is_another_exercise_with_the_same_numbers_in_its_file(screen):
+    page = screen("hand")
+    (first,) = [body for body in page.html if "sum sheet" in body]
+    page.app.button(key="sheet-next").click().run()
+    (second,) = [body for body in page.html if "sum sheet" in body]
+    assert page.calm() and "sheet 2" in second and first != second
+    for cell in re.findall("<td>(.*?)</td>", second):
+        assert cell in worksheet(exercise(2))

@@ -2,6 +2,7 @@
 // while an arrow moves; when it is let go, one small message tells how the plane stands.
 const PARTS = ["q", "k", "v"];
 const NAMED = { q: "query", k: "key", v: "value" };
+const REACHED = 26; // how near a finger must come to a tip, in the picture's units
 const IDLE = 500; // ms after the last key press until the server is told
 
 class Hand {
@@ -31,6 +32,10 @@ class Hand {
     for (const plane of [this.left, this.right]) {
       const svg = plane.svg;
       svg.addEventListener("pointerdown", (event) => this.down(event, plane));
+      // a finger on a tip drags it; anywhere else it scrolls the page
+      svg.addEventListener("touchstart", (event) => {
+        if (event.cancelable && plane.nearest(plane.at(event.touches[0]).spot, REACHED)) event.preventDefault();
+      }, { passive: false });
       svg.addEventListener("pointermove", (event) => this.drag(event, plane));
       svg.addEventListener("pointerup", () => this.up());
       svg.addEventListener("pointercancel", () => this.up());
@@ -119,7 +124,7 @@ class Hand {
 
   down(event, plane) {
     const { spot } = plane.at(event);
-    const name = plane.nearest(spot, event.pointerType === "mouse" ? 18 : 26);
+    const name = plane.nearest(spot, event.pointerType === "mouse" ? 18 : REACHED);
     if (!name || event.button > 0) return;
     event.preventDefault();
     const [row, first] = this.where(name);

@@ -1,0 +1,177 @@
+"""Self-attention by hand in Chromium: arrows taken by mouse, touch and keys, and every number on the plane worked out again."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from core.analysis.worksheet import exercise
+from core.export.worksheet import worksheet
+from tests.browser.conftest import Visit
+
+DRAG = """(svg, steps) => {
+  const grip = svg.querySelector(".arrow.key .hit"), box = svg.getBoundingClientRect();
+  const tip = grip.getBoundingClientRect(), x = tip.left + tip.width / 2, y = tip.top + tip.height / 2, times = [];
+  const send = (kind, x, y) => svg.dispatchEvent(new PointerEvent(kind, { clientX: x, clientY: y, pointerId: 77, bubbles: true, pointerType: "mouse" }));
+  send("pointerdown", x, y);
+  for (let n = 0; n < steps; n += 1) {
+    const before = performance.now();
+    send("pointermove", box.left + box.width * (0.5 + 0.4 * Math.cos(n / 9)), box.top + box.height * (0.5 + 0.4 * Math.sin(n / 7)));
+    svg.closest(".hand").getBoundingClientRect();
+    times.push(performance.now() - before);
+  }
+  send("pointerup", x, y);
+  return times;
+}"""  # noqa: E501
+
+
+def plane(visit: Visit, **params: str):
+    """The lesson, its plane drawn and the page quiet."""
+    visit.page.goto(f"{visit.address}/hand")
+    visit.page.locator(".hand .arrow.query").first.wait_for()
+    visit.page.locator(".source").wait_for()
+    visit.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    visit.page.wait_for_timeout(800)
+    return visit.page.locator(".hand:not(.real)")
+
+
+def arrows(hand, kind: str) -> dict[str, list[float]]:
+    """Where the arrows of a kind stand, by word, as their labels tell those who cannot see them."""
+    labels = hand.locator(f".arrow.{kind}").evaluate_all("all => all.map(one => one.getAttribute('aria-label'))")
+    found = (re.match(r"(?:query|key|value) of (\w+): \((\S+), (\S+)\)", label.replace("−", "-")) for label in labels)
+    return {one[1]: [float(one[2]), float(one[3])] for one in found}
+
+
+def numbers(hand) -> tuple[np.ndarray, list[float]]:
+    """What the table holds, in full: [key, (q·k, score, weight)] and the output."""
+    cells = hand.locator(".sums tbody tr").evaluate_all(
+        "rows => rows.map(row => Array.from(row.querySelectorAll('td'), cell => JSON.parse(cell.dataset.exact)))"
+    )
+    return np.array([row[:3] for row in cells]), json.loads(hand.locator(".sums .result").get_attribute("data-exact"))
+
+
+def check(hand, chosen: int, causal: bool = False) -> None:
+    """Every number of the table, and its row of the matrix, against NumPy."""
+    query, keys, values = (arrows(hand, kind) for kind in ("query", "key", "value"))
+    (q,), k, v = query.values(), np.array(list(keys.values())), np.array(list(values.values()))
+    product = k @ np.array(q)
+    power = np.exp(product / np.sqrt(2))
+    if causal:
+        power[chosen + 1 :] = 0
+    weight = power / power.sum()
+    table, output = numbers(hand)
+    assert np.allclose(table.T, [product, product / np.sqrt(2), weight], atol=1e-9)
+    assert np.allclose(output, weight @ v, atol=1e-9)
+    printed = hand.locator(".matrix .in").all_text_contents()[chosen * len(k) : (chosen + 1) * len(k)]
+    shown = [round(100 * share) for share in weight][: chosen + 1 if causal else None]
+    assert printed == [str(share) for share in shown] + [""] * (len(k) - len(shown))
+
+
+def test_a_drag_moves_every_number_in_the_browser_and_tells_the_server_once(visit):
+    hand = plane(visit)
+    check(hand, 2)
+    sent = len(visit.frames)
+    tip = hand.locator(".arrow.key .hit").nth(1).bounding_box()
+    box = hand.locator(".plane svg").first.bounding_box()
+    visit.page.mouse.move(tip["x"] + tip["width"] / 2, tip["y"] + tip["height"] / 2)
+    visit.page.mouse.down()
+    for x, y in ((0.4, 0.3), (0.6, 0.8), (0.95, 0.2)):
+        visit.page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        check(hand, 2)
+    assert arrows(hand, "key")["cat"] == [2.9, 1.9]
+    assert "looks most at “cat”" in hand.locator(".lead").inner_text()
+    assert len(visit.frames) == sent
+    visit.page.mouse.up()
+    visit.page.get_by_text("Right. It gives").wait_for()  # the server heard of it, and the question is answered
+    check(hand, 2)
+    times = np.array(hand.locator(".plane svg").first.evaluate(DRAG, 240))
+    print(f"\nscript and layout of one drag event: p50 {np.median(times):.2f} ms, p95 {np.percentile(times, 95):.2f} ms, n 240")
+    check(hand, 2)
+
+
+def test_keys_alone_take_arrows_pick_words_and_are_heard(visit):
+    hand = plane(visit)
+    hand.get_by_role("button", name="Add a word").click()
+    assert list(arrows(hand, "key")) == ["the", "cat", "sleeps", "all"]
+    check(hand, 2)
+    visit.page.wait_for_timeout(600)
+    visit.page.keyboard.press("1")
+    check(hand, 0)
+    hand.get_by_role("button", name="Causal mask").click()
+    check(hand, 0, causal=True)
+    for digit in "234":
+        visit.page.keyboard.press(digit)
+        check(hand, int(digit) - 1, causal=True)
+    visit.page.wait_for_timeout(800)
+    sent = len(visit.frames)
+    for _ in range(20):  # Tab comes to the first key's arrow in the end
+        visit.page.keyboard.press("Tab")
+        if hand.locator(".arrow.key:focus").count():
+            break
+    before = arrows(hand, "key")["the"]
+    for key in ("ArrowUp", "Shift+ArrowRight", "ArrowRight", "ArrowDown", "ArrowUp"):
+        visit.page.keyboard.press(key)
+    assert np.allclose(arrows(hand, "key")["the"], [before[0] + 0.6, before[1] + 0.1])
+    check(hand, 3, causal=True)
+    told = hand.locator(".told")
+    visit.page.wait_for_function("told => told.textContent.includes('key of the')", arg=told.element_handle())
+    assert "all gives" in told.text_content() and told.get_attribute("role") == "status"
+    visit.page.wait_for_timeout(400)
+    assert sent < len(visit.frames) <= sent + 2  # five presses, told together
+    hand.get_by_role("button", name="Reset").click()
+    assert list(arrows(hand, "key")) == ["the", "cat", "sleeps"]
+    check(hand, 2)
+
+
+def test_a_real_head_is_looked_through_without_the_server(visit):
+    plane(visit)
+    real = visit.page.locator(".hand.real")
+    real.locator(".arrow.query").wait_for()
+    sent = len(visit.frames)
+    pieces = real.locator(".words button bdi").all_inner_texts()
+    for at in (0, len(pieces) - 1):
+        real.locator(".words button").nth(at).click()
+        table, _ = real.locator(".sums tbody tr").evaluate_all(
+            "rows => rows.map(row => Array.from(row.querySelectorAll('td'), cell => JSON.parse(cell.dataset.exact)))"
+        ), None
+        score, _, here, own = np.array(table).T
+        power = np.exp(score) * (own > 0)
+        assert np.allclose(here, power / power.sum(), atol=1e-6) and own.sum() == pytest.approx(1, abs=1e-5)
+        assert f"“{pieces[at]}”" in real.locator(".lead").inner_text()
+    assert len(visit.frames) == sent
+
+
+def test_a_finger_drags_and_the_phone_does_not_scroll_sideways(chromium, server):
+    visit = Visit(chromium, server, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    hand = plane(visit)
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
+    hit = hand.locator(".arrow.key .hit").nth(1)
+    hit.scroll_into_view_if_needed()
+    tip = hit.bounding_box()
+    assert min(tip["width"], tip["height"]) >= 44
+    for button in hand.locator("button").all():
+        assert button.bounding_box()["height"] >= 43.9
+    box = hand.locator(".plane svg").first.bounding_box()
+    touch = visit.context.new_cdp_session(visit.page)
+    x, y = tip["x"] + tip["width"] / 2, tip["y"] + tip["height"] / 2
+    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    for part in (0.3, 0.6, 1.0):
+        at = {"x": x + part * (box["x"] + 0.8 * box["width"] - x), "y": y + part * (box["y"] + 0.3 * box["height"] - y)}
+        touch.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [at]})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    visit.page.wait_for_timeout(300)
+    assert np.allclose(arrows(hand, "key")["cat"], [1.9, 1.3], atol=0.11)
+    check(hand, 2)
+    visit.close()
+
+
+def test_the_worksheet_prints_on_two_pages_of_a4(chromium):
+    page = chromium.new_page()
+    for number in (1, 2, 31):
+        page.set_content(worksheet(exercise(number)))
+        printed = page.pdf(prefer_css_page_size=True)
+        boxes = re.findall(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", printed)
+        assert len(boxes) == 2
+        assert all(abs(float(wide) / 72 * 25.4 - 210) < 1 and abs(float(high) / 72 * 25.4 - 297) < 1 for wide, high in boxes)
+    page.close()
