@@ -400,7 +400,8 @@ class Step:
 @dataclass(frozen=True, slots=True, eq=False)
 class Beam:
     """A node of the beam tree: its parent's index in the list (None for a first token), its token, the sum of
-    log-probabilities so far, whether it survived its step, whether it ended the text, and its trace (None if it died)."""
+    log-probabilities so far, whether it survived its step, whether it ended the text, and the trace of what stood before it
+    (shared with its siblings): the last query is where it looked when it was considered."""
 
     index: int
     parent: int | None
@@ -409,7 +410,7 @@ class Beam:
     logprob: float
     alive: bool
     finished: bool
-    trace: Trace | None
+    trace: Trace
 
 
 @dataclass(frozen=True, slots=True, eq=False)

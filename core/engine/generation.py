@@ -155,17 +155,20 @@ def _joined(lens: Lens, ids: Sequence[int]) -> str:
     return lead + text if text.strip() else "".join(pieces.text)
 
 
-def beams(lens: Lens, request: Request, sampling: Sampling, width: int, steps: int) -> list[Beam]:
+def beams(lens: Lens, request: Request, sampling: Sampling, width: int, steps: int) -> Iterator[tuple[Beam, ...]]:
     """Beam search (Sutskever et al. 2014): at each step the `width` likeliest prefixes live on, ended ones among them.
 
-    Gives every node that was among the 2 · width best of its step, dead ones too, in order of step and score. Scores are
-    sums of log-probabilities, without a length norm; sampling.temperature (above 0) flattens them.
+    Yields each step's nodes: all that were among its 2 · width best, dead ones too, in order of score. Scores are sums of
+    log-probabilities, without a length norm; sampling.temperature (above 0) flattens them.
     """
     lens.predicts()
     if width < 1 or steps < 1:
         raise RequestError("a width and steps of at least 1", f"width {width}, steps {steps}")
-    heat = sampling.temperature or 1.0
-    nodes: list[Beam] = []
+    return _beams(lens, request, sampling.temperature or 1.0, width, steps)
+
+
+def _beams(lens: Lens, request: Request, heat: float, width: int, steps: int) -> Iterator[tuple[Beam, ...]]:
+    count = 0
     live: list[tuple[int | None, Request, float]] = [(None, request, 0.0)]
     done: list[Beam] = []
     for step in range(steps):
@@ -182,19 +185,20 @@ def beams(lens: Lens, request: Request, sampling: Sampling, width: int, steps: i
         pool = sorted([*(beam.logprob for beam in done), *(option[0] for option in options)], reverse=True)
         bar = pool[min(width, len(pool)) - 1]
         grown: list[tuple[int | None, Request, float]] = []
+        nodes: list[Beam] = []
         for score, n, token in options[: 2 * width]:
             logprob = float(scored[n][token])
             alive = score >= bar and len(grown) < width
             ended = token in lens.ends
             node = Beam(
-                index=len(nodes),
+                index=count + len(nodes),
                 parent=live[n][0],
                 step=step,
                 token=Token(token, traces[n].piece(token), logprob, float(np.exp(logprob))),
                 logprob=score,
                 alive=alive,
                 finished=ended,
-                trace=traces[n] if alive else None,
+                trace=traces[n],
             )
             nodes.append(node)
             if alive and ended:
@@ -203,7 +207,7 @@ def beams(lens: Lens, request: Request, sampling: Sampling, width: int, steps: i
                 longer = live[n][1].append(token)
                 if len(longer.target or ()) <= lens.info.max_tokens:
                     grown.append((node.index, longer, score))
-        live = grown
+        yield tuple(nodes)
+        count, live = count + len(nodes), grown
         if not live:
-            break
-    return nodes
+            return

@@ -150,6 +150,12 @@ class Lens:
 
     def beams(self, request: Request, sampling: Sampling | None = None, width: int = 4, steps: int = 8) -> list[Beam]:
         """Beam search as a tree: every node that was considered, dead ones kept. See core.engine.generation.beams."""
+        return [node for nodes in self.beam_steps(request, sampling, width, steps) for node in nodes]
+
+    def beam_steps(
+        self, request: Request, sampling: Sampling | None = None, width: int = 4, steps: int = 8
+    ) -> Iterator[tuple[Beam, ...]]:
+        """The same a step at a time: the nodes that were considered at each. Closing the iterator cancels."""
         return generation.beams(self, self._admit(request), sampling or Sampling(), width, steps)
 
     def logprobs(self, request: Request, position: int, ids: Iterable[int]) -> np.ndarray:

@@ -123,7 +123,8 @@ class HuggingFaceText:
             specials.discard(tokenizer.unk_token_id)
         self.specials = frozenset(specials)
         self.backend = getattr(tokenizer, "backend_tokenizer", None)
-        self.wordpiece = type(getattr(self.backend, "model", None)).__name__ == "WordPiece"
+        kind = type(getattr(self.backend, "model", None)).__name__
+        self.wordpiece, self.wordlevel = kind == "WordPiece", kind == "WordLevel"
         self.bytelevel = (
             "ByteLevel" in f"{getattr(self.backend, 'pre_tokenizer', '')} {getattr(self.backend, 'decoder', '')}"
         )
@@ -182,6 +183,8 @@ class HuggingFaceText:
             return str(raw)
         if self.wordpiece:
             return raw[2:] if raw.startswith("##") else " " + raw
+        if self.wordlevel:  # it splits a text into words, and nothing in them
+            return raw if raw[:1].isspace() else " " + raw
         if self.bytelevel:
             return _bytes_of(raw)
         if re.fullmatch(r"<0x[0-9A-F]{2}>", raw):

@@ -56,10 +56,12 @@ def one_step(step: Step, sampling: Sampling, d_model: int, dtype: str) -> dict[s
         "text": label(step.choice.text, 18), "id": step.choice.id, "special": step.finished and not step.choice.text.strip(),
         "bits": bits(step.choice.logprob), "said": percent(step.choice.probability), "joins": False,
     }  # fmt: skip
+    logits = step.trace.next_logits
+    rank = int((logits > logits[step.choice.id]).sum()) + 1
     ranks = [one.token.id for one in step.candidates]
     spectrum = {
         "before": [one.before for one in step.candidates], "heat": [float(heat[id]) for id in ranks],
-        "after": [one.after for one in step.candidates], "chosen": ranks.index(step.choice.id),
+        "after": [one.after for one in step.candidates], "chosen": ranks.index(step.choice.id), "rank": rank,
         "cuts": [cut_said(cut, sampling, len(heat)) for cut in cuts(step.trace.next_logits, sampling)], "all": len(heat),
     }  # fmt: skip
     return {

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
-from streamlit.errors import StreamlitAPIException
 
 from core.errors import LensError
 from core.figures import loop_payload, markup
@@ -13,7 +14,7 @@ from core.ui import charts, stage, state, trouble
 from core.ui.scene import Scene, lens_of
 from core.ui.side_by_side import branch_to, compare
 from core.ui.state import held
-from core.ui.writing import MOST, Writing, asked, given, turn, writing
+from core.ui.writing import MOST, Writing, again, asked, given, turn, version_of, writing
 
 MORE = 24  # pieces at a time
 
@@ -76,12 +77,7 @@ def lead(view: Scene, text: Writing, forced: tuple[int, ...]) -> list[str | tupl
     ]  # fmt: skip
 
 
-def version_of(*what: object) -> str:
-    """Which drawing it is: what comes back from another one is refused."""
-    return f"{abs(hash(what)):x}"
-
-
-def loop(view: Scene) -> None:
+def loop(view: Scene, top: Any) -> None:
     """The loop, its controls, and the branches beside each other."""
     choice = state.chosen()
     sampling, forced = choice.sampling, choice.forced
@@ -97,7 +93,7 @@ def loop(view: Scene) -> None:
         if forced:
             st.button("Forget the branch", key="branch-off", on_click=_back)
         return
-    st.html(markup.sentence(lead(view, text, forced)))
+    top.html(markup.sentence(lead(view, text, forced)))
     with st.container(horizontal=True, key="loop-controls", gap="small", vertical_alignment="center"):
         sampler(sampling)
         if going:
@@ -123,14 +119,6 @@ def loop(view: Scene) -> None:
     busy = compare(view, text, prompt, sampling, wanted)
     if going or busy:
         again()
-
-
-def again() -> None:
-    """Run this part once more, so that what is under way is shown as it grows and a click can come between."""
-    try:
-        st.rerun(scope="fragment")
-    except StreamlitAPIException:  # the whole page is running
-        st.rerun()
 
 
 def _wish(wish: tuple[object, ...], count: int) -> None:

@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import streamlit as st
+from streamlit.errors import StreamlitAPIException
+
 from core.figures.loop_payload import one_step
 from core.request import Request, Sampling
 from core.trace import Step, Trace
@@ -110,3 +113,16 @@ def turn(view: Scene, text: Writing, forced: tuple[int, ...], sampling: Sampling
         shared.forget(lambda known: known == kept)
         raise
     return len(text.steps) < count and not text.finished
+
+
+def version_of(*what: object) -> str:
+    """Which drawing it is: what comes back from another one is refused."""
+    return f"{abs(hash(what)):x}"
+
+
+def again() -> None:
+    """Run this part once more, so that what is under way is shown as it grows and a click can come between."""
+    try:
+        st.rerun(scope="fragment")
+    except StreamlitAPIException:  # the whole page is running
+        st.rerun()

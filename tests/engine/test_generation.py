@@ -308,7 +308,8 @@ def test_beams_are_those_of_a_search_written_plainly(name, width, heat, lens_of,
             done |= {path(node): node for node in here if node.alive and node.finished}
             for node in here:
                 assert node.finished == (node.token.id in lens.ends)
-                assert (node.trace is not None) == node.alive
+                before = path(None if node.parent is None else tree[node.parent])
+                assert node.trace.request == (request.append(*before) if before else request)
                 parent = 0 if node.parent is None else tree[node.parent].logprob
                 assert node.logprob == pytest.approx(parent + node.token.logprob, abs=1e-9)
                 assert node.parent is None or (tree[node.parent].alive and tree[node.parent].step == step - 1)

@@ -11,7 +11,10 @@ import pytest
 import core
 from core.analysis.cache import layers_of, work
 from core.analysis.sampling import cuts, tempered
+from core.analysis.surprise import price as priced
+from core.analysis.surprise import ratio_said
 from core.engine.generation import distribution
+from core.figures import beam_payload, fill_payload, words_payload
 from core.figures.loop_payload import one_step, payload, surprisals
 from core.request import Sampling, Stream
 from core.trace import decode_u8
@@ -59,6 +62,10 @@ def test_the_page_opens_for_every_model_that_writes(screen, model):
     page = screen("generate", model=model)
     assert page.calm() and not page.said("trouble")
     assert "bits of surprisal a piece" in page.lead
+    for part, says in (("beam", "With 4 beams it finds"), ("own", "bits a piece")):
+        page = screen("generate", model=model, part=part)
+        assert page.calm() and not page.said("trouble") and not page.said("note")
+        assert says in page.lead
 
 
 @pytest.mark.parametrize("name", ["classroom", "writer"])
@@ -251,3 +258,150 @@ def test_the_encoder_runs_once_a_source(classroom, monkeypatch):
     monkeypatch.setattr(encoder, "forward", lambda *a, real=encoder.forward, **k: ran.append(1) or real(*a, **k))
     assert len(grown(classroom, sampling, 12, "the cat")) == 12
     assert len(ran) == 1
+
+
+def plain_beams(lens, request, width, count):
+    """Beam search with sorted lists of whole texts, each asked from its beginning: the texts held in the end, best first."""
+    held = [((), 0.0, False)]
+    for _ in range(count):
+        longer = [one for one in held if one[2]]
+        for ids, score, _ in (one for one in held if not one[2]):
+            logits = lens.run(request.append(*ids) if ids else request).next_logits.astype(np.float64)
+            nats = logits - logits.max() - np.log(np.exp(logits - logits.max()).sum())
+            longer += [((*ids, int(i)), score + nats[i], int(i) in lens.ends) for i in np.argsort(-nats)[: width + 1]]
+        held = sorted(longer, key=lambda one: -one[1])[:width]
+    return held
+
+
+@pytest.mark.parametrize(("model", "text"), [("classroom", "the cat sits on"), ("writer", "the cat"), ("translator", "the cat")])
+def test_the_beam_tree_is_a_search_written_plainly(model, text):
+    lens = core.load(model)
+    request = lens.request(text, None if lens.info.kind == "decoder" else "")
+    for width, count in ((1, 3), (3, 4)):
+        steps = [beam_payload.one_step(nodes) for nodes in lens.beam_steps(request, Sampling(), width, count)]
+        nodes = [node for step in steps for node in step["nodes"]]
+        found = beam_payload.leaves(nodes, len(steps))[:width]
+        texts = [tuple(nodes[n]["id"] for n in beam_payload.path(nodes, leaf)) for leaf in found]
+        expected = plain_beams(lens, request, width, count)
+        assert texts == [ids for ids, _, _ in expected]
+        for leaf, (_, score, ended) in zip(found, expected, strict=True):
+            assert nodes[leaf]["total"] == pytest.approx(score, abs=1e-4) and nodes[leaf]["ends"] == ended
+        dead = [node for node in nodes if not node["alive"]]
+        assert dead and not any(nodes[node["parent"]]["alive"] is False for node in nodes if node["parent"] >= 0)
+
+
+def test_every_beam_dead_or_alive_shows_where_it_looked(classroom):
+    request = classroom.request("the cat sits on", "")
+    steps = [beam_payload.one_step(nodes) for nodes in classroom.beam_steps(request, Sampling(), 3, 3)]
+    made = beam_payload.payload(classroom.run(request), steps, 3, "v")
+    assert made["best"] == made["held"][0]
+    for node in made["nodes"]:
+        before = [made["nodes"][n]["id"] for n in beam_payload.path(made["nodes"], node["parent"])] if node["parent"] >= 0 else []
+        trace = classroom.run(request.append(*before) if before else request)
+        specs = made["views"][str(node["parent"])]
+        for spec, stream in zip(specs, (Stream.DECODER, Stream.CROSS), strict=True):
+            wanted = np.concatenate([a.pattern[:, -1] for a in trace.attention if a.site.stream is stream])
+            assert np.abs(codes(spec)[1:] - wanted).max() <= 0.004
+
+
+def test_the_tree_is_compared_with_greed_and_its_numbers_stand_in_the_link(screen, classroom):
+    page = screen("generate", text="the cat sits on", part="beam.3.4")
+    assert page.app.number_input(key="beam-width").value == 3 and page.app.number_input(key="beam-steps").value == 4
+    request = classroom.request("the cat sits on", "")
+    best = plain_beams(classroom, request, 3, 4)[0]
+    alone = sum(step.choice.logprob for step in classroom.generate(request, GREEDY, 4))
+    assert f"{best[1]:.2f} nats".replace("-", "−") in page.lead
+    assert f"{alone:.2f} nats".replace("-", "−") in page.lead
+    assert f"the search’s text is {ratio_said(best[1] - alone)} as likely" in page.lead
+    page.app.number_input(key="beam-width").set_value(1).run()
+    assert page.app.query_params["part"] == "beam.1.4" and "just what always taking the likeliest piece gives" in page.lead
+
+
+@pytest.mark.parametrize("part", ["beam.0.0", "beam.9999.9999", "fill", "nonsense.3", "own.3.4.5"])
+def test_any_part_in_a_link_opens_the_page(screen, part):
+    for model in ("classroom", "filler"):
+        page = screen("generate", model=model, part=part)
+        assert page.calm() and not page.said("trouble")
+
+
+def test_a_price_is_log_probability_in_other_words():
+    paid = priced([math.log(0.5), math.log(0.25), math.log(0.125)])
+    assert (paid.bits, paid.bits_each, paid.perplexity) == pytest.approx((6, 2, 4))
+    assert ratio_said(math.log(2)) == "2 times" and ratio_said(-math.log(1234)) == "1,234 times"
+    assert ratio_said(-1000) == "10 to the 434 times"
+
+
+@pytest.mark.parametrize(("model", "text"), [("classroom", "the cat sits on"), ("writer", "the cat sits on the")])
+def test_forcing_words_costs_what_two_runs_say(screen, model, text):
+    lens, own = core.load(model), "moon yesterday"
+    page = screen("generate", model=model, text=text, part="own", own=own)
+    assert page.calm() and page.app.query_params["own"] == own
+    if lens.info.kind == "decoder":
+        base, whole = lens.request(text), lens.request(f"{text} {own}")
+    else:
+        base, whole = lens.request(text, ""), lens.request(text, own)
+    mine, ids = 0.0, whole.target[len(base.target) :]
+    for n, id in enumerate(ids):  # asked piece by piece
+        mine += float(lens.logprobs(base.append(*ids[:n]) if n else base, len(base.target) + n - 1, [id])[0])
+    its = sum(step.choice.logprob for step in lens.generate(base, GREEDY, len(ids)))
+    (table,) = page.app.table
+    assert [float(cell.replace("−", "-")) for cell in table.value["nats"]] == pytest.approx([mine, its, mine - its], abs=0.006)
+    bits = [-mine / math.log(2), -its / math.log(2), (its - mine) / math.log(2)]
+    assert [float(cell.replace("−", "-")) for cell in table.value["bits of surprisal"]] == pytest.approx(bits, abs=0.006)
+    assert f"{its - mine:.2f} nats" in page.lead and ratio_said(its - mine) in page.lead
+
+
+def test_the_bars_are_the_surprisals_and_what_was_expected_in_their_place(classroom):
+    request = classroom.request("the cat", "sits on the mat")
+    trace = classroom.run(request.keeping("predictions"))
+    made = words_payload.payload([words_payload.one_row("", trace, 2, "yours")], "v")
+    (row,) = made["rows"]
+    assert [piece["kind"] for piece in row["pieces"]] == ["given"] * 2 + ["yours"] * (len(request.target) - 2)
+    bits = [piece["bits"] for piece in row["pieces"]]
+    assert made["top"] == max(bits[1:]) and bits[made["at"][1]] == max(bits[2:])
+    for place, piece in enumerate(row["pieces"][1:], 1):
+        before = classroom.request(ids=request.source, target_ids=request.target[:place])
+        best = classroom.run(before).next_tokens(50)
+        for one, token in zip(piece["top"], best, strict=False):
+            assert one["share"] == pytest.approx(token.probability, rel=1e-3)
+        listed = [token.id for token in best]
+        assert piece["rank"] == (listed.index(request.target[place]) + 1 if request.target[place] in listed else 0)
+
+
+def test_words_the_model_would_have_written_cost_nothing(screen):
+    assert "costs nothing" in screen("generate", text="gen ai is", part="own", own="interesting domain").lead
+    assert screen("generate", part="own", own="\x00 <b>%s</b> \u202e").calm()
+
+
+# fill-mask
+
+
+@pytest.fixture(scope="module")
+def filler():
+    return core.load("filler")
+
+
+def test_what_fits_at_a_mask_and_where_it_looks_are_the_runs(filler):
+    request = filler.request("the cat sits on the red sofa")
+    tokens, place, second = filler.tokens(request.source), 6, 1
+    hidden = filler.request(ids=[filler.text.mask if n in (place, second) else id for n, id in enumerate(request.source)])
+    made = fill_payload.payload(tokens, filler.run(hidden), [second, place], place, "v")
+    assert made["focus"] == 1 and [bool(piece.get("masked")) for piece in made["pieces"]] == [n in (1, 6) for n in range(8)]
+    for shown, at in zip(made["places"], (second, place), strict=True):
+        chances = np.exp(filler.logprobs(hidden, at, range(filler.info.vocab)))
+        order = np.argsort(-chances, kind="stable")
+        assert [one["id"] for one in shown["candidates"]] == order[:10].tolist()
+        assert [one["share"] for one in shown["candidates"]] == pytest.approx(chances[order[:10]].tolist(), rel=1e-3)
+        assert shown["rank"] == order.tolist().index(request.source[at]) + 1
+        wanted = np.concatenate([a.pattern[:, at] for a in filler.run(hidden).attention])
+        assert np.abs(codes(shown["looks"][0])[1:] - wanted).max() <= 0.004
+
+
+def test_the_page_fills_for_an_encoder_and_the_link_holds_the_words(screen, filler):
+    page = screen("generate", model="filler", text="the cat sits on the red sofa", part="fill.7.2")
+    assert page.calm() and page.app.query_params["part"] == "fill.7.2"
+    hidden = [filler.text.mask if n in (1, 6) else id for n, id in enumerate(filler.request("the cat sits on the red sofa").source)]
+    best = filler.run(filler.request(ids=hidden)).next_tokens(1, 1)[0]
+    assert page.lead.startswith(f"In place of “cat” the model would put “{best.text.strip()}”")
+    assert "No word is hidden" in screen("generate", model="filler", part="fill.99").lead
+    assert "In place of “is”" in screen("generate", model="filler", text="gen ai is").lead

@@ -133,3 +133,12 @@ def test_the_walk_through_the_encoder_needs_a_model_of_ours_and_says_so(screen, 
     assert arrays["points.all"].shape[1:] == (5, 2) and len(head["near"][1]) == 6
     shown.app.button(key="walk-ours").click().run()
     assert shown.calm() and shown.lead.startswith("In layer 1")
+
+
+def test_a_hugging_face_encoder_fills_in_a_masked_word(screen, opened):
+    shown = screen("generate", model="folder:filler", part="fill.2")
+    assert shown.calm()
+    assert shown.lead.startswith("In place of “ai” the model would put “")
+    without = screen("generate", model="folder:reader")
+    assert without.calm() and any("came without what fills in" in line for line in without.said("how"))
+    assert [[one.key for one in page.app.get("bidi_component")].count("fill") for page in (shown, without)] == [1, 0]

@@ -253,6 +253,10 @@ class Loop {
     g.lineTo(chosen + 4 * scale, base + 7 * scale);
     g.lineTo(chosen, base + 2);
     g.fill();
+    if (it.rank > it.before.length) {
+      g.textAlign = "right";
+      g.fillText(`written: number ${it.rank.toLocaleString("en")}`, chosen - 6 * scale, base - 9 * scale);
+    }
     cuts.forEach((cut, n) => {
       const inside = cut.kept < count;
       const at = inside ? x(cut.kept) : x(count);
@@ -290,7 +294,7 @@ class Loop {
       g.fillText(words, from + 1, down);
     });
     const said = it.cuts.map((cut) => cut.said).join("; ") || "nothing is cut";
-    this.spectrum.setAttribute("aria-label", `Probability of the ${count} likeliest of ${it.all} pieces, likeliest first, from ${percent(it.before[0])} down. ${said}. The one written is number ${it.chosen + 1}.`);
+    this.spectrum.setAttribute("aria-label", `Probability of the ${count} likeliest of ${it.all} pieces, likeliest first, from ${percent(it.before[0])} down. ${said}. The one written is number ${it.rank}.`);
     this.cuts.textContent = it.cuts.length ? `The cut: ${said}.` : `Nothing is cut: any of ${it.all.toLocaleString("en")} pieces may be drawn.`;
   }
 

@@ -1,0 +1,94 @@
+// Fill-mask: click a word to hide it; what fits there, and where the mask looks.
+
+class Fill {
+  constructor(root) {
+    this.box = element("section", root, "fill");
+    this.box.setAttribute("aria-label", "Fill-mask");
+    this.words = element("div", this.box, "words");
+    element("p", this.box, "how", "Click a word to hide it behind the mask, click again to show it. The model reads both sides of a mask at once.");
+    this.tabs = element("div", this.box, "tabs");
+    this.tabs.setAttribute("role", "group");
+    this.tabs.setAttribute("aria-label", "Which mask");
+    this.stage = element("div", this.box, "stage");
+    const left = element("div", this.stage);
+    element("h3", left, "", "What fits here");
+    this.says = element("p", left, "how");
+    this.list = element("div", left, "candidates");
+    element("p", left, "how", "Click a piece to write it into the text.");
+    const right = element("div", this.stage);
+    this.looks = new Looks(right, (_, key) => this.light(key));
+    this.watch = new ResizeObserver(() => this.looks.draw());
+    this.watch.observe(this.box);
+  }
+
+  open(data, theme, send) {
+    this.theme = theme;
+    this.send = send;
+    dress(this.box, theme);
+    if (!this.data || this.data.version !== data.version) this.place = data.focus;
+    this.data = data;
+    this.draw();
+  }
+
+  light(key) {
+    this.bdis.forEach((made, n) => made.classList.toggle("lit", n === key));
+  }
+
+  draw() {
+    const { pieces, places, version } = this.data;
+    this.words.replaceChildren();
+    this.bdis = [];
+    let holder = null;
+    pieces.forEach((piece, n) => {
+      if (!(piece.joins && holder)) {
+        const hidden = piece.masked;
+        if (piece.word === undefined) holder = element("span", this.words, "word special");
+        else {
+          holder = button(this.words, `word${hidden ? " masked" : ""}`, "", "", () => this.send("word", { version, word: piece.word }));
+          holder.setAttribute("aria-pressed", String(Boolean(hidden)));
+          holder.title = hidden ? "show this word" : "hide this word";
+        }
+      }
+      const made = element("span", holder, `chip${piece.special ? " special" : ""}`);
+      element("bdi", made, "", piece.masked ? this.data.mask : piece.text);
+      element("small", made, "", piece.masked ? `was ${piece.text}` : "\u00a0");
+      this.bdis.push(made);
+    });
+    this.tabs.replaceChildren();
+    this.tabs.hidden = places.length < 2;
+    places.forEach((place, n) => {
+      const made = button(this.tabs, "tab", `${this.data.mask} was \u201c${place.was}\u201d`, "", () => {
+        this.place = n;
+        this.draw();
+      });
+      made.setAttribute("aria-pressed", String(n === this.place));
+    });
+    this.stage.hidden = !places.length;
+    if (!places.length) return;
+    const place = places[this.place];
+    this.says.textContent = `\u201c${place.was}\u201d stood here: the model gives it ${place.said}, its choice number ${place.rank.toLocaleString("en")} of ${place.of.toLocaleString("en")}.`;
+    this.list.replaceChildren();
+    const most = place.candidates[0].share;
+    for (const one of place.candidates) {
+      const row = button(this.list, `candidate${one.was ? " chosen" : ""}`, "", "", () => this.send("put", { version, place: place.at, id: one.id }));
+      element("bdi", row, "", one.text);
+      element("i", element("span", row, "bars")).style.width = `${(100 * one.share) / most}%`;
+      element("span", row, "said", one.said);
+    }
+    const names = pieces.map((piece) => ({ ...piece, text: piece.masked ? this.data.mask : piece.text }));
+    this.looks.show(place.looks, { encoder: names }, this.theme);
+  }
+}
+
+const fills = new WeakMap();
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  if (!fills.has(parentElement)) fills.set(parentElement, new Fill(parentElement));
+  const fill = fills.get(parentElement);
+  fill.open(data, THEMES[data.theme === "dark" ? "dark" : "light"], setTriggerValue);
+  return () => {
+    fill.watch.disconnect();
+    fill.box.remove();
+    fills.delete(parentElement);
+  };
+}

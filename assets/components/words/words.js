@@ -1,0 +1,100 @@
+// Surprisal: a bar for each piece of a text, as high as the piece was unexpected; and what was expected in its place.
+
+class Words {
+  constructor(root) {
+    this.box = element("section", root, "surprise");
+    this.box.setAttribute("aria-label", "Surprisal, piece by piece");
+    this.rows = element("div", this.box);
+    this.rows.addEventListener("keydown", (event) => this.typed(event));
+    this.rows.addEventListener("pointerleave", () => this.preview(null));
+    element("p", this.box, "how", "Each bar is a piece; its height is its surprisal in bits, \u2212log\u2082 of the probability that the model gave it: 1 bit for one in two, 10 bits for one in a thousand. Point at a piece, or walk with the arrow keys, to see what was expected there; click keeps it.");
+    this.says = element("p", this.box, "place-says");
+    this.says.setAttribute("aria-live", "polite");
+    this.list = element("div", this.box, "expected");
+  }
+
+  open(data, theme) {
+    this.theme = theme;
+    dress(this.box, theme);
+    if (!this.data || this.data.version !== data.version) {
+      this.chosen = data.at;
+      this.hovered = null;
+    }
+    this.data = data;
+    this.rows.replaceChildren();
+    this.columns = data.rows.map((row, r) => {
+      if (data.rows.length > 1) element("h3", this.rows, "", row.name);
+      const line = element("div", element("div", this.rows, "scroller"), "bits-row");
+      return row.pieces.map((piece, n) => {
+        const made = button(line, `piece ${piece.kind}${piece.special ? " special" : ""}${piece.joins ? " joins" : ""}`, "", "", () => {
+          this.chosen = [r, n];
+          this.hovered = null;
+          this.mark();
+        });
+        const space = element("span", made, "bar-space");
+        element("small", space, "", piece.bits === null ? "" : piece.bits.toFixed(1));
+        element("i", space).style.height = `${piece.bits === null ? 0 : Math.max(1, (100 * piece.bits) / data.top) * 0.76}%`;
+        element("bdi", made, "", piece.text);
+        made.setAttribute("aria-label", `${piece.text}: ${piece.bits === null ? "nothing announced it" : `${piece.bits.toFixed(1)} bits`}`);
+        made.addEventListener("pointerenter", () => this.preview([r, n]));
+        made.addEventListener("focus", () => this.preview([r, n]));
+        return made;
+      });
+    });
+    this.mark();
+  }
+
+  preview(place) {
+    if (String(place) === String(this.hovered)) return;
+    this.hovered = place;
+    this.mark();
+  }
+
+  typed(event) {
+    const [r, n] = this.hovered || this.chosen;
+    const to = { ArrowLeft: [r, n - 1], ArrowRight: [r, n + 1], ArrowUp: [r - 1, n], ArrowDown: [r + 1, n] }[event.key];
+    if (!to) return;
+    event.preventDefault();
+    const found = this.columns[to[0]]?.[to[1]];
+    if (found) found.focus();
+  }
+
+  mark() {
+    const [r, n] = this.hovered || this.chosen;
+    this.columns.forEach((row, at) => row.forEach((made, place) => {
+      made.classList.toggle("here", at === r && place === n);
+      made.setAttribute("aria-pressed", String(String([at, place]) === String(this.chosen)));
+    }));
+    const piece = this.data.rows[r].pieces[n];
+    this.says.replaceChildren();
+    this.list.replaceChildren();
+    const say = (text, strong) => this.says.append(strong ? Object.assign(document.createElement("b"), { textContent: text }) : text);
+    if (piece.bits === null) {
+      say("Nothing comes before the first piece, so nothing announced it.");
+      return;
+    }
+    say("The model gave \u201c");
+    say(piece.text, true);
+    say("\u201d ");
+    say(piece.said, true);
+    say(`: ${piece.bits.toFixed(2)} bits. It was ${piece.rank ? `its choice number ${piece.rank}` : `not among its first ${piece.listed} choices`}. It expected:`);
+    for (const one of piece.top) {
+      const row = element("div", this.list, `row${one.text === piece.text ? " mine" : ""}`);
+      element("bdi", row, "", one.text);
+      element("i", element("span", row, "bars")).style.width = `${100 * one.share}%`;
+      element("span", row, "said", one.said);
+    }
+  }
+}
+
+const texts = new WeakMap();
+
+export default function ({ data, parentElement }) {
+  if (!texts.has(parentElement)) texts.set(parentElement, new Words(parentElement));
+  const text = texts.get(parentElement);
+  text.open(data, THEMES[data.theme === "dark" ? "dark" : "light"]);
+  return () => {
+    text.box.remove();
+    texts.delete(parentElement);
+  };
+}
