@@ -6,7 +6,7 @@ from core.analysis import changes
 from core.figures import heatmap, markup
 from core.figures.distribution import Bar
 from core.figures.labels import label, percent
-from core.ui import bar, charts, scene, trouble
+from core.ui import bar, charts, road, scene, trouble
 from core.ui.look import look
 
 HOW = (
@@ -53,6 +53,7 @@ def map_of_one_head(view: scene.Scene) -> None:
         charts.words(HOW + HATCHED * (not it.allowed.all()))
         charts.words("This is one head of many. See all of them, and take the mask away:")
         st.page_link("../../pages/attention.py", label="Open Attention", icon=":material/arrow_forward:")
+        road.onward()
 
 
 view = bar.open_page("Attention lets a model look back")
@@ -65,3 +66,5 @@ else:
     charts.words(scene.SILENT[view.info.kind == "encoder"])
 charts.rule()
 map_of_one_head(view)
+charts.rule()
+road.road()

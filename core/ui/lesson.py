@@ -119,7 +119,9 @@ def presets(page: str, offered: Sequence[Preset]) -> None:
 def questions(page: str, asked: Sequence[Question]) -> None:
     """Questions that want a number or an action; each is checked as soon as it is answered, and remembered once right."""
     charts.heading("Check yourself", "the answers are on this page")
-    solved = state.session().solved
+    known = state.session()
+    solved = known.solved
+    known.asked[page] = len(asked)
     with st.container(key="questions"):
         for number, question in enumerate(asked):
             key = f"ask-{page}-{number}"

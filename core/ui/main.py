@@ -13,18 +13,10 @@ if str(ROOT) not in sys.path:
 import streamlit as st  # noqa: E402
 
 from core.ui import charts, frame, state, trouble  # noqa: E402
+from core.ui.menu import PAGES  # noqa: E402
 
 MARK = ROOT / "assets" / "mark.svg"
 CAVEAT = "Attention is a look, not a proof: a weight says where a head looked, not why the model answered."
-PAGES = {
-    "Start": [("home", "Home")],
-    "Learn": [
-        ("sequence", "Sequence modelling"), ("rnn", "From RNN to attention"), ("hand", "Self-attention by hand"),
-        ("encoder", "The encoder"), ("decoder", "The decoder"), ("transductive", "Transductive learning"),
-    ],
-    "Explore": [("attention", "Attention"), ("masks", "Masks"), ("translate", "Translate"), ("generate", "Generate")],
-}  # fmt: skip
-PAGES = {group: [p for p in pages if (ROOT / "pages" / f"{p[0]}.py").is_file()] for group, pages in PAGES.items()}
 
 
 def page_of(name: str, title: str) -> Any:

@@ -59,7 +59,7 @@ class Choice:
 class Session:
     """One visitor: the choice, sentences to tell once, the address as it was last written, the page they are on, and the
     widgets that already show the choice there. Of the lessons: how deep they look, the pages they have opened, the questions
-    (page, number) they have solved, and what to watch of the presets they tried, by page."""
+    (page, number) they have solved, how many a page asks, and what to watch of the presets they tried, by page."""
 
     choice: Choice = field(default_factory=Choice)
     notes: tuple[str, ...] = ()
@@ -69,6 +69,7 @@ class Session:
     depth: str = "Idea"
     opened: set[str] = field(default_factory=set)
     solved: set[tuple[str, int]] = field(default_factory=set)
+    asked: dict[str, int] = field(default_factory=dict)
     tried: dict[str, str] = field(default_factory=dict)
 
 

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from core.ui.menu import PAGES
+
 
 def test_home_opens_on_the_sentence_of_the_lecture_with_two_words_grown(screen):
     home = screen()
@@ -42,3 +44,20 @@ def test_another_sentence_changes_pieces_map_and_probabilities(screen):
 
 def test_the_caveat_is_said_once(screen):
     assert len([body for body in screen().html if "Attention is a look, not a proof" in body]) == 1
+
+
+def test_the_road_marks_what_was_opened_and_answered_and_leads_on(screen):
+    home = screen()
+    links = [link.proto.label for link in home.app.get("page_link")]
+    titles = [title for group, pages in list(PAGES.items())[1:] for _, title in pages]
+    assert [label for label in links if label in titles] == titles
+    assert f"Next: {titles[0]}" in links
+    assert all("not opened yet" in stop for stop in home.said("stop"))
+    home.go("sequence").go("transductive")
+    home.app.get_by_key("ask-transductive-2").set_value("It turns one sequence into another").run()
+    home.go("home")
+    assert home.calm()
+    stops = dict(zip(titles, home.said("stop"), strict=True))
+    assert "1 of 3 answered" in stops["Transductive learning"] and "not opened yet" in stops["The encoder"]
+    assert "The road 2 of" in " ".join(home.said("over")) and "1 question answered" in " ".join(home.said("over"))
+    assert "Next: From RNN to attention" in [link.proto.label for link in home.app.get("page_link")]
