@@ -1,4 +1,4 @@
-"""What Streamlit's own frame lacks for people who cannot see it, mended in the browser."""
+"""What Streamlit's own frame lacks for people who cannot see it, or who type on a phone, mended in the browser."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "assets" / "components" / "frame"
 
 
 def mend() -> None:
-    """Make the menu headings and links to a screen reader; draws nothing."""
+    """Make the menu headings and links to a screen reader, and answers fields with number keys; draws nothing."""
     _frame(key="frame")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import streamlit as st
 
 from core.ui import charts, state
+from core.ui.answers import readings
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPTHS = ("Idea", "Maths", "Code")
@@ -150,11 +151,19 @@ def _answered(question: Question, key: str) -> bool | None:
     if isinstance(question, Pick):
         chosen = st.segmented_control(question.ask, question.options, key=key, label_visibility="collapsed")
         return None if chosen is None else chosen == question.answer
+    return _number(question, key)
+
+
+def _number(question: Number, key: str) -> bool | None:
+    """A number's field, its judgement, and a word where what stands there is no number."""
     unit = f" ({question.unit})" if question.unit else ""
-    given = st.number_input(
-        f"Your number{unit}", value=None, key=key, format="%g", step=None, placeholder=f"a number{unit}", width=220
-    )
-    return None if given is None else abs(given - question.answer) <= question.slack
+    given = st.text_input(f"Your number{unit}", key=key, placeholder="2.5 or 2,5", width=220, max_chars=30) or ""
+    meant = readings(given, question.unit)
+    if given.strip() and not meant:
+        st.html(
+            f'<p class="verdict" role="status">“{escape(given)}” is not a number. Write it in digits, such as 2.5 or 2,5.</p>'
+        )
+    return any(abs(one - question.answer) <= question.slack for one in meant) if meant else None
 
 
 def _source(thing: Any) -> None:

@@ -112,7 +112,7 @@ def test_the_questions_are_checked(screen) -> None:
     layer, part = held.parts[int(push.argmax()) - 1]
     assert part == "cross"
     page.app.get_by_key("ask-decoder-0").set_value(f"Cross-attention of layer {layer + 1}").run()
-    page.app.number_input(key="ask-decoder-1").set_value(round(float(held.height[1] - push.max()), 2)).run()
+    page.app.text_input(key="ask-decoder-1").set_value(f"{held.height[1] - push.max():.2f}").run()
     assert [line.startswith("Right.") for line in page.said("verdict")] == [True, True]
 
 

@@ -94,13 +94,12 @@ def test_the_questions_know_their_answers(screen):
     page = screen("encoder", text=TEXT, stream="encoder", layer="1", head="1", cell="3")
     _, _, (begin, layers, _) = stepped("classroom")
     fires = [int((steps["fired"][2] > 0).sum()) for steps in layers]
-    asks = page.app.number_input
+    many, spread = "ask-encoder-0", "ask-encoder-2"
     assert not page.said("verdict")
-    asks[0].set_value(float(fires[0] + 1)).run()
+    page.app.text_input(key=many).set_value(f"{fires[0] + 1}").run()
     assert page.said("verdict")[0].startswith("Not yet")
-    asks = page.app.number_input
-    asks[0].set_value(float(fires[0]))
-    asks[1].set_value(round(float(begin["leave"][2].std(correction=0)), 2)).run()
+    page.app.text_input(key=many).set_value(f"{fires[0]}")
+    page.app.text_input(key=spread).set_value(f"{begin['leave'][2].std(correction=0):.2f}").run()
     assert [verdict[:5] for verdict in page.said("verdict")] == ["Right", "Right"]
     fewest = 1 + int(np.argmin(fires))
     page = screen("encoder", text=TEXT, stream="encoder", layer=str(fewest), cell="3", box="neurons")

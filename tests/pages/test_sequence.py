@@ -109,9 +109,9 @@ def test_the_loop_stops_where_the_model_ends_the_text(screen) -> None:
 def test_the_questions_are_checked_by_what_stands_there(screen) -> None:
     page = screen("sequence", model="writer", text="the cat sits on the mat")
     first = judged(page)[0]["ours"]["bits"]
-    page.app.number_input(key="ask-sequence-0").set_value(round(first, 1)).run()
+    page.app.text_input(key="ask-sequence-0").set_value(f"{first:.1f}").run()
     ours = [one["ours"]["bits"] for one in judged(page)]
-    page.app.number_input(key="ask-sequence-1").set_value(round(perplexity(ours) / 2, 1)).run()
+    page.app.text_input(key="ask-sequence-1").set_value(f"{perplexity(ours) / 2:.1f}").run()
     verdicts = page.said("verdict")
     assert len(verdicts) == 3 and all(line.startswith("Right.") for line in verdicts)  # counting wins on this text
 

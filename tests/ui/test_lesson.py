@@ -42,9 +42,12 @@ def test_nothing_is_judged_before_it_is_answered(shown: AppTest) -> None:
     assert not shown.exception and verdicts(shown) == []
 
 
-@pytest.mark.parametrize(("given", "said"), [(2.45, "Right. So many."), (2.7, "Not yet. Count."), (-2.5, "Not yet. Count.")])
-def test_a_number_is_checked_with_some_slack(shown: AppTest, given: float, said: str) -> None:
-    shown.number_input(key="ask-here-0").set_value(given).run()
+@pytest.mark.parametrize(("given", "said"), [
+    ("2.45", "Right. So many."), ("2,5", "Right. So many."), ("2.7", "Not yet. Count."), ("−2.5", "Not yet. Count."),
+    ("two <i>", "“two &lt;i&gt;” is not a number. Write it in digits, such as 2.5 or 2,5."),
+])  # fmt: skip
+def test_a_number_is_checked_with_some_slack(shown: AppTest, given: str, said: str) -> None:
+    shown.text_input(key="ask-here-0").set_value(given).run()
     assert verdicts(shown) == [said]
 
 
