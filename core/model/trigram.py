@@ -33,6 +33,21 @@ class Level(NamedTuple):
     discount: float
 
 
+class Term(NamedTuple):
+    """p = max(0, seen − discount) / total + discount · kinds / total · lower: one order of the interpolation.
+
+    known: how many ids before are looked at; seen: of this id after them, total: of all, kinds: how many different ids.
+    """
+
+    known: int
+    seen: int
+    total: int
+    kinds: int
+    discount: float
+    lower: float
+    p: float
+
+
 class Trigram:
     """p(next | the last two ids), interpolated Kneser–Ney (Chen & Goodman 1999, §2.7), from a table of counts."""
 
@@ -72,6 +87,24 @@ class Trigram:
                 kept[level.gram[low:high] % self.size] = np.maximum(0.0, counts - level.discount) / total
                 p = kept + level.discount * (high - low) / total * p
         return p
+
+    def terms(self, context: Sequence[int], id: int) -> list[Term]:
+        """How the probability of one id comes about, from the last two ids (first) to none; contexts never seen are left out."""
+        row, found, p = self._row(context), [], 1 / self.size
+        for n, level in enumerate(self.levels):
+            low, high = self._span(n, row[len(row) - n :])
+            counts = level.often[low:high]
+            if high > low:
+                count = int(counts[level.gram[low:high] % self.size == id].sum())
+                total = int(counts.sum())
+                kept = max(0.0, count - level.discount) / total
+                found.append(
+                    Term(
+                        n, count, total, high - low, level.discount, p, kept + level.discount * (high - low) / total * p
+                    )
+                )
+                p = found[-1].p
+        return found[::-1]
 
     def _row(self, context: Sequence[int]) -> tuple[int, ...]:
         return (self.start, self.start, *context)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -42,11 +43,15 @@ def plot(figure: Any, key: str, alt: str, clicked: Callable[[Any], None] | None 
         )  # fmt: skip
 
 
-def bars(rows: list[distribution.Bar], accent: str, title: str, key: str, width: int) -> None:
-    """Probabilities as bars (Altair), `width` px wide where there is room, times the page's scale."""
-    said = distribution.describe(rows, title)
+def bars(rows: list[distribution.Bar], accent: str, title: str, key: str, width: int, equal: bool = False) -> None:
+    """Probabilities as bars (Altair), `width` px wide where there is room, times the page's scale.
+
+    equal: all in the accent, none bold; else the first one stands out.
+    """
+    said, look = distribution.describe(rows, title), theme()
+    spec = distribution.bars(rows, accent, replace(look, fade=accent), -1) if equal else distribution.bars(rows, accent, look)
     with st.container(key=key):
-        st.vega_lite_chart(distribution.bars(rows, accent, theme()), theme=None, alt=said, width=width)
+        st.vega_lite_chart(spec, theme=None, alt=said, width=width)
 
 
 def heading(words: str, qualifier: str = "") -> None:

@@ -28,7 +28,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "assets" / "components" / "accoun
 FIRST = (
     "A decoder writes one piece at a time. For each it keeps one row of numbers, the <b>stream</b>. Box after box reads a "
     "copy of the stream and <b>adds</b> what it found to it; nothing is ever overwritten. At the end the row is compared "
-    "with every piece of the vocabulary, and the closest is written. "
+    "with every piece of the vocabulary: each gets a <b>score</b> (a logit), and the piece with the highest is written. "
 )
 IDEA = (
     "<b>Masked self-attention</b> lets the last piece look back at what has been written; the mask hides the pieces that "
@@ -59,7 +59,8 @@ def opened(view: Scene) -> None:
         _mount(view, held, step)
     lesson.presets("decoder", presets())
     charts.rule()
-    _future(view)
+    with trouble.guarded():  # no block of its own: the questions below ask about the switch
+        future_shown(view)
     charts.rule()
     _readers(view)
     charts.rule()
@@ -116,13 +117,13 @@ def box_name(held: Account, depth: int, causal: bool) -> str:
 def written_name(view: Scene, held: Account, step: int) -> str:
     """The piece that is written at a step."""
     lens, id = lens_of(view.model), int(held.written[step])
-    return "(end)" if id in lens.text.ends else label(lens.tokens([id]).text[0])
+    return "(end)" if id in lens.ends else label(lens.tokens([id]).text[0])
 
 
 def lead(view: Scene, held: Account, step: int) -> str:
     """The step in one sentence: what the decoder would have written at once, how often it adds, and what it writes then."""
     lens, id = lens_of(view.model), int(held.glimpse_id[0, step])
-    early = "(end)" if id in lens.text.ends else label(lens.tokens([id]).text[0])
+    early = "(end)" if id in lens.ends else label(lens.tokens([id]).text[0])
     return (
         f"To write “<b><bdi>{escape(written_name(view, held, step))}</bdi></b>”, {escape(view.info.name)}’s decoder adds "
         f"<b>{len(held.parts)}</b> times to one row of <b>{held.stream.shape[-1]}</b> numbers. Before the first addition "
@@ -155,18 +156,11 @@ def _mount(view: Scene, held: Account, step: int) -> None:
     lens = lens_of(view.model)
     version = f"{abs(hash(view.request)):x}"
     data = decoder_payload.payload(
-        held, facts(view), lambda id: lens.tokens([id]).text[0], frozenset(lens.text.ends), version, step
+        held, facts(view), lambda id: lens.tokens([id]).text[0], frozenset(lens.ends), version, step
     )
     _account(key="account", data={**data, "theme": st.context.theme.type})
-    said = (
-        "Arrow keys: ← → move along the steps, ↑ ↓ along the boxes. <b>Adds</b> compares lengths of rows, √(sum of squares). "
-        "<b>Pushes</b>: the part of the written piece’s score, above the mean of all pieces, that this box alone brings. "
-        "<b>Would write</b>: the last norm and the output layer put on the unfinished stream (a “logit lens”), which it was "
-        "never trained for."
-    )
     if data["left"]:
-        said += f" The text is long: its last {decoder_payload.STEPS} steps are shown."
-    charts.words(said)
+        charts.words(f"The text is long: its last {decoder_payload.STEPS} steps are shown.")
 
 
 def presets() -> list[lesson.Preset]:
@@ -200,11 +194,6 @@ def presets() -> list[lesson.Preset]:
             put("induction-peek", "abcdefabcdef"),
         ),
     ]  # fmt: skip
-
-
-@trouble.block
-def _future(view: Scene) -> None:
-    future_shown(view)
 
 
 def _readers(view: Scene) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from html import escape
 
 import numpy as np
 import streamlit as st
@@ -12,8 +13,8 @@ from core.analysis.sequence import surprisal
 from core.errors import LensError
 from core.figures.decoder_payload import number
 from core.figures.distribution import Bar
-from core.figures.labels import label, labels, percent
-from core.figures.plain_map import plain_map
+from core.figures.heatmap import describe, heatmap
+from core.figures.labels import labels, percent
 from core.request import MaskRule, Stream
 from core.ui import charts, state, trouble
 from core.ui.runs import shared
@@ -71,20 +72,29 @@ def future_shown(view: Scene) -> None:
     with left:
         charts.heading("Decoder self-attention, layer 1", "mean of its heads; rows look, columns are looked at")
         site = shown.at(Stream.DECODER, 0)
-        mean = np.where(site.allowed.any(axis=0), site.pattern.astype(np.float64).mean(axis=0), np.nan)[first:, first:]
-        figure = plain_map(mean, names[first:], names[first:], charts.theme(), "weight", False, None, 380, 34)
-        charts.plot(
-            figure, "future-map", f"Decoder self-attention, mean of heads, mask {'on' if hides else 'off'}.", bare=True
+        mean, allowed = site.pattern.mean(axis=0)[first:, first:], np.any(site.allowed, axis=0)[first:, first:]
+        opened = off.at(Stream.DECODER, 0).pattern.mean(axis=0)[first:, first:]
+        looks, at = (int(place) for place in np.unravel_index(np.triu(opened, 1).argmax(), opened.shape))
+        shown_names = names[first:]
+        figure = heatmap(
+            mean, allowed, shown_names, shown_names, Stream.DECODER, (looks, at), charts.theme(), margins=False
         )
-        charts.words("Blank: may not look. Above the diagonal lies the future: with the mask off it fills up.")
+        charts.plot(
+            figure, "future-map", describe(shown_names, shown_names, mean, "Decoder, layer 1, mean of heads"), bare=True
+        )
+        charts.words(
+            "<b>Hatched</b>: may not look. Above the diagonal lies the future; with the mask off it fills up. <b>Framed</b>: "
+            f"the strongest look ahead, from “{escape(shown_names[looks])}” to “{escape(shown_names[at])}”, "
+            f"{percent(float(opened[looks, at]))} with the mask off."
+        )
     with right:
         now, before = (seen.on, None) if hides else (seen.off, seen.on)
         charts.heading("Probability of the piece that comes next", "mask on" if hides else "mask off; tick: mask on")
         rows = [
-            Bar(f"→ {label(shown.target.text[p + 1])}", float(now[p]), None if before is None else float(before[p]))
+            Bar(shown.target.text[p + 1], float(now[p]), None if before is None else float(before[p]))
             for p in range(first, count - 1)
         ]  # fmt: skip
-        charts.bars(rows, charts.theme().decoder, "Next pieces", "future-bars", 420)
+        charts.bars(rows, charts.theme().decoder, "Next pieces", "future-bars", 420, equal=True)
         charts.words(said(seen, view))
     pair()
 

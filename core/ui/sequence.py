@@ -31,15 +31,17 @@ FIRST = (
     "rare one). The less likely the piece that then comes, the greater the <b>surprise</b>, counted in bits: 50 % is 1 bit, 25 % "
     "are 2 bits, 12.5 % are 3. "
 )
+BESIDE = " In grey, a <b>trigram</b>: it learnt nothing and only counted which piece came how often after which two."
 IDEA = (
-    "A <b>sequence</b> is a row of things in order: notes of a tune, days of weather, words of a sentence. To model one is "
-    "to say, at every place, how likely each next thing is. A language model cuts a text into <b>tokens</b>, called "
-    "<b>pieces</b> here: whole words, or parts of rare ones. For the next place it gives every piece it knows a "
-    "<b>probability</b>, a share of 100 %. Then the text goes on, and we see what stood there. If the piece had a high "
-    "probability, the model is hardly surprised; if a low one, very. The <b>surprisal</b> counts in <b>bits</b>: 1 bit for a "
-    "piece with 50 %, one more bit each time the probability halves (25 %: 2 bits). <b>Perplexity</b> turns the mean of the "
-    "bits back into a number of pieces: with a perplexity of 8 the model was, on average, as unsure as someone who must "
-    "guess among 8 equally likely pieces. Lower is better."
+    "<b>Sequence</b>: a row of things in order, like the notes of a tune, days of weather, the words of a sentence. To model "
+    "one is to say, at every place, how likely each next thing is.<br>"
+    "<b>Token</b>: what a language model reads and writes, called <b>piece</b> here: a whole word, or a part of a rare one.<br>"
+    "<b>Probability</b>: a share of 100 %. At every place the model shares 100 % out among all pieces it knows. Then the "
+    "text goes on, and we see which piece really stood there.<br>"
+    "<b>Surprisal</b>: how surprising that piece was, in <b>bits</b>. 1 bit for a piece with 50 %, and one bit more each "
+    "time the probability halves (25 %: 2 bits).<br>"
+    "<b>Perplexity</b>: the mean of the bits, turned back into a number of pieces. With a perplexity of 8 the model was, on "
+    "average, as unsure as someone who must guess among 8 equally likely pieces. Lower is better."
 )
 TRIGRAM_SAYS = (
     "The <b>trigram</b> learns nothing: it only counts, in {sentences:,} sentences, which piece came how often after which "
@@ -52,7 +54,7 @@ def opened(view: Scene) -> None:
     """The whole page below the title."""
     places = weigh(view)
     lesson.sentence(lead(places, view.info.name))
-    charts.words(FIRST + _reading(view))
+    charts.words(FIRST + _reading(view) + (BESIDE if counts(view.model) is not None else ""))
     names = (view.info.name, TABLE)
     judges_source = view.info.kind == "decoder" or task(view.model) == "continue"
     hard = hardest(places)
@@ -60,6 +62,7 @@ def opened(view: Scene) -> None:
     version = f"{abs(hash((view.request, view.model))):x}"
     data = payload(places, names, GIVEN[judges_source], version, focus)
     _surprisal(key="surprisal", data={**data, "theme": st.context.theme.type})
+    lesson.presets("sequence", presets())
     charts.rule()
     found = tally(places)
     left, right = st.columns([520, 460], gap="large")
@@ -67,7 +70,6 @@ def opened(view: Scene) -> None:
         _score(places, found, names)
     with right:
         _winners(view, places, found)
-    lesson.presets("sequence", presets())
     charts.rule()
     _loop(view)
     charts.rule()
@@ -161,9 +163,20 @@ def _winners(view: Scene, places: Sequence[Place], found: Tally) -> None:
         pair = sorted((place.ours.bits or 0.0, place.theirs.bits or 0.0))
         charts.words(
             f"<b>{escape(winner)}</b> is furthest ahead at “<b>{escape(label(place.text))}</b>”: {bits_said(pair[0])} "
-            f"against {bits_said(pair[1])} bits, a probability {2 ** (pair[1] - pair[0]):,.1f} times as high. {why}"
+            f"against {bits_said(pair[1])} bits, a probability {times(2 ** (pair[1] - pair[0]))} times as high. {why}"
         )
     charts.words(TRIGRAM_SAYS.format(sentences=table.sentences))
+
+
+def times(factor: float) -> str:
+    """How many times as much, in about three digits."""
+    return f"{factor:,.0f}" if factor >= 100 else f"{factor:.1f}"
+
+
+def power(value: float) -> str:
+    """A small number in three digits, as LaTeX: 0.0123, or 4.5 · 10⁻⁵."""
+    said, _, exponent = f"{value:.3g}".partition("e")
+    return said + (rf" \cdot 10^{{{int(exponent)}}}" if exponent else "")
 
 
 def presets() -> list[lesson.Preset]:
@@ -190,6 +203,7 @@ def presets() -> list[lesson.Preset]:
 
 @trouble.block
 def _loop(view: Scene) -> None:
+    state.publish()
     stepper(view)
 
 
@@ -199,7 +213,7 @@ def _lesson(view: Scene, places: Sequence[Place], found: Tally) -> None:
     from core.model import ngrams
 
     lesson.dial(
-        IDEA, lambda: maths(places, found), [sequence.surprisal, sequence.perplexity, ngrams.Ngrams.probability]
+        IDEA, lambda: maths(view, places, found), [sequence.surprisal, sequence.perplexity, ngrams.Ngrams.probability]
     )
     lesson.questions("sequence", questions(view, places, found))
     lesson.source(
@@ -209,7 +223,7 @@ def _lesson(view: Scene, places: Sequence[Place], found: Tally) -> None:
     )
 
 
-def maths(places: Sequence[Place], found: Tally) -> None:
+def maths(view: Scene, places: Sequence[Place], found: Tally) -> None:
     """The formulas with the numbers of this text."""
     held = counting(places)
     if not held:
@@ -218,7 +232,8 @@ def maths(places: Sequence[Place], found: Tally) -> None:
     hard = hardest(places)
     assert hard is not None and hard.ours is not None and hard.ours.probability is not None
     lesson.formula(
-        rf"\text{{surprisal}} = -\log_2 p = -\log_2 {hard.ours.probability:.3g} = {bits_said(hard.ours.bits or 0.0)}\ "
+        rf"\text{{surprisal}} = -\log_2 p = -\log_2 \left({power(hard.ours.probability)}\right) = "
+        rf"{bits_said(hard.ours.bits or 0.0)}\ "
         rf"\text{{bits}}",
         f"For “{escape(label(hard.text))}”. log₂ asks how often one must halve: p = ½ is 1 bit, ¼ is 2 bits, ⅛ is 3.",
     )
@@ -228,7 +243,7 @@ def maths(places: Sequence[Place], found: Tally) -> None:
         shown = " + ".join(bits_said(b) for b in bits[:6]) + (r" + \dots" if len(bits) > 6 else "")
         lesson.formula(
             rf"\text{{perplexity}} = 2^{{\left({shown}\right) / {len(bits)}}} = 2^{{{sum(bits) / len(bits):.3f}}} = "
-            rf"{perplexity(bits):,.1f}",
+            rf"{perplexity(bits):,.1f}".replace(",", "{,}"),
             f"For {name}: the mean of the {len(bits)} surprisals as the power of 2.",
         )
     lesson.formula(
@@ -236,6 +251,25 @@ def maths(places: Sequence[Place], found: Tally) -> None:
         r"w_{i-2}\, w_{i-1})",
         "The chain rule: a text is as likely as all its steps multiplied, so the bits add up. The trigram keeps two pieces "
         "of each condition.",
+    )
+    _counted_out(view, places, gaps(places)[1] or hard)
+
+
+def _counted_out(view: Scene, places: Sequence[Place], place: Place) -> None:
+    """The trigram's probability of one piece, with its counts."""
+    table = counts(view.model)
+    if table is None or place.id is None:
+        return
+    before = [one.id for one in places[: places.index(place)] if one.id is not None and not one.special]
+    term = table.terms(before, place.id)[0]
+    known = ("no piece", "the piece", "the two pieces")[term.known]
+    lesson.formula(
+        rf"p_3 = \frac{{\max(0, c - D)}}{{C}} + \frac{{D \cdot k}}{{C}}\, p_2 = "
+        rf"\frac{{\max(0, {term.seen} - {term.discount:.3f})}}{{{term.total}}} "
+        rf"+ \frac{{{term.discount:.3f} \cdot {term.kinds}}}{{{term.total}}} \cdot {power(term.lower)} = {power(term.p)}",
+        f"The trigram at “{escape(label(place.text))}”: c, how often it followed {known} before; C, how often anything did; "
+        "k, how many different pieces did; D, a discount taken off each count, so that something is left for what was never "
+        "seen; p₂, the same with one piece of memory less.",
     )
 
 

@@ -35,46 +35,50 @@ def stepper(view: Scene) -> None:
         trouble.show(error)
         st.button("Start over", key="loop-over", on_click=lambda: state.choose(forced=()))
         return
-    ended = bool(forced) and forced[-1] in lens.text.ends
+    ended = bool(forced) and forced[-1] in lens.ends
     st.html(_so_far(view, lens, forced))
     logits = logits_of(trace)
     assert logits is not None
     chances = probabilities(logits)
     tokens = trace.next_tokens(OFFERED)
     full = ended or len(forced) >= MOST
-    with st.container(key="loop-steps", horizontal=True, gap="large"):
-        with st.container(key="loop-predict", width=380):
-            charts.words(
-                "<b>1 · Predict.</b> The model reads the text so far and gives every piece it knows a probability."
-            )
-            rows = [Bar(_name(lens, token.id, token.text), token.probability) for token in tokens]
-            charts.bars(rows, charts.theme().decoder, "What could come next", "loop-bars", 380)
-            rest = 1 - sum(token.probability for token in tokens)
-            charts.words(f"All other {len(chances) - len(tokens):,} pieces together: <b>{percent(max(0.0, rest))}</b>.")
-        with st.container(key="loop-choose", width=420):
-            charts.words(
-                "<b>2 · Choose.</b> Take the likeliest, another, or let chance decide: each piece as often as its share."
-            )
-            with st.container(key="loop-candidates", horizontal=True, gap="small"):
-                for place, token in enumerate(tokens):
-                    st.button(
-                        bar.plain(f"{_name(lens, token.id, token.text)} · {percent(token.probability)}"), key=f"loop-take-{place}",
-                        on_click=_take, args=(token.id,), disabled=full, type="primary" if place == 0 else "secondary",
-                    )  # fmt: skip
+    left, right = st.columns([460, 500], gap="large")
+    with left:
+        charts.words(
+            "<b>1 · Predict.</b> The model reads the text so far and gives every piece it knows a probability."
+        )
+        rows = [Bar(_name(lens, token.id, token.text), token.probability) for token in tokens]
+        charts.bars(rows, charts.theme().decoder, "What could come next", "loop-bars", 380)
+        rest = 1 - sum(token.probability for token in tokens)
+        charts.words(f"All other {len(chances) - len(tokens):,} pieces together: <b>{percent(max(0.0, rest))}</b>.")
+    with right, st.container(key="loop-choose"):
+        charts.words(
+            "<b>2 · Choose.</b> Take the likeliest, another, or let chance decide: each piece as often as its share."
+        )
+        with st.container(key="loop-candidates", horizontal=True, gap="small"):
+            for place, token in enumerate(tokens):
+                said = bar.plain(f"{_name(lens, token.id, token.text)} · {percent(token.probability)}")
                 st.button(
-                    "Let chance decide", key="loop-draw", on_click=_draw, args=(chances,), disabled=full,
-                    icon=":material/casino:",
-                )  # fmt: skip
-            drawn = st.session_state.get("loop-drawn")
-            if drawn is not None and forced and drawn[0] == forced:
-                name = escape(_name(lens, forced[-1], lens.tokens([forced[-1]]).text[0]))
-                charts.words(f"Chance drew “<b>{name}</b>”, which had {percent(drawn[2])}.")
-            charts.words(_appended(lens, forced, ended))
-            with st.container(horizontal=True, gap="small"):
-                st.button(
-                    "Take back", key="loop-back", on_click=lambda: state.choose(forced=forced[:-1]), disabled=not forced
+                    said if place else f"**{said}**",
+                    key=f"loop-take-{place}",
+                    on_click=_take,
+                    args=(token.id,),
+                    disabled=full,
                 )
-                st.button("Start over", key="loop-over", on_click=lambda: state.choose(forced=()), disabled=not forced)
+            st.button(
+                "Let chance decide", key="loop-draw", on_click=_draw, args=(chances,), disabled=full,
+                icon=":material/casino:",
+            )  # fmt: skip
+        drawn = st.session_state.get("loop-drawn")
+        if drawn is not None and forced and drawn[0] == forced:
+            name = escape(_name(lens, forced[-1], lens.tokens([forced[-1]]).text[0]))
+            charts.words(f"Chance drew “<b>{name}</b>”, which had {percent(drawn[2])}.")
+        charts.words(_appended(lens, forced, ended))
+        with st.container(horizontal=True, gap="small"):
+            st.button(
+                "Take back", key="loop-back", on_click=lambda: state.choose(forced=forced[:-1]), disabled=not forced
+            )
+            st.button("Start over", key="loop-over", on_click=lambda: state.choose(forced=()), disabled=not forced)
 
 
 def _so_far(view: Scene, lens: Any, forced: tuple[int, ...]) -> str:
@@ -84,9 +88,11 @@ def _so_far(view: Scene, lens: Any, forced: tuple[int, ...]) -> str:
         given += "".join(f" → {text}" for text in (state.chosen().target or "",) if text)
     tokens = lens.tokens(forced)
     grown = "".join(
-        f"<b><bdi>{escape(_name(lens, id, text))}</bdi></b> " for id, text in zip(tokens.ids, tokens.text, strict=True)
+        ("" if n and tokens.word[n] == tokens.word[n - 1] else " ")
+        + f"<b><bdi>{escape(_name(lens, id, text))}</bdi></b>"
+        for n, (id, text) in enumerate(zip(tokens.ids, tokens.text, strict=True))
     )
-    return f'<p class="exercise grown">{escape(short(given, 300))} {grown}<span>?</span></p>'
+    return f'<p class="exercise grown">{escape(short(given, 300))}{grown} <span>?</span></p>'
 
 
 def _appended(lens: Any, forced: tuple[int, ...], ended: bool) -> str:
@@ -102,7 +108,7 @@ def _appended(lens: Any, forced: tuple[int, ...], ended: bool) -> str:
 
 
 def _name(lens: Any, id: int, text: str) -> str:
-    return "(end)" if id in lens.text.ends else label(text)
+    return "(end)" if id in lens.ends else label(text)
 
 
 def _take(id: int) -> None:

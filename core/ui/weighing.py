@@ -109,7 +109,7 @@ def _places(lens: Any, table: Any, own: list[tuple[int, bool, Announced]], last:
         if who is not None and not special:
             trace, row = who
             assert trace.predictions is not None
-            ours = foreseen(trace.predictions, row, id, trace.next_tokens(SHOWN, row))
+            ours = foreseen(trace.predictions, row, id, [_named(lens, one) for one in trace.next_tokens(SHOWN, row)])
             if table is not None:
                 chances = table.probabilities(context)
                 ids = largest(chances, SHOWN)
@@ -123,7 +123,12 @@ def _places(lens: Any, table: Any, own: list[tuple[int, bool, Announced]], last:
 
 
 def _token(lens: Any, id: int, chance: float) -> Token:
-    return Token(id, lens.tokens([id]).text[0], math.log(chance), chance)
+    return _named(lens, Token(id, lens.tokens([id]).text[0], math.log(chance), chance))
+
+
+def _named(lens: Any, token: Token) -> Token:
+    """The end of a text has no letters: it is named."""
+    return token._replace(text="(end)") if token.id in lens.ends else token
 
 
 def _counted(lens: Any, table: Any, context: list[int], id: int | None) -> Counted:

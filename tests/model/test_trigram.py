@@ -26,6 +26,13 @@ def test_every_probability_is_that_of_the_plain_count(tmp_path) -> None:
         ours = fast.probabilities(context)
         assert ours.sum() == pytest.approx(1, abs=1e-12)
         assert np.abs(ours - [slow.probability(context, id) for id in range(11)]).max() <= 1e-14
+        for id in range(11):
+            terms = fast.terms(context, id)
+            assert terms[0].p == pytest.approx(ours[id], abs=1e-14)
+            for term, lower in zip(terms, [*terms[1:], None], strict=True):
+                assert term.lower == (lower.p if lower else 1 / 11)
+                kept = max(0.0, term.seen - term.discount) / term.total
+                assert term.p == pytest.approx(kept + term.discount * term.kinds / term.total * term.lower, abs=1e-14)
         (first, second), followers, often = fast.seen(context)
         row = (START, START, *context)
         assert (first, second) == row[-2:]

@@ -130,7 +130,11 @@ def test_the_dial_turns(screen, depth) -> None:
     assert page.calm()
     if depth == "Maths":
         ours = perplexity([one["ours"]["bits"] for one in judged(page)])
-        assert any(f"{ours:,.1f}" in element.value for element in page.app.latex)
+        assert any(f"{ours:,.1f}".replace(",", "{,}") in element.value for element in page.app.latex)
+        table, ids = trigram.for_model("writer"), core.load("writer").request("the cat sits").target[1:]
+        shown = page.app.latex[-1].value
+        chances = [float(table.probabilities(ids[:n])[id]) for n, id in enumerate(ids)]
+        assert any(shown.strip("$\n").endswith(f"= {chance:.3g}") for chance in chances)
     else:
         assert any("def perplexity" in element.value for element in page.app.code)
 

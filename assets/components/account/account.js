@@ -21,6 +21,13 @@ function ink(rgb) {
 
 const ACCENT = { piece: "--ink3", own: "--decoder", cross: "--cross", ff: "--ink3", output: "--ink3" };
 
+const HOW = [
+  ["Click a box to look inside; \u2191 \u2193 move along the boxes, \u2190 \u2192 along the steps. "], ["Adds", true],
+  [" compares lengths of rows, \u221a(sum of squares). "], ["Pushes", true],
+  [": the part of the written piece\u2019s score, above the mean of all pieces, that this box alone brings; ochre: it takes away. "],
+  ["Would write", true], [": what the end of the decoder makes of the unfinished stream (a \u201clogit lens\u201d); it was never trained for that."],
+];
+
 class Account {
   constructor(root) {
     this.box = element("section", root, "account");
@@ -30,7 +37,10 @@ class Account {
     this.told = element("p", this.box, "told");
     this.told.setAttribute("aria-live", "polite");
     const stage = element("div", this.box, "stage");
-    this.ledger = element("div", stage);
+    const left = element("div", stage);
+    this.ledger = element("div", left);
+    this.how = element("p", left, "how below");
+    for (const [text, strong] of HOW) this.how.append(strong ? Object.assign(document.createElement("b"), { textContent: text }) : text);
     this.panel = element("div", stage, "panel");
     this.panel.setAttribute("aria-live", "polite");
     this.pick.addEventListener("keydown", (event) => this.typed(event, "ArrowLeft", "ArrowRight", this.step, this.data.steps.length, (to) => {
@@ -79,6 +89,7 @@ class Account {
       made.addEventListener("click", () => {
         this.step = n;
         this.draw();
+        this.pick.querySelectorAll("button")[n].focus();
       });
     });
     const best = step.rows.slice(0, -1).reduce((a, row, n, rows) => (row.push > rows[a].push ? n : a), 0);
@@ -122,6 +133,7 @@ class Account {
       line.addEventListener("click", () => {
         this.at = n;
         this.draw();
+        this.ledger.querySelectorAll("button")[n].focus({ preventScroll: true });
         // where the inside stands below the boxes, it would open out of sight
         if (this.panel.getBoundingClientRect().top > innerHeight - 120) {
           this.panel.scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
@@ -156,6 +168,7 @@ class Account {
     this.panel.replaceChildren();
     element("h3", this.panel, "", box.title + (box.layer ? `, layer ${box.layer}` : ""));
     element("p", this.panel, "how", row.says);
+    if (row.map) this.drawMap(row.map, theme);
     const chain = element("ol", this.panel, "chain");
     for (const [name, shape, numbers] of row.stages) {
       const item = element("li", chain);
@@ -164,7 +177,6 @@ class Account {
       if (numbers.length) element("span", item, "numbers", `${numbers.join("  ")} \u2026`);
     }
     if (!row.candidates) element("p", this.panel, "how", `Length of what is added: ${row.adds}. Length of the stream after it: ${row.after}. The written piece would now have ${row.chance}.`);
-    if (row.map) this.drawMap(row.map, theme);
     if (row.candidates) {
       const most = Math.max(...row.candidates.map((one) => one.share), 1e-9);
       for (const one of row.candidates) {
@@ -177,10 +189,11 @@ class Account {
   }
 
   drawMap(map, theme) {
+    element("p", this.panel, "how", "Where it looks, in % of each head\u2019s attention:");
     const scroller = element("div", this.panel, "scroller");
     scroller.tabIndex = 0;
     const table = element("table", scroller);
-    element("caption", table, "", "Where it looks, in % of each head\u2019s attention");
+    table.setAttribute("aria-label", "Where it looks: pieces down, heads across");
     const head = element("tr", element("thead", table));
     element("td", head);
     map.weights.forEach((_, h) => (element("th", head, "", `head ${h + 1}`).scope = "col"));
