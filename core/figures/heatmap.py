@@ -89,7 +89,7 @@ def heatmap(
         traces += _numbers(shown, place, theme)
     if margins:
         traces += _margins(pattern, place, focus, theme.accent(stream), theme)
-    layout = _layout(place, rows, columns, focus, theme)
+    layout = _layout(place, rows, columns, focus, theme, margins)
     if not allowed.all():
         layout["images"] = [_hatch(allowed, place, theme)]
     # what is drawn is held valid by the tests; Plotly's own check would cost each click 60 ms
@@ -201,7 +201,7 @@ def _margins(
 
 
 def _layout(
-    place: Grid, rows: Sequence[str], columns: Sequence[str], focus: tuple[int, int], theme: Theme
+    place: Grid, rows: Sequence[str], columns: Sequence[str], focus: tuple[int, int], theme: Theme, margins: bool
 ) -> dict[str, Any]:
     queries, keys, cell, right, bottom = place.queries, place.keys, place.cell, place.right, place.bottom
     clickable = queries * keys <= CLICKABLE
@@ -218,7 +218,7 @@ def _layout(
     words = {"showarrow": False, "font": {"size": SMALL, "color": theme.ink2}, "xref": "paper", "yref": "paper"}
     corner = {"x": 0, "y": 1, "xanchor": "right", "yanchor": "bottom", "xshift": -8, "yshift": 4}
     said = [{"text": "looks ↓ at →", **corner, **words}]
-    if cell >= ROOMY:
+    if margins and cell >= ROOMY:
         said.append({"text": "spread", **corner, "x": right, "xanchor": "left", "xshift": 8, **words})
         said.append({"text": "received", **corner, "y": bottom, "yanchor": "top", "yshift": -4, **words})
     return {

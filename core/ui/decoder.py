@@ -63,6 +63,8 @@ def opened(view: Scene) -> None:
         future_shown(view)
     charts.rule()
     _readers(view)
+    if not isinstance(held, str):
+        _normalised(view, held)
     charts.rule()
     _lesson(view, None if isinstance(held, str) else held)
 
@@ -149,7 +151,10 @@ def _which(view: Scene) -> str:
             "layers have two boxes, not three. Choose Classroom or a translator in the bar to see all three."
         )
     source = escape(short(state.chosen().text, 80))
-    return f"The source “{source}” was read by the encoder before the first step. Choose a step, then open its boxes."
+    own = " It wrote the target to its end by itself." if state.chosen().target is None else ""
+    return (
+        f"The source “{source}” was read by the encoder before the first step.{own} Choose a step, then open its boxes."
+    )
 
 
 def _mount(view: Scene, held: Account, step: int) -> None:
@@ -229,6 +234,18 @@ def _readers(view: Scene) -> None:
     )
 
 
+def _normalised(view: Scene, held: Account) -> None:
+    """What “normalised input” means here, with the lengths of one step."""
+    step = _step(view, held)
+    before, after = (number(float(lengths(x[step])), 1) for x in (held.stream[-1], held.normed))
+    charts.words(
+        "“Normalised input”: each box reads a <b>normalised copy</b> of the stream, with mean 0 and spread 1 before a learnt "
+        f"scale; the stream itself stays as it is and grows. Where “{escape(written_name(view, held, step))}” is written, "
+        f"its length is <b>{before}</b> at the end and the copy’s <b>{after}</b>. The paper of 2017 normalised the stream "
+        "itself, after each addition."
+    )
+
+
 @trouble.block
 def _lesson(view: Scene, held: Account | None) -> None:
     from core.analysis import decoder
@@ -273,12 +290,9 @@ def maths(view: Scene, held: Account) -> None:
         "a: what a box adds; σ: what the last norm divides by; γ: its scale; E_w: the vector of the written piece, less the "
         "mean of all pieces.",
     )
-    before, after = held.stream[-1, step].astype(np.float64), held.normed[step].astype(np.float64)
     lesson.formula(
         r"\mathrm{norm}(x) = \gamma \odot \frac{x - \bar x}{\sqrt{\mathrm{var}(x) + \varepsilon}} + \beta",
-        "“Normalised input”: each box here reads a <b>normalised copy</b>; the stream itself stays as it is and grows. "
-        f"Before the output layer its length is {number(float(lengths(before)), 1)}, the copy’s "
-        f"{number(float(lengths(after)), 1)}. The paper of 2017 normalised the stream itself, after each addition.",
+        "x̄: the mean of the row; var: the mean squared distance from it; γ and β were learnt, ε is tiny.",
     )
 
 

@@ -103,6 +103,10 @@ def test_who_reads_what_counts_this_text(screen) -> None:
     page = screen("decoder", **BOOK)
     assert "Encoder" not in page.said("sum readers")[0]
     assert any("no cross-attention" in line for line in page.said("how"))
+    lens, request = asked(BOOK)
+    last = lens.run(request.keeping("residual")).residual[Stream.DECODER][-1, -1].astype(np.float64)
+    (line,) = [line for line in page.said("how") if "normalised copy" in line and "its length is" in line]
+    assert f"its length is {number(float(np.sqrt((last**2).sum())), 1)} at" in line
 
 
 def test_the_questions_are_checked(screen) -> None:
