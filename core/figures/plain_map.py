@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -41,8 +42,8 @@ def plain_map(
     cell = float(np.clip(min(across / keys, 560 / queries), 5, most))
     names, heads = [plotly(row) for row in rows], [plotly(column) for column in columns]
     hover = [
-        [f"“{looks}” → “{at}”<br>" + ("may not look" if np.isnan(v) else f"<b>{v:.6g}</b> {unit}") for at, v in
-         zip(heads, line, strict=True)]
+        [(f"“{looks}” → “{at}”<br>" if looks or at else "") + ("may not look" if np.isnan(v) else f"<b>{v:.6g}</b> {unit}")
+         for at, v in zip(heads, line, strict=True)]
         for looks, line in zip(names, shown, strict=True)
     ]  # fmt: skip
     trace: dict[str, Any] = {
@@ -64,18 +65,23 @@ def plain_map(
         query, key = focus
         box = {"x0": key - 0.5, "x1": key + 0.5, "y0": query - 0.5, "y1": query + 0.5}
         shapes.append({"type": "rect", **box, "line": {"color": theme.ink, "width": 2}})
+    # one letter or digit a name: they stand upright, and a map of few rows gets higher ones, so that all can be read
+    upright = max(map(len, columns), default=0) <= 2
+    high = max(cell, 18) if upright and queries <= 4 else cell
     every = max(1, round(13 / cell))
+    lines = every if high == cell and not upright else max(1, math.ceil(11 / high))
     axis = {"showgrid": False, "zeroline": False, "ticks": "", "tickfont": {"size": LABEL, "color": theme.ink}}
     left = 10 + 7 * max((min(len(name), 16) for name in rows), default=1)
-    above = 16 + (5 if cell >= 18 else 7) * max((min(len(name), 16) for name in columns), default=1)
+    above = 16 + (5 if cell >= 18 or upright else 7) * max((min(len(name), 16) for name in columns), default=1)
+    right = 12 if upright else 70
     layout = {
-        "width": round(max(left + cell * keys + 70, left + 240)), "height": round(above + cell * queries + 60),
-        "margin": {"l": left, "r": 70, "t": above, "b": 60}, "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
+        "width": round(max(left + cell * keys + right, left + 240)), "height": round(above + high * queries + 60),
+        "margin": {"l": left, "r": right, "t": above, "b": 60}, "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": SANS}, "shapes": shapes, "dragmode": "zoom", "showlegend": False,
         "hoverlabel": {"bgcolor": theme.field, "font": {"color": theme.ink, "family": SANS}},
-        "xaxis": {**axis, "side": "top", "tickangle": -45 if cell >= 18 else -90, "tickvals": list(range(0, keys, every)),
-                  "ticktext": heads[::every], "range": [-0.5, keys - 0.5]},
-        "yaxis": {**axis, "tickvals": list(range(0, queries, every)), "ticktext": names[::every],
+        "xaxis": {**axis, "side": "top", "tickangle": 0 if upright else -45 if cell >= 18 else -90,
+                  "tickvals": list(range(0, keys, every)), "ticktext": heads[::every], "range": [-0.5, keys - 0.5]},
+        "yaxis": {**axis, "tickvals": list(range(0, queries, lines)), "ticktext": names[::lines],
                   "range": [queries - 0.5, -0.5]},
     }  # fmt: skip
     return go.Figure({"data": traces, "layout": layout}, _validate=False)

@@ -55,6 +55,7 @@ def lead(it: Walked) -> None:
     ]  # fmt: skip
     st.html(markup.sentence(parts))
     charts.words(INTRO)
+    lesson.presets("encoder", offered())
     if any(rule.stream is Stream.ENCODER for rule in it.view.choice.mask):
         trouble.tell(
             "The mask you set on the encoder does not count here: the walk shows the model as it was trained.", "note"
@@ -68,7 +69,6 @@ def below(it: Walked) -> None:
 
     charts.rule()
     lesson.dial(IDEA, lambda: formulas(it), (Transformer.embed, Layer, AddNorm, MultiHeadAttention, FeedForward))
-    lesson.presets("encoder", offered())
     lesson.questions("encoder", questions(it))
     lesson.source(SOURCE)
 

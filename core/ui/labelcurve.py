@@ -147,8 +147,9 @@ def table(found: list[Measured]) -> str:
             f"<span>{_points(low)} … {_points(high)}</span></td></tr>"
         )
     caption = (
-        "Share right of the points without a label: mean of 20 draws, in brackets its 95 % interval (mean ± t·s/√20). Last column: "
-        "points of percent by which spreading is ahead of the better of the two others in the same draw."
+        "Share right of the points without a label: the mean of 20 draws. Behind it, and as a band in the picture, how far luck of "
+        "the draw may have moved it (its 95 % interval, mean ± t·s/√20). Last column: by how many percentage points spreading is "
+        "ahead of the better of the two others in the same draw."
     )
     return (
         f'<p class="how">{caption}</p><div class="sum few" tabindex="0" role="region" aria-label="The same as a table"><table>'

@@ -16,11 +16,17 @@ SOURCE = (
     "spreading); Vapnik 1998 (transductive inference); Vaswani et al. 2017, eq. 1 (attention) and section 1 (“sequence "
     "transduction”). Digits: Alpaydin and Kaynak 1998, as scikit-learn carries them."
 )
+TASK = (
+    "Every point belongs to a class, but only the large ones with a number tell it: they carry a <b>label</b>. The others’ classes "
+    "are to be found. <b>Label spreading</b> and <b>propagation</b> pass the labels on from point to point; the <b>nearest "
+    "labelled point</b> gives its own class; <b>logistic regression</b> draws a straight border between the labels."
+)
 
 
 def page() -> None:
     """Everything below the title."""
     slot = st.container()
+    twosenses.presets()
     what = st.segmented_control(
         "What is to be labelled", MATTER, key=transduction.settled("matter", "Points"), required=True, label_visibility="collapsed"
     )
@@ -40,6 +46,7 @@ def page() -> None:
     else:
         board, points, found = transduction.on_points()
         slot.html(f'<p class="lead">{transduction.lead(found)}</p>')
+        charts.words(TASK)
         transduction.table(board, points, found, ())
         labelcurve.curve(Course(board.name, board.gamma, board.alpha, EACH["plane"]), points)
     charts.rule()
@@ -48,7 +55,6 @@ def page() -> None:
     if what == "Digits":
         charts.words("The formulas speak of the two moons; for digits they are the same, with 64 pixels in place of 2 numbers.")
     lesson.dial(twosenses.IDEA, lambda: twosenses.maths(board, points, found), twosenses.CODE)
-    twosenses.presets()
     twosenses.questions(found)
     lesson.source(SOURCE)
 

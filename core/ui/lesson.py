@@ -102,15 +102,16 @@ def formula(latex: str, says: str = "") -> None:
 
 
 def presets(page: str, offered: Sequence[Preset]) -> None:
-    """Things to try, one click each; the one that was clicked says what to watch."""
+    """Things to try, one click each; the one that was clicked says what to watch. They belong beside the live thing, where one
+    sees what they do."""
     known = state.session()
 
     def tried(preset: Preset) -> None:
         known.tried[page] = preset.look
         preset.apply()
 
-    charts.heading("Try this")
-    with st.container(key="presets", horizontal=True, gap="small"):
+    with st.container(key="presets", horizontal=True, gap="small", vertical_alignment="center"):
+        charts.heading("Try this")
         for number, preset in enumerate(offered):
             st.button(preset.label, key=f"try-{page}-{number}", on_click=tried, args=(preset,))
     if page in known.tried:
@@ -131,7 +132,9 @@ def questions(page: str, asked: Sequence[Question]) -> None:
                 right = _answered(question, key)
                 if right:
                     solved.add((page, number))
-                if right or (right is None and (page, number) in solved):
+                if _outdated(question, key, right):
+                    charts.words("The example has changed since you answered. Look again.")
+                elif right or (right is None and (page, number) in solved):
                     st.html(f'<p class="verdict right" role="status">Right. {question.right}</p>')
                 elif right is False:
                     st.html(f'<p class="verdict" role="status">Not yet. {question.hint}</p>')
@@ -152,6 +155,18 @@ def _answered(question: Question, key: str) -> bool | None:
         chosen = st.segmented_control(question.ask, question.options, key=key, label_visibility="collapsed")
         return None if chosen is None else chosen == question.answer
     return _number(question, key)
+
+
+def _outdated(question: Question, key: str, right: bool | None) -> bool:
+    """Whether what stands there was said of another example: what was right then would be called wrong now."""
+    if isinstance(question, Act) or right is None:
+        return False
+    now = st.session_state.get(key), question.answer
+    before = st.session_state.setdefault(f"{key}-was", now)
+    if right is False and before[0] == now[0] and before[1] != now[1]:
+        return True
+    st.session_state[f"{key}-was"] = now
+    return False
 
 
 def _number(question: Number, key: str) -> bool | None:

@@ -21,19 +21,26 @@ from core.ui.scene import wait
 KINDS = ("gru", "attention", "transformer")
 TITLES = {"gru": "GRU", "attention": "GRU with attention", "transformer": "Transformer"}
 SAYS = {
-    "gru": "A recurrent network. One list of numbers, its <b>state</b>, holds all it has read; each symbol is written over it.",
-    "attention": "The same kind of network, but it kept its state after every symbol and <b>looks back</b> at them: one row of "
-    "weights for each answer.",
+    "gru": "One list of numbers, its <b>state</b>, holds all it has read: after every symbol the list is written anew.",
+    "attention": "The same kind of network, but it kept its state after every symbol and <b>looks back</b> at them: a row of "
+    "<b>weights</b> says how much at each.",
     "transformer": "No state at all: every symbol looks at every other, and each answer looks back at all of them.",
 }
 TASKS = ("recall", "copy")
 NAMES = {"recall": "Recall", "copy": "Copy"}
 RULES = {
-    "recall": "Three small networks learnt the same game from the same exercises: read pairs like <b>a3 b7 c1</b>, then answer "
-    "“which digit came with <b>b</b>?”. The delay is made of more such pairs, any of which could have been asked, so nothing may "
-    "be thrown away.",
-    "copy": "Three small networks learnt the same game from the same exercises: read some symbols, then say them again in order. "
-    "Each symbol has to be kept for as many steps as there are symbols: that is its delay.",
+    "recall": "The game: read pairs like <b>a3 b7 c1</b>, then answer “which digit came with <b>b</b>?”. One of the first two "
+    "pairs is asked for. The delay is made of further pairs; in training any pair was asked for, so nothing may be thrown away. ",
+    "copy": "The game: read some symbols, then say them again in order. Each symbol has to be kept for as many steps as there are "
+    "symbols: that is its delay. ",
+}
+PLAYERS = (
+    "Three small networks learnt it from the same exercises: a recurrent network (<b>RNN</b>) of the kind called <b>GRU</b> "
+    "(gated recurrent unit), a GRU with attention, and a transformer."
+)
+ROWS = {
+    "recall": "row “→” is the moment of the answer, the row above it that of the question.",
+    "copy": "each row is the moment of one answer, with the symbol said just before.",
 }
 DELAYS = {"recall": tuple(range(0, 29, 2)), "copy": tuple(range(2, 29, 2))}
 
@@ -173,7 +180,7 @@ def curve(task: str, delay: int) -> None:
     st.vega_lite_chart(spec, theme=None, alt=curves.said(lines, "share of right answers"), key="accuracy")
 
 
-def choose(task: str, delay: int) -> Exercise | None:
+def choose(task: str, delay: int) -> Exercise:
     """The exercise in view: a held-out one, or the visitor's own."""
     hint = "a3 b7 c1 → b" if task == "recall" else "gen1ai2go"
     own = st.text_input("Or type your own", key=f"own-{task}", placeholder=hint)
@@ -181,8 +188,7 @@ def choose(task: str, delay: int) -> Exercise | None:
         try:
             return read_own(own, task)
         except LensError as error:
-            trouble.show(error)
-            return None
+            trouble.show(error)  # and the page goes on with an exercise of ours
 
     def other() -> None:
         st.session_state["exercise"] = st.session_state.get("exercise", 0) + 1
@@ -234,9 +240,12 @@ def memory(task: str, kind: str, what: Exercise) -> None:
         state = np.asarray(look.reader[-1], dtype=np.float64)
         wide = 11
         shown = np.pad(state, (0, -len(state) % wide), constant_values=np.nan).reshape(-1, wide)
-        figure = plain_map(shown, [""] * len(shown), [""] * wide, theme, "of the state", True, None, 250)
+        figure = plain_map(shown, [""] * len(shown), [""] * wide, theme, "", True, None, 250)
         charts.plot(figure, "state-map", f"The GRU's state after the last symbol: {len(state)} numbers.", bare=True)
-        charts.words(f"{len(state)} numbers: everything it knows when the question comes, however long the text was.")
+        charts.words(
+            f"{len(state)} numbers, one a square, ochre below 0 and violet above: all it knows when the question comes, however "
+            "long the text was. Nothing in it says which number belongs to which symbol."
+        )
         return
     rows = [f"{place + 1}: {sign}" if len(what.at) > 1 else sign for place, sign in enumerate(what.given)]
     if kind == "attention":
@@ -245,19 +254,37 @@ def memory(task: str, kind: str, what: Exercise) -> None:
         figure = plain_map(alignment, rows, names, theme, "weight", False, None, 250, top=1.0)
         charts.plot(figure, "alignment-map", f"Where each answer looks; the first one most at symbol {best}.", bare=True)
         charts.words(
-            f"{alignment.shape[0]} × {alignment.shape[1]} weights, drawn as in Figure 3 of Bahdanau et al.: a row is a symbol it "
-            "was told or had said, the columns are what it had read. Rows add up to 1."
+            f"{alignment.shape[0]} × {alignment.shape[1]} weights, drawn as in Figure 3 of Bahdanau et al. The columns are what it "
+            f"read; {ROWS[task]} The stronger the colour, the more it looks there; a row adds up to 1."
         )
     else:
         own = np.asarray(look.own[-1], dtype=np.float64).mean(0)
         figure = plain_map(own, names, names, theme, "weight", False, None, 250, top=1.0)
         charts.plot(figure, "own-map", "The reader: every symbol over every symbol, mean of its heads.", bare=True)
-        size = f"{own.shape[0]} × {own.shape[1]} weights, mean of {len(look.own[-1])} heads."
-        charts.words(f"The reader: {size} Rows look, columns are looked at.")
+        size = f"{own.shape[0]} × {own.shape[1]} weights, the mean of {len(look.own[-1])} <b>heads</b> (attentions side by side)."
+        charts.words(f"While reading: {size} Rows look, columns are looked at.")
         cross = np.asarray(look.cross[-1], dtype=np.float64).mean(0)
         figure = plain_map(cross, rows, names, theme, "weight", False, None, 250, top=1.0)
         charts.plot(figure, "cross-map", "Where each answer of the transformer looks, mean of its heads.", bare=True)
-        charts.words(f"The answers: {cross.shape[0]} × {cross.shape[1]} weights on what was read, mean of the heads.")
+        charts.words(
+            f"While answering: {cross.shape[0]} × {cross.shape[1]} weights on what was read, mean of the heads. "
+            + handed(what, own, cross)
+        )
+
+
+def handed(what: Exercise, own: np.ndarray, cross: np.ndarray) -> str:
+    """Where the transformer's first answer looks, and where that symbol had looked if it is not the answer itself. own, cross:
+    weights [symbol, symbol] of the reader and [place, symbol] of the answers, mean of the heads."""
+    row = cross[what.at[0]]
+    best = int(row.argmax())
+    said = f"The first answer looks most at symbol {best + 1}, “{escape(what.source[best])}” ({percent(float(row[best]))})"
+    via = int(own[best].argmax())
+    if what.source[best] == what.wanted[0] or what.source[via] != what.wanted[0]:
+        return f"{said}."
+    return (
+        f"{said}. That one, in the map above, looked most at symbol {via + 1}, “{escape(what.source[via])}” "
+        f"({percent(float(own[best, via]))}): so it can hand it on."
+    )
 
 
 def shares(gradient: np.ndarray) -> np.ndarray:
@@ -269,15 +296,28 @@ def shares(gradient: np.ndarray) -> np.ndarray:
 def gradients(task: str, what: Exercise) -> None:
     """What the answer hangs on, over the distance to each symbol."""
     theme = charts.theme()
-    charts.heading("What the answer hangs on", "how fast log p(right answer) changes with each symbol: its gradient, as a share")
+    charts.heading(
+        "What the answer hangs on", "how fast the chance of the right answer changes when a symbol’s numbers change a little"
+    )
     number = 0
     if len(what.wanted) > 1:
         number = st.select_slider("Answer number", range(1, len(what.wanted) + 1), key="answer-number") - 1
-    lines = {TITLES[kind]: list(enumerate(shares(gradient(task, kind, what, number)).tolist())) for kind in KINDS}
-    spec = curves.curves(lines, colours(theme), theme, "symbol read", "share of its gradient", 200, marks=list(what.source))
+    found = {TITLES[kind]: shares(gradient(task, kind, what, number)) for kind in KINDS}
+    lines = {name: list(enumerate(part.tolist())) for name, part in found.items()}
+    spec = curves.curves(lines, colours(theme), theme, "symbol read", "share of the speed", 200, marks=list(what.source))
     st.vega_lite_chart(spec, theme=None, alt=curves.said(lines, "gradient"), key="gradients")
     charts.words(
-        "High where a small change of that symbol would change the answer most; each machine’s shares add up to 1, for one that is "
-        "sure has small gradients everywhere. A network that remembers has its peak where the answer stands; in one that forgets, "
-        "other symbols weigh as much."
+        "The speed of change is called the <b>gradient</b>. Drawn are each symbol’s shares of it, which add up to 1 for each "
+        "machine: one that is sure changes little anywhere. " + resting(what, number, found)
     )
+
+
+def resting(what: Exercise, number: int, found: dict[str, np.ndarray]) -> str:
+    """How much of each machine's gradient, as shares [symbol], lies on the symbols that hold answer `number`."""
+    if what.asked:
+        first = 2 * what.source[::2].index(what.asked)
+        places, name = [first, first + 1], f"“{escape(what.source[first : first + 2])}”, the pair asked for,"
+    else:
+        places, name = [number], f"symbol {number + 1}, “{escape(what.source[number])}”, the one to say,"
+    held = ", ".join(f"{kind} <b>{percent(float(part[places].sum()))}</b>" for kind, part in found.items())
+    return f"On {name} lie: {held}. Spread evenly it would be {percent(len(places) / len(what.source))}."

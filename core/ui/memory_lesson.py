@@ -20,7 +20,8 @@ def game() -> None:
     share = {kind: percent(found[at]) for kind, found in memory.measured(task).items()}
     with top:
         _first_line(task, at, share)
-    charts.words(memory.RULES[task])
+    charts.words(memory.RULES[task] + memory.PLAYERS)
+    lesson.presets("rnn", _presets())
     left, right = st.columns([500, 460], gap="large")
     with left:
         memory.curve(task, delay)
@@ -28,8 +29,6 @@ def game() -> None:
         charts.heading("One exercise", "run now, in all three")
         place = st.container()
         what = memory.choose(task, delay)
-        if what is None:
-            return
         with place:
             memory.spelled(what)
             memory.verdicts(task, what)
@@ -44,7 +43,6 @@ def game() -> None:
     memory_cost.section()
     charts.rule()
     _dial(task, what)
-    lesson.presets("rnn", _presets())
     lesson.questions("rnn", _questions(task, delay, what))
     lesson.source(
         "Sutskever, Vinyals and Le 2014 (one state); Bahdanau, Cho and Bengio 2015, eq. 5–6 and Figure 3 (looking back); Vaswani "
@@ -69,7 +67,7 @@ def _controls() -> tuple[str, int]:
         )
     task = task or "recall"
     with right:
-        label = "Delay: symbols between the pair and the question" if task == "recall" else "Delay: symbols to copy"
+        label = "Delay: symbols read after the first two pairs" if task == "recall" else "Delay: symbols to copy"
         delay = st.select_slider(label, memory.DELAYS[task], value=16, key=f"delay-{task}")
     return task, int(delay)
 
@@ -80,10 +78,15 @@ def _set(task: str, delay: int, own: str = "") -> None:
 
 def _presets() -> list[lesson.Preset]:
     return [
-        lesson.Preset("No delay", "Nothing stands between pair and question: all three answer alike.", lambda: _set("recall", 0)),
+        lesson.Preset(
+            "No delay",
+            "Two pairs, then the question: one note is enough. See how near to 1 each curve begins.",
+            lambda: _set("recall", 0),
+        ),
         lesson.Preset(
             "The longest delay",
-            "Look at the two right-hand memories: a bright cell still points at the asked pair. The state has no such place.",
+            "See the row “→” in the map of the GRU with attention: does one cell still stand out, and is it the digit asked for? "
+            "The state of the plain GRU has no such place.",
             lambda: _set("recall", 28),
         ),
         lesson.Preset(
@@ -93,7 +96,7 @@ def _presets() -> list[lesson.Preset]:
         ),
         lesson.Preset(
             "One letter, over and over",
-            "Contents do not tell these symbols apart, only places do. Which machine keeps count?",
+            "Contents do not tell these symbols apart, only places do. Which machine loses the thread?",
             lambda: _set("copy", 12, "a" * 12),
         ),
     ]
@@ -143,19 +146,19 @@ def _questions(task: str, delay: int, what: memory.Exercise) -> list[Any]:
     longest = max(memory.DELAYS[task])
     return [
         lesson.Number(
-            f"In the curve of this game: at which delay does the GRU first fall below 75 % right? (Measured at "
-            f"{', '.join(map(str, sorted(table['gru'])))}.)",
-            lost, 0.5, f"{percent(table['gru'][lost])} at {lost}.", "Follow the grey line to where it crosses 0.75.",
+            "Each dot on the grey curve was measured. What is the delay of the first dot where the GRU is right in less than 75 % "
+            "of the exercises?",
+            lost, 0.5, f"{percent(table['gru'][lost])} at {lost}.", "Find 0.75 on the left, then the first grey dot below it.",
         ),
         lesson.Number(
             "In the map of the GRU with attention: the first answer is given after the symbol “→”. Which symbol read, counted from "
             "1, does it look at most?",
             best, 0.01, f"Symbol {best}, “{escape(what.source[best - 1])}”, with a weight of {row[best - 1]:.2f}.",
-            "Find the row “→”, and its darkest cell; point at it to see which column it is.",
+            "Find the row “→” and the cell that stands out most; count the columns, or rest the pointer on it.",
         ),
         lesson.Act(
             f"Set the delay to {longest} and find out which machines still answer.", delay == longest,
             f"After {longest} symbols: " + ", ".join(f"{memory.TITLES[k]} {percent(f[longest])}" for k, f in table.items()) + ".",
-            "Use the slider on top.",
+            "Use the slider on top, and read the three curves there.",
         ),
     ]  # fmt: skip

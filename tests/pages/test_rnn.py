@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from core.errors import LensError
+from core.figures.labels import percent
 from core.model import costs, exercises, recall
 from core.ui import memory
 from core.ui.memory import Exercise, answers, exercise, gradient, read_own, seen, shares
@@ -95,6 +96,39 @@ BAD_COPIES = ["a", "xyz", "a" * 29]
 def test_what_is_no_exercise_is_told(task, text):
     with pytest.raises(LensError, match="For example"):
         read_own(text, task)
+
+
+def test_a_bad_exercise_is_told_and_the_page_goes_on(screen):
+    page = screen("rnn")
+    page.app.text_input(key="own-recall").set_value("<img src=x>").run()
+    assert page.calm() and page.said("trouble") and table(page) and page.said("source")
+
+
+@pytest.mark.parametrize(("task", "number"), [("recall", 0), ("copy", 5)])
+def test_what_lies_on_the_right_symbols_is_summed_from_the_gradients(screen, task, number):
+    page = screen("rnn")
+    page.app.get_by_key("task").set_value(task).run()
+    if task == "copy":
+        page.app.get_by_key("answer-number").set_value(number + 1).run()
+    (line,) = [body for body in page.said("how") if "Spread evenly" in body]
+    what = exercise(task, 16, 0)
+    places = [number] if task == "copy" else [n for n in range(20) if what.source[n - n % 2] == what.asked]
+    for kind in recall.SHAPES:
+        machine, source, given = again(task, kind, what)
+        slope = machine.gradient(source, given, what.at[number], exercises.PLACE[what.wanted[number]])
+        assert f"{memory.TITLES[kind]} {percent(float((slope / slope.sum())[places].sum()))}" in line
+
+
+def test_where_the_answer_was_handed_on_is_read_from_both_maps():
+    what = Exercise("a3b7", "b→", (1,), "7")
+    own, cross = np.full((4, 4), 0.1), np.full((2, 4), 0.1)
+    own[2, 3] = cross[1, 2] = 0.7
+    said = memory.handed(what, own, cross).replace("\N{NO-BREAK SPACE}", " ")
+    assert "symbol 3, “b” (70 %). That one, in the map above, looked most at symbol 4, “7” (70 %)" in said
+    own[2, 1] = 0.9
+    assert "map above" not in memory.handed(what, own, cross)
+    own[2, 1], cross[1, 3] = 0.1, 0.8
+    assert "symbol 4, “7”" in memory.handed(what, own, cross) and "map above" not in memory.handed(what, own, cross)
 
 
 @pytest.mark.parametrize("preset", range(4))

@@ -20,9 +20,12 @@ def page() -> None:
 
     state.arrive("here")
     lesson.dial("The <b>idea</b>.", lambda: lesson.formula("a = 1", "One."), [MultiHeadAttention.forward])
-    lesson.presets("here", [lesson.Preset("Grow", "Watch it grow.", grow)])
+    def more() -> None:
+        st.session_state["many"] = 7
+
+    lesson.presets("here", [lesson.Preset("Grow", "Watch it grow.", grow), lesson.Preset("More", "Count again.", more)])
     lesson.questions("here", [
-        lesson.Number("How many?", 2.5, 0.1, "So many.", "Count."),
+        lesson.Number("How many?", st.session_state.get("many", 2.5), 0.1, "So many.", "Count."),
         lesson.Pick("Which?", ("a", "b"), "b", "It is b.", "Look at b."),
         lesson.Act("Grow it.", st.session_state.get("grown", False), "Grown.", "Press Grow."),
     ])  # fmt: skip
@@ -59,6 +62,16 @@ def test_a_choice_is_checked_and_stays_solved(shown: AppTest) -> None:
     shown.get_by_key("ask-here-1").set_value(None).run()
     assert verdicts(shown) == ["Right. It is b."]
     assert shown.session_state["lookback"].solved == {("here", 1)}
+
+
+def test_an_answer_given_to_another_example_is_not_called_wrong(shown: AppTest) -> None:
+    shown.text_input(key="ask-here-0").set_value("2.5").run()
+    shown.button(key="try-here-1").click().run()
+    assert verdicts(shown) == [] and any("The example has changed" in body.value for body in shown.html)
+    shown.text_input(key="ask-here-0").set_value("2.6").run()
+    assert verdicts(shown) == ["Not yet. Count."]
+    shown.text_input(key="ask-here-0").set_value("7").run()
+    assert verdicts(shown) == ["Right. So many."]
 
 
 def test_a_preset_sets_up_tells_what_to_watch_and_solves_what_asked_for_it(shown: AppTest) -> None:
