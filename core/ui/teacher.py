@@ -22,8 +22,8 @@ def teacher(view: Scene) -> None:
     charts.heading("Teacher forcing beside free running", "your translation against its own")
     charts.words(
         "In training a model is not left to itself: at each step a teacher hands it the right words so far, whatever it would have "
-        "written (<b>teacher forcing</b>). Alone, it reads its own words (<b>free running</b>). Give a translation and see where "
-        "the two part."
+        "written (<b>teacher forcing</b>). Alone, it reads its own words (<b>free running</b>). Give a translation, or change a "
+        "word of its own, and see where the two part. A text’s probability is the product of its pieces’ own."
     )
     choice = state.chosen()
 
@@ -36,9 +36,18 @@ def teacher(view: Scene) -> None:
         placeholder="Type a translation and press Enter",
     )  # fmt: skip
     if not choice.teacher:
+        with trouble.guarded():
+            st.button("Begin with its own words", key="teacher-own", on_click=state.choose, kwargs={"teacher": own(view)})
         return
     with trouble.guarded():
         duet(view, choice.teacher, view.choice.depth)
+
+
+def own(view: Scene) -> str:
+    """What the model writes by itself, as a text to begin from."""
+    base = base_of(view)
+    bare = replace(view, request=replace(base, target=(base.target or ())[:1]), grown=None)
+    return lens_of(view.model).decode(play(bare, asked(bare, depth=view.choice.depth)).written).strip()
 
 
 def runs(view: Scene, text: str, depth: int | None) -> tuple[Request, Request, bool]:

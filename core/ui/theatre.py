@@ -118,8 +118,8 @@ def _branches(view: Scene, request: Request, trace: Trace) -> None:
         steps = "One step reads" if len(choice.reads) == 1 else f"{len(choice.reads)} steps read"
         cells = "one cell of the cross-attention is" if count == 1 else f"{count} cells of the cross-attention are"
         charts.words(
-            f"{steps} only the words you left: {cells} shut in every head before the softmax, so what is left of a row "
-            "still adds up to 1."
+            f"{steps} only the words you left: {cells} shut in every head before the weights are made, so what is left of "
+            "a row still adds up to 100 %."
         )
     st.button("Forget the branch", key="branch-off", on_click=_forget)
 

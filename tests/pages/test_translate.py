@@ -232,6 +232,9 @@ def test_a_step_confined_to_some_words_is_computed_anew_from_there(screen, small
 
 def test_your_translation_is_read_beside_the_models_own(screen, small):
     page = screen("translate", model="translator-small", text="the red car")
+    page.app.button(key="teacher-own").click().run()
+    assert page.app.text_input(key="teacher").value == small.decode(greedy(small, small.request("the red car", ""))).strip()
+    assert sent(page, "duet")["first"] is None
     page.app.text_input(key="teacher").set_value("o gato vermelho").run()
     assert page.calm() and not page.said("trouble")
     assert page.app.query_params["teacher"] == "o gato vermelho"

@@ -133,14 +133,15 @@ function hatched(g, theme, x, y, size) {
 }
 
 // A map. grid: rows and columns [{text, ahead, lit}], weight(q, k), may(q, k), split (where the source ends in the block map).
-// Gives where it stands: {left, top, cell}, in CSS px. narrow: numbers from 30 % on only. label: the widest name of a row.
-function drawMap(canvas, theme, grid, { room, most, least, k, narrow, label = 88 }) {
+// Gives where it stands: {left, top, cell}, in CSS px. narrow: numbers from 30 % on only. label: the widest name of a row. over: names
+// of other maps' columns, so that all begin at one height.
+function drawMap(canvas, theme, grid, { room, most, least, k, narrow, label = 88, over = [] }) {
   const { rows, columns } = grid;
   const probe = canvas.getContext("2d");
   probe.font = font(12.5 * k);
   const widest = (names) => Math.max(...names.map((one) => probe.measureText(one.text).width), 10);
   const left = Math.ceil(Math.min(label * k, widest(rows)) + 8 * k);
-  const long = Math.min(84 * k, widest(columns) + 4 * k);
+  const long = Math.min(84 * k, widest([...columns, ...over]) + 4 * k);
   const top = Math.ceil(long * 0.72 + 14 * k);
   const right = Math.ceil(long * 0.72);
   const cell = Math.max(least * k, Math.min(most * k, Math.floor((room - left - right) / columns.length)));

@@ -138,6 +138,7 @@ function buildMaps(it) {
     it.shown = readHeads(it.select);
     it.draw();
   });
+  element("span", legend, "name", "A head is one look; a layer takes several side by side.");
   it.together = button(legend, "together", "All in one map", () => {
     it.all = !it.all;
     it.draw();

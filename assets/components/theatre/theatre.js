@@ -10,7 +10,7 @@ const TITLES = {
   all: ["All in one", "source above, target below: encoder, cross and decoder in one square"],
 };
 const HOW =
-  "Point at a word, a ribbon’s end or a cell: it lights in both sentences, the ribbons and the maps. A row is named by the piece " +
+  "Point at a word or a cell: it lights in both sentences, the ribbons and the maps. A row is named by the piece " +
   "being written, its columns are the pieces it reads. Click a row or a target word to jump to its step.";
 
 class Theatre {
@@ -261,6 +261,7 @@ class Theatre {
     const longest = Math.max(this.data.source.length, this.data.steps.length);
     // as many maps side by side as leave a cell that can be pointed at
     const side = [3, 2].find((count) => (room / count - 160 * this.k) / longest >= 9 * this.k) || 1;
+    const over = [...this.data.source, ...this.data.steps.slice(1).map((one) => ({ text: one.reads }))];
     for (const panel of this.panels) {
       const visible = this.narrow ? panel.name === this.tab : (panel.name === "all") === this.all;
       panel.figure.hidden = !visible;
@@ -269,15 +270,23 @@ class Theatre {
       const share = panel.name === "all" || this.narrow ? room : room / side - 20 * this.k;
       panel.figure.style.width = `${share}px`;
       panel.grid = this.grid(panel.name, lit);
-      const sizes = { room: share, most: this.narrow ? 32 : 28, least: this.narrow ? 21 : 7, k: this.k, narrow: this.narrow };
+      const sizes = { room: share, most: this.narrow ? 32 : 28, least: this.narrow ? 21 : 7, k: this.k, narrow: this.narrow, over };
       panel.place = drawMap(panel.canvas, this.theme, panel.grid, sizes);
-      const { rows, columns } = panel.grid;
-      panel.canvas.setAttribute("aria-label", `${TITLES[panel.name].join(" ")}. ${rows.length} rows, ${columns.length} columns, at step ${this.step + 1}.`);
+      panel.canvas.setAttribute("aria-label", `${TITLES[panel.name].join(" ")}. ${this.described(panel.grid)}`);
     }
     this.together.hidden = this.narrow;
     this.together.setAttribute("aria-pressed", String(this.all));
     this.together.textContent = this.all ? "Three maps" : "All in one map";
     drawScale(this.scale, this.theme, this.k);
+  }
+
+  // A map in words: its size, and the strongest looks of the row in focus (the step's own, or the word pointed at).
+  described({ rows, columns, weight, may }) {
+    const q = rows.findIndex((one) => one.lit || one.current);
+    const size = `${rows.length} rows, ${columns.length} columns, at step ${this.step + 1}.`;
+    if (q < 0 || rows[q].ahead) return size;
+    const looks = columns.map((one, n) => [may(q, n) ? weight(q, n) : 0, one.text]).sort((a, b) => b[0] - a[0]);
+    return `${size} ${rows[q].text} looks at ${looks.slice(0, 3).filter(([share]) => share > 0.01).map(([share, text]) => `${text} ${approx(share)}`).join(", ")}.`;
   }
 
   // Rows, columns and weights of a map; rows and columns know the word they stand for: {side, index}.
