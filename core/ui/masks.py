@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from core.analysis import changes, kl, logits_of, moved_share
+from core.analysis import changes, cost, kl, logits_of, moved_share
 from core.errors import LensError, MaskError
 from core.figures import markup, mask_words
+from core.figures.distribution import Bar
 from core.figures.labels import label, percent
 from core.request import MaskRule, Stream
 from core.trace import Trace
@@ -21,6 +22,7 @@ from core.ui.mask_files import read_file, write_file
 from core.ui.mask_gallery import Card, mask_gallery
 from core.ui.mask_painter import LONGEST, mask_painter
 from core.ui.painting import History, Mask, painted, read_strokes, rules_of, sheet
+from core.ui.runs import COSTLY
 from core.ui.scene import SILENT, Scene, sentence_under
 
 WIDTHS = {"window": 2, "prefix": 2, "block": 3}
@@ -93,6 +95,13 @@ def gallery(view: Scene, it: Look) -> None:
     """Masks on the same weights, each one run; a click adopts one."""
     mine, others = split(it.choice.mask, it.stream)
     rules = offered(it)
+    request = it.native.request
+    price = cost(view.info.sites, len(request.source or ()), len(request.target or ()))
+    if price.weights > COSTLY and st.session_state.get("mask-price") != request:
+        words = f"Run {len(rules) - 1} masks beside each other"
+        st.button(words, key="mask-runs", on_click=st.session_state.update, args=({"mask-price": request},))
+        charts.words(f"A long text: each of them costs {escape(str(price))}.")
+        return
     asked = {name: (*others, *([rule] if rule else [])) for name, rule in rules.items()}
     runs = {name: answer for name, answer in zip(asked, view.run_each(tuple(asked.values())), strict=True)}
     base = runs["native"]
@@ -150,7 +159,7 @@ def painter(view: Scene, it: Look) -> None:
     native, allowed = allowed_of(it.native, it), allowed_of(it.now, it)
     before = it.native.at(it.stream, it.choice.layer).head(it.choice.head)
     if max(native.shape) > LONGEST:
-        charts.words(f"A mask can be painted on texts of up to {LONGEST} pieces; this one has {max(native.shape)}.")
+        long(view, it, max(native.shape))
         return
     past = history()
     spot = hash((it.native.request, it.stream, it.choice.layer, it.choice.head))
@@ -170,6 +179,8 @@ def painter(view: Scene, it: Look) -> None:
         "kl": it.divergence(), "shift": f"{shift.sum():.2f}",
         "most": [it.rows[most[0]], it.columns[most[1]], f"{100 * (it.pattern - before)[most]:+.0f}".replace("-", "−")],
     }  # fmt: skip
+
+    past.refused = ""  # told once
 
     def on_paint(raw: Any) -> None:
         known = history()
@@ -191,6 +202,20 @@ def painter(view: Scene, it: Look) -> None:
                 known.refused = str(error)
 
     mask_painter(header, it.pattern, before, allowed, native, on_paint)
+
+
+def long(view: Scene, it: Look, pieces: int) -> None:
+    """What a mask does on a text too long to paint on: the next piece before and after."""
+    charts.words(
+        f"A mask can be painted on texts of up to {LONGEST} pieces; this one has {pieces}. The cards and the switch work on it."
+    )
+    if view.writes or it.fills:
+        title, where = it.next_title()
+        charts.heading(title, where)
+        rows = [Bar(change.text, change.now, change.before) for change in it.next()]
+        charts.bars(rows, charts.theme().encoder if it.fills else charts.theme().decoder, title, "next", 420)
+    if (distance := it.divergence()) is not None:
+        charts.words(f"KL(native ‖ this), next piece: <b>{distance} nats</b>. A tick on a bar: as trained.")
 
 
 def writing(view: Scene, it: Look) -> None:

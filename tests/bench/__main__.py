@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 
-PARTS = ("capture", "generation", "many", "loading", "peers")
+PARTS = ("capture", "generation", "many", "loading", "switch", "peers")
 
 
 def main(names: list[str]) -> None:

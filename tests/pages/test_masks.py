@@ -213,3 +213,25 @@ def test_any_text_can_be_painted_on(screen, text):
     header, *_ = painted(page)
     assert all(len(name) <= 14 for name in header["rows"])
     assert not any("<img" in body for body in page.html)
+
+
+def test_costly_cards_are_run_when_asked_for_and_say_their_price(screen, monkeypatch):
+    monkeypatch.setattr(masks, "COSTLY", 10)
+    page = screen("masks", stream="encoder", text=TEXT)
+    assert painted(page) and not [
+        one for one in page.app.get("bidi_component") if one.proto.component_name.endswith("gallery")
+    ]
+    assert any("7 × 7 tokens" in line for line in page.said("how"))
+    page.app.button(key="mask-runs").click().run()
+    assert len(cards(page)) == 7
+
+
+def test_a_text_too_long_to_paint_on_still_shows_what_a_mask_does(screen, monkeypatch):
+    monkeypatch.setattr(masks, "LONGEST", 4)
+    page = screen("masks", stream="encoder", text=TEXT, mask="encoder.causal")
+    assert page.calm() and cards(page)["causal"]["on"]
+    assert any("up to 4 pieces; this one has 7" in line for line in page.said("how"))
+    lens = core.load("classroom")
+    request = lens.request(TEXT, page.app.text_input(key="bar-target-text").value)
+    best = lens.run(request.with_mask(MaskRule("encoder", "causal"))).next_tokens(1)[0]
+    assert page.bars()[0]["share"] == pytest.approx(best.probability, abs=1e-6)
