@@ -12,7 +12,6 @@ from typing import Any
 
 from core.engine.text import _BYTES, Text, _bytes_of
 
-LONGEST = 400  # characters of a text that are replayed
 KINDS = {"BPE": "bpe", "WordPiece": "wordpiece", "Unigram": "unigram", "WordLevel": "words"}
 
 
@@ -63,7 +62,6 @@ def splitting(text: Text | None, written: str) -> Splitting:
     if kind != "bpe":
         return Splitting(kind)
     ranks, whole = _ranks(backend.to_str())
-    written = written[:LONGEST]
     if backend.normalizer is not None:
         written = backend.normalizer.normalize_str(written)
     words = [written] if backend.pre_tokenizer is None else [

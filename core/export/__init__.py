@@ -1,11 +1,11 @@
 """Files out of traces: arrays, tables, requests, figures, and the lines of Python that compute it all again."""
 
 from core.export.figure import svg
-from core.export.numbers import csv_table, npz, read_npz
+from core.export.numbers import ROWS, csv_table, npz, read_npz
 from core.export.requests import python_lines, request_from_json, request_to_json
 from core.export.sheets import Look, bars, heads, lines
 
 __all__ = [
-    "Look", "bars", "csv_table", "heads", "lines", "npz", "python_lines", "read_npz", "request_from_json", "request_to_json",
-    "svg",
+    "ROWS", "Look", "bars", "csv_table", "heads", "lines", "npz", "python_lines", "read_npz", "request_from_json",
+    "request_to_json", "svg",
 ]  # fmt: skip

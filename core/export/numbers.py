@@ -17,11 +17,11 @@ ROWS = 1_000_000  # lines of a CSV: what spreadsheets open
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so would be run
 
 
-def npz(trace: Trace) -> bytes:
-    """Every pattern as "STREAM.LAYER.pattern" float32 [head, query, key] and "….allowed" bool, the tokens and the request as
-    JSON text in "tokens" and "request", next_logits where there are some."""
+def npz(trace: Trace, attentions: tuple[Attention, ...] | None = None) -> bytes:
+    """Every pattern (or those of `attentions` alone) as "STREAM.LAYER.pattern" float32 [head, query, key] and "….allowed" bool,
+    the tokens and the request as JSON text in "tokens" and "request", next_logits where there are some."""
     arrays: dict[str, np.ndarray] = {}
-    for attention in trace.attention:
+    for attention in trace.attention if attentions is None else attentions:
         name = f"{attention.site.stream.value}.{attention.site.layer}"
         arrays[f"{name}.pattern"] = attention.pattern
         arrays[f"{name}.allowed"] = np.ascontiguousarray(attention.allowed)

@@ -62,7 +62,8 @@ def numbers(view: Scene, it: Look) -> None:
         st.html(markup.sentence(it.sentence()))
         controls.row_picker(it.rows, it.columns, (it.query, it.key))
         charts.bars(it.row(), charts.theme().accent(it.stream), "This row", "row-bars", 340)
-        charts.words(READING)
+        if chosen == "weight":
+            charts.words(READING)
 
 
 def _picker(it: Look) -> str:

@@ -14,6 +14,7 @@ from core.ui.look import Look
 from core.ui.scene import Scene, lens_of
 
 ROWS = 400  # pieces in the table
+REPLAYED = 400  # characters whose merges are replayed
 INSTEAD = {
     "wordpiece": (
         "This tokenizer (WordPiece, Schuster & Nakajima 2012) merges nothing: from the left it takes the longest piece it "
@@ -89,7 +90,8 @@ def visible(piece: str) -> str:
 
 def _merges(lens: Any, it: Look, texts: list[tuple[str, Tokens]]) -> None:
     charts.heading("How words were cut", "byte-pair encoding" if lens.text is not None else "")
-    found = lens.splitting(" ".join(part for part in (it.choice.text, it.scene.written) if part))
+    written = " ".join(part for part in (it.choice.text, it.scene.written) if part)
+    found = lens.splitting(written[:REPLAYED])
     words = list(dict.fromkeys(found.words))
     if found.kind != "bpe":
         charts.words(INSTEAD[found.kind])
@@ -110,6 +112,8 @@ def _merges(lens: Any, it: Look, texts: list[tuple[str, Tokens]]) -> None:
             key=f"merge-of-{hash(tuple(names))}",
             format_func=names.__getitem__,
         )
+    if len(written) > REPLAYED:
+        charts.words(f"Words of the first {REPLAYED} characters.")
     word = words[place]
     last = len(word.ranks)
     at = last

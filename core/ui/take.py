@@ -23,6 +23,7 @@ from core.ui.scene import Scene
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "components" / "png_button"
 CELLS = 96 * 96  # of a figure: larger maps go as numbers
 HEADS = 200  # small maps on one sheet
+WEIGHTS = 30_000_000  # in one NPZ: a longer text goes layer by layer
 BUTTON = """button { font: 400 1rem/1.6 "Source Sans", sans-serif; padding: .25rem .75rem; min-height: 2.5rem; border-radius: .5rem;
 cursor: pointer; color: var(--st-text-color); background: transparent; border: 1px solid var(--st-border-color); }
 button:focus-visible { outline: 2px solid currentColor; }"""
@@ -74,18 +75,23 @@ def take(view: Scene, it: Look) -> None:
         charts.heading("Numbers", "as they were computed, in full")
         with st.container(horizontal=True, key="downloads", gap="small"):
             layer = (it.now.at(it.stream, it.choice.layer),)
+            cells, weights = int(np.prod(layer[0].shape)), sum(int(np.prod(a.shape)) for a in it.now.attention)
+            if cells <= export.ROWS:
+                st.download_button(
+                    "CSV of this layer", lambda: export.csv_table(it.now, layer), f"{name}.csv", "text/csv",
+                    on_click="ignore", key="take-csv",
+                )  # fmt: skip
+            whole = weights <= WEIGHTS
             st.download_button(
-                "CSV of this layer", lambda: export.csv_table(it.now, layer), f"{name}.csv", "text/csv", on_click="ignore",
-                key="take-csv",
-            )  # fmt: skip
-            st.download_button(
-                "NPZ of all heads", lambda: export.npz(it.now), f"{name}.npz", "application/octet-stream", on_click="ignore",
-                key="take-npz",
+                "NPZ of all heads" if whole else "NPZ of this layer", lambda: export.npz(it.now, None if whole else layer),
+                f"{name}.npz", "application/octet-stream", on_click="ignore", key="take-npz",
             )  # fmt: skip
             st.download_button(
                 "Request as JSON", export.request_to_json(it.now.request), f"{name}.json", "application/json",
                 on_click="ignore", key="take-json",
             )  # fmt: skip
+        if cells > export.ROWS:
+            charts.words(f"A CSV holds up to {export.ROWS:,} cells; this layer has {cells:,}. The NPZ holds them all.")
         charts.heading("Link", "opens this view again")
         st.code(bar.link(), language=None, wrap_lines=True)
         model = it.choice.model.partition(":")[2] if ":" in it.choice.model else it.choice.model

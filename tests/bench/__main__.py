@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 
-PARTS = ("capture", "generation", "many", "loading", "switch", "peers")
+PARTS = ("capture", "generation", "many", "loading", "switch", "peers", "screen")
 
 
 def main(names: list[str]) -> None:

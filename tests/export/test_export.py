@@ -57,6 +57,13 @@ def test_npz_read_back_holds_every_number(trace):
     assert request_from_json(found["request"]) == trace.request
 
 
+def test_npz_of_one_layer_holds_that_layer(trace):
+    one = trace.at(Stream.CROSS, 1)
+    found = read_npz(npz(trace, (one,)))
+    assert np.array_equal(found["cross.1.pattern"], one.pattern)
+    assert not [name for name in found if name.endswith(".pattern") and name != "cross.1.pattern"]
+
+
 def test_csv_read_back_holds_every_cell(trace):
     (attention,) = (a for a in trace.attention if (a.site.stream, a.site.layer) == (Stream.CROSS, 1))
     rows = list(csv.DictReader(io.StringIO(csv_table(trace, (attention,)))))

@@ -123,7 +123,20 @@ function groupsOf(text) {
     words[words.length - 1].count++;
     of.push(words.length - 1);
   });
+  for (const word of words) word.text = readable(word.text);
   return (text.groups = { of, words });
+}
+
+// Bytes that are half a letter each, ⟨D9⟩ ⟨85⟩, are the letter again once they stand together.
+function readable(text) {
+  return text.replace(/(⟨[0-9A-F]{2}(?: [0-9A-F]{2})*⟩)+/g, (run) => {
+    const bytes = Uint8Array.from(run.match(/[0-9A-F]{2}/g), (byte) => parseInt(byte, 16));
+    try {
+      return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    } catch {
+      return run;
+    }
+  });
 }
 
 // Keys of a word are summed, its queries averaged; a word may look where one of its pieces may.
