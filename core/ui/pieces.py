@@ -65,7 +65,7 @@ def table(name: str, tokens: Tokens, raw: tuple[bytes, ...]) -> str:
             f"<td>{raw[place].hex(' ').upper() or '–'}</td><td>{'special' if special else word + 1}</td></tr>"
         )
     more = f" The first {ROWS} of {len(tokens)} pieces." if len(tokens) > ROWS else ""
-    head = "".join(f'<th scope="col">{word}</th>' for word in ("", "piece", "id", "bytes", "word"))
+    head = "".join(f'<th scope="col">{word}</th>' for word in ("#", "piece", "id", "bytes", "word"))
     return (
         f'<div class="table pieces" tabindex="0" role="region" aria-label="{escape(name)}: pieces"><table>'
         f"<caption>{escape(name)}: {len(tokens)} piece{'s' * (len(tokens) > 1)}.{more}</caption><thead><tr>{head}</tr></thead>"
@@ -102,7 +102,7 @@ def _merges(lens: Any, it: Look, texts: list[tuple[str, Tokens]]) -> None:
     if not words:
         charts.words("No word of this text can be replayed.")
         return
-    longest = max(range(len(words)), key=lambda n: len(words[n].steps[-1]) * 100 + len(words[n].ranks))
+    longest = max(range(len(words)), key=lambda n: (len(words[n].ranks), len(words[n].steps[-1])))
     names = [label(word.word, 24) for word in words]
     with st.container(key="merge-word"):
         place = st.selectbox(

@@ -123,7 +123,7 @@ function groupsOf(text) {
     words[words.length - 1].count++;
     of.push(words.length - 1);
   });
-  for (const word of words) word.text = readable(word.text);
+  for (const word of words) word.text = readable(word.text).replace(/^␣(?=.)/u, "");
   return (text.groups = { of, words });
 }
 
