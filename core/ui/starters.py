@@ -62,7 +62,7 @@ TRANSLATES = (
     Starter(
         "the black cat sleeps on the red sofa",
         "Noun and adjective change places: after “o” it reads “cat”, and only then, after “gato”, it reads “black”.",
-        "Under Cross: where does the path leave the diagonal?", (CROSS, 1, 0), ((1, 2, 0.8), (2, 1, 0.9)),
+        "Under Cross: where does the path leave the diagonal?", (CROSS, 1, 2), ((1, 2, 0.8), (2, 1, 0.9)),
         target="o gato preto dorme no sofá vermelho",
     ),
     Starter(
