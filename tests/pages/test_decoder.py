@@ -12,6 +12,7 @@ from core.engine.account import account
 from core.figures.decoder_payload import number
 from core.figures.labels import percent
 from core.model import recall, weights
+from tests.families import build
 from tests.pages.conftest import numbers
 
 CAT = {"model": "translator", "text": "the black cat sleeps on the red sofa", "target": "o gato preto dorme no sofá vermelho"}
@@ -146,3 +147,15 @@ STRANGE = [{"model": "filler"}, {"target": ""}, {"text": "<b>a</b>", "target": "
 def test_what_is_short_or_strange_is_told(screen, params) -> None:
     page = screen("decoder", **params)
     assert page.calm() and not any("<img" in body for body in page.html)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "t5", "marian", "ours_seq2seq_post"])
+def test_guests_open_both_lessons_and_are_told_what_they_lack(screen, family, tmp_path, monkeypatch) -> None:
+    build(family, tmp_path / "guest")
+    monkeypatch.setenv("LOOKBACK_MODELS", str(tmp_path))
+    target = {} if family == "gpt2" else {"target": "w20 w21 w22"}
+    page = screen("decoder", model="folder:guest", text="w9 w11 w12 w13", **target)
+    assert page.calm() and any("cannot be opened" in line for line in page.said("how"))
+    assert page.bars() and any("become likelier" in line for line in page.said("how"))
+    page.go("sequence")
+    assert page.calm() and not page.said("trouble") and any("no table" in line for line in page.said("how"))
