@@ -81,7 +81,19 @@ def sentences(old: str, new: str) -> str:
 
 def nats(distance: float) -> str:
     """A divergence in nats for a card; the page tells the adopted one's in full."""
-    return "0" if distance < 5e-7 else "< 0.01" if distance < 0.005 else f"{distance:.2f}"
+    return "0" if distance < 5e-7 else "≈ 0" if distance < 0.005 else f"{distance:.2f}"
+
+
+def points(share: float) -> str:
+    """A change of a share in points of %, with its sign."""
+    if abs(share) < 0.0005:
+        return "less than 0.1"
+    return f"{100 * share:+.1f}".replace("-", "−") if abs(share) < 0.0995 else f"{100 * share:+.0f}".replace("-", "−")
+
+
+def rows_moved(total: float) -> str:
+    """How many rows' worth of attention went elsewhere."""
+    return "less than 0.01" if 0 < total < 0.005 else f"{total:.2f}"
 
 
 def _number(count: int) -> str:

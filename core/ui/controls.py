@@ -66,6 +66,9 @@ def causal_switch(scene: Scene, queries: int, name: str = "") -> bool:
     choice = scene.choice
     assert choice.stream is not None  # settled before anything is drawn
     rule = switch_rule(scene.info, choice.stream)
+    if rule is None and name:
+        st.html('<p class="how">No causal mask on cross-attention: rows and columns are of two texts.</p>')
+        return False
     if rule is None:
         st.html(
             '<p class="how">Cross-attention has none: its rows are pieces being written, its columns pieces of the source. '

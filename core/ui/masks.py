@@ -176,8 +176,8 @@ def painter(view: Scene, it: Look) -> None:
         "title": title, "where": where, "silent": "" if view.writes or it.fills else SILENT[view.info.kind == "encoder"],
         "next": [[label(one.text), one.now, one.before, percent(one.now), percent(one.before or 0.0)] for one in it.next()]
         if view.writes or it.fills else [],
-        "kl": it.divergence(), "shift": f"{shift.sum():.2f}",
-        "most": [it.rows[most[0]], it.columns[most[1]], f"{100 * (it.pattern - before)[most]:+.0f}".replace("-", "−")],
+        "kl": it.divergence(), "shift": mask_words.rows_moved(float(shift.sum())),
+        "most": [it.rows[most[0]], it.columns[most[1]], mask_words.points(float((it.pattern - before)[most]))],
     }  # fmt: skip
 
     past.refused = ""  # told once
@@ -222,9 +222,12 @@ def writing(view: Scene, it: Look) -> None:
     """The whole sentence, greedily, before and after."""
     if not view.writes or not it.changed:
         return
-    old, new = sentence_under(view, ()), sentence_under(view, it.choice.mask)
-    charts.heading("The whole sentence", "greedy: always the likeliest piece")
-    st.html(mask_words.sentences(old, new))
+    # cells of rows that were written after the beginning have to be there when the writing begins
+    again = view.grown is not None and not any(rule.edges and rule.stream is not Stream.ENCODER for rule in it.choice.mask)
+    old, new = (sentence_under(view, mask, again) for mask in ((), it.choice.mask))
+    charts.heading("The whole sentence" if again else "Written on", "greedy: always the likeliest piece")
+    begin = view.written if not again and view.written else ""
+    st.html(mask_words.sentences(f"{begin} {old}".strip(), f"{begin} {new}".strip()))
 
 
 def keep(it: Look) -> None:

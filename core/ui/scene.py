@@ -185,10 +185,13 @@ def ask_growth(model: str, lens: Any, request: Request) -> Ticket:
     )
 
 
-def sentence_under(view: Scene, mask: tuple[MaskRule, ...]) -> str:
-    """What a decoder writes on, greedily, under a mask: up to PIECES pieces after the text it was given or has grown from."""
+def sentence_under(view: Scene, mask: tuple[MaskRule, ...], again: bool = True) -> str:
+    """What a decoder writes on, greedily, under a mask: up to PIECES pieces after the text it was given or has grown from.
+
+    again: what it has grown by itself is written anew; else it goes on after that.
+    """
     base = view.request if view.grown is None else view.request.keeping()
-    if view.grown is not None:
+    if view.grown is not None and again:
         base = replace(base, target=(base.target or ())[: len(base.target or ()) - len(view.grown.ids)])
     for rule in mask:
         base = base.with_mask(rule)

@@ -25,7 +25,7 @@ def test_no_page_of_the_menu_has_a_serious_fault(chromium, server, scheme, width
     visit = Visit(chromium, server, color_scheme=scheme)
     visit.open()
     pages = visit.page.locator(MENU).evaluate_all("links => links.map(link => link.href)")
-    assert len(pages) >= 12
+    assert len(pages) >= 11
     pages.append(f"{server}/masks?stream=encoder&text=the+cat+sits+on+the+mat&mask=encoder.custom.3k1")
     visit.page.set_viewport_size({"width": width, "height": 844})
     found = {}
