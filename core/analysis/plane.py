@@ -5,6 +5,7 @@ Vaswani et al. 2017, eq. 1 with d = 2, in float64. Arrows are held in whole tent
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +78,22 @@ def read_plane(raw: Any) -> Plane | None:
         return Plane(WORDS[: len(threes)], threes, chosen, causal)
     except InputError:
         return None
+
+
+def write_link(plane: Plane) -> str:
+    """A plane as it stands in a link: the word that looks (from 1), "c" where the causal mask is on, the arrows in tenths."""
+    arrows = ["_".join(str(part) for arrow in three for part in arrow) for three in plane.arrows]
+    return ".".join([f"{plane.chosen + 1}{'c' if plane.causal else ''}", *arrows])
+
+
+def read_link(text: str) -> Plane:
+    """The plane that `write_link` wrote. Raises ValueError for anything else (InputError where it would be no plane)."""
+    found = re.fullmatch(r"([1-5])(c?)((?:\.-?[0-9]{1,2}(?:_-?[0-9]{1,2}){5}){3,5})", text)
+    if found is None:
+        raise ValueError(text)
+    flats = [[int(part) for part in flat.split("_")] for flat in found[3][1:].split(".")]
+    threes = tuple(((f[0], f[1]), (f[2], f[3]), (f[4], f[5])) for f in flats)
+    return Plane(WORDS[: len(threes)], threes, int(found[1]) - 1, found[2] == "c")
 
 
 # Planes to begin with

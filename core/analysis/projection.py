@@ -82,7 +82,8 @@ def two_factors(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     sign = np.where(sign == 0, 1.0, sign)
     total = float((matrix**2).sum())
     kept = float((s**2).sum() / total) if total > 1e-20 else 1.0
-    return u * sign * np.sqrt(s), (vt.T * sign) * np.sqrt(s), min(kept, 1.0)
+    kept = 1.0 if kept > 1 - 1e-9 else kept  # what two dimensions hold whole is not called less for rounding's sake
+    return u * sign * np.sqrt(s), (vt.T * sign) * np.sqrt(s), kept
 
 
 def _room(rank: int) -> tuple[tuple, int | tuple, tuple]:

@@ -15,16 +15,17 @@ from core.analysis.plane import Plane, Weighed, read_plane, weigh
 from core.figures import hand_payload
 from core.figures.labels import percent
 from core.figures.theme import DARK, LIGHT
-from core.ui import charts, lesson
+from core.ui import charts, lesson, state
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "components" / "hand"
 SHARED = ("sums", "plane", "matrix")
 KEY, CAT, SLEEPS = "plane-desk", 1, 2
 IDEA = (
     "Each word holds three arrows. Its <b>query</b> says what it looks for, its <b>key</b> what it can be found by, its "
-    "<b>value</b> what it has to give. A query and a key that point the same way have a large <b>dot product</b> (multiply "
-    "across, multiply up, add). The <b>softmax</b> turns one row of these into shares that add up to 1: the <b>weights</b>. The "
-    "output is each value shrunk by its weight, put end to end. All words do this at once; nothing else happens in attention."
+    "<b>value</b> what it has to give. A query and a key that point the same way have a large <b>dot product</b> (multiply first "
+    "by first, second by second, and add). The <b>softmax</b> turns a row of these into shares that add up to 1: the "
+    "<b>weights</b>. The output is each value shrunk by its weight, put end to end. All words do this at once; nothing else "
+    "happens in attention."
 )
 GESTURES = (
     "<b>Drag</b> the tip of an arrow. By keys: <b>Tab</b> to one, <b>arrow keys</b> move it by a tenth (Shift: five), digits "
@@ -45,11 +46,16 @@ class Desk:
         """Lay out another plane."""
         self.opened = self.now = plane
         self.version += 1
+        state.choose(plane=None if plane == planes.START else plane)
 
 
 def desk() -> Desk:
-    """This visitor's plane, kept while they visit other pages."""
-    return st.session_state.setdefault(KEY, Desk())
+    """This visitor's plane, kept while they visit other pages; a link may have brought another one."""
+    it = st.session_state.setdefault(KEY, Desk())
+    linked = state.chosen().plane
+    if linked is not None and linked != it.now:
+        it.open(linked)
+    return it
 
 
 def read_moved(raw: Any, version: str) -> Plane | None:
@@ -62,12 +68,14 @@ def read_moved(raw: Any, version: str) -> Plane | None:
 def drawing() -> Plane:
     """The plane; gives it as it stands: let go of an arrow, and it is told."""
     it = desk()
+    state.publish()
     version = str(it.version)
 
     def moved() -> None:
         found = read_moved((st.session_state.get("hand") or {}).get("moved"), version)
         if found is not None:
             it.now = found
+            state.choose(plane=found)
 
     data = hand_payload.payload(it.opened, it.now, version)
     _hand(key="hand", data={**data, "theme": st.context.theme.type}, on_moved_change=moved)

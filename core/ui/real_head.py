@@ -8,11 +8,13 @@ from core.analysis import focus_on, texts
 from core.analysis.projection import Flat, flatten
 from core.figures import hand_payload
 from core.figures.labels import labels, percent
-from core.ui import charts, controls, hand
+from core.request import Stream
+from core.ui import charts, controls, hand, state
 from core.ui.runs import shared
 from core.ui.scene import Scene, said
 
-MOST = 16  # pieces of a text that the plane has room for
+MOST, FEW = 16, 3  # pieces of a text that the plane has room for; that always fit, since three points lie in a plane
+LONGER = {"text": "the little girl reads a new book", "target": None, "stream": Stream.ENCODER, "layer": 0, "head": 0}
 SAYS = (
     "A real head works in dozens of dimensions, so this is a shadow of it. The query and key arrows are those whose dot products "
     "come nearest to the head’s own scores (q·k ÷ √d, less each row’s mean, which no softmax notices). What the softmax makes of "
@@ -45,6 +47,8 @@ def real_head(view: Scene) -> None:
         )
         return
     flat = flat_of(view)
+    if min(flat.score.shape) <= FEW and view.info.at(Stream.ENCODER):
+        st.button("Take a longer text", key="longer", on_click=state.choose, kwargs=LONGER)
     st.html(f'<p class="how kept">{kept_says(flat, said(choice.stream, choice.layer, choice.head))}</p>')
     query = choice.cell[0] if choice.cell and choice.cell[0] < len(queries) else focus_on(flat.true, queries.special)[0]
     version = f"{abs(hash((trace.request, choice.stream, choice.layer, choice.head))):x}"
@@ -55,12 +59,11 @@ def real_head(view: Scene) -> None:
 def kept_says(flat: Flat, name: str) -> str:
     """How faithful the plane is, in numbers."""
     few = min(flat.score.shape)
-    why = ""
-    if few <= 3:
-        why = f" With {few} pieces that is no feat: so few always fit. Try a longer text from <b>Examples</b>."
+    why = f" With {few} pieces that is no feat: so few always fit. Take a longer text." if few <= FEW else ""
+    off = percent(round(float(flat.off.mean()), 5))
     return (
         f"<b>{name}</b> has {flat.d} dimensions. Two of them keep <b>{percent(flat.kept)}</b> of the variance of its scores and "
-        f"<b>{percent(flat.value_kept)}</b> of that of its values; on average <b>{percent(float(flat.off.mean()))}</b> of a row’s "
+        f"<b>{percent(flat.value_kept)}</b> of that of its values; on average <b>{off}</b> of a row’s "
         f"attention stands elsewhere than in the head itself.{why}"
     )
 

@@ -104,15 +104,15 @@ def recipe(view: Scene) -> None:
 
 
 def table(parts: list[tuple[str, Recipe, str]], found: list[Broken], writes: bool) -> str:
-    """One line a break: what is left out, the spread of each stream, and what comes next."""
+    """One line a break: what is left out, what comes next, and the spread of each stream."""
     streams = list(found[0].effect.spread)
-    heads = ["taken away", *(f"spread, {SAID[stream]}" for stream in streams), *(["next piece", "KL"] if writes else [])]
+    heads = ["taken away", *(["next piece", "KL"] if writes else []), *(f"spread, {SAID[stream]}" for stream in streams)]
     lines = []
     for (name, _, says), one in zip(parts, found, strict=True):
         cells = [_number(one.effect.spread[stream]) for stream in streams]
         if writes and one.effect.kl is not None:
             top = one.next[0]
-            cells += [f"<bdi>{escape(label(top.text))}</bdi> {percent(top.now)}", f"<b>{one.effect.kl:.3f}</b>"]
+            cells = [f"<bdi>{escape(label(top.text))}</bdi> {percent(top.now)}", f"<b>{one.effect.kl:.3f}</b>", *cells]
         told = "".join(f"<td>{cell}</td>" for cell in cells)
         lines.append(f'<tr><th scope="row">{escape(name)}<small>{escape(says)}</small></th>{told}</tr>')
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)

@@ -9,6 +9,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.analysis.plane import Plane, read_link, write_link
 from core.errors import LensError
 from core.request import MaskRule, Sampling, Site, Stream
 from core.ui.rules import LONGEST, MOST, read_reads, read_rules, write_reads, write_rules
@@ -33,6 +34,7 @@ class Choice:
     reads: steps that may read only some source pieces. depth: how many encoder layers the decoder reads past; None: all.
     teacher: a target text given by the visitor, to be read beside the model's own.
     part: which part of Generate is in view, with its numbers. own: the visitor's own words.
+    plane: the arrows of Self-attention by hand, None as the lesson opens.
     """
 
     model: str = MODEL
@@ -53,6 +55,7 @@ class Choice:
     branches: tuple[tuple[int, ...], ...] = ()
     part: str = ""
     own: str = ""
+    plane: Plane | None = None
 
 
 @dataclass(slots=True)
@@ -104,6 +107,8 @@ def write(choice: Choice) -> dict[str, str]:
         params |= {"mask": write_rules(choice.mask)} if linkable(choice.mask) else {}
     if choice.view:
         params["view"] = choice.view
+    if choice.plane is not None:
+        params["plane"] = write_link(choice.plane)
     if choice.sampling != GREEDY:
         params["sampling"] = _write_sampling(choice.sampling)
     if choice.box:
@@ -305,7 +310,7 @@ def _view(raw: str) -> str:
 
 READERS: dict[str, Callable[[str], Any]] = {
     "model": _name, "text": _text, "target": _text, "stream": Stream, "layer": _count, "head": _count, "cell": _cell,
-    "mask": read_rules, "view": _view, "forced": _ids, "sampling": _sampling, "box": _box, "reads": read_reads,
+    "mask": read_rules, "view": _view, "plane": read_link, "forced": _ids, "sampling": _sampling, "box": _box, "reads": read_reads,
     "depth": _depth, "teacher": _text,
     "branches": _branches, "part": _part, "own": _text,
 }  # fmt: skip

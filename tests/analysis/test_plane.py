@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.analysis import plane as planes
-from core.analysis.plane import Plane, read_plane, weigh
+from core.analysis.plane import Plane, read_link, read_plane, weigh, write_link
 from core.errors import InputError
 from core.figures.hand_payload import payload, state
 
@@ -39,6 +39,23 @@ def test_every_step_is_that_of_pytorchs_attention(plane):
 @given(made())
 def test_a_plane_goes_to_the_browser_and_back_whole(plane):
     assert read_plane(payload(plane, plane, "0")["now"]) == plane
+
+
+@given(made())
+def test_a_plane_stands_in_a_link(plane):
+    assert read_link(write_link(plane)) == plane
+
+
+FLAT = ".0_0_0_0_0_0"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "3", "3.1_2", "9" + FLAT * 3, "4" + FLAT * 3, "1" + FLAT * 6, "1" + ".31_0_0_0_0_0" * 3, "1x" + FLAT * 3],
+)
+def test_what_is_no_plane_in_a_link_is_refused(text):
+    with pytest.raises(ValueError):
+        read_link(text)
 
 
 BAD = [

@@ -18,8 +18,9 @@ DRAG = """(svg, steps) => {
   for (let n = 0; n < steps; n += 1) {
     const before = performance.now();
     send("pointermove", box.left + box.width * (0.5 + 0.4 * Math.cos(n / 9)), box.top + box.height * (0.5 + 0.4 * Math.sin(n / 7)));
+    const script = performance.now() - before;
     svg.closest(".hand").getBoundingClientRect();
-    times.push(performance.now() - before);
+    times.push([script, performance.now() - before]);
   }
   send("pointerup", x, y);
   return times;
@@ -39,7 +40,8 @@ def plane(visit: Visit, **params: str):
 def arrows(hand, kind: str) -> dict[str, list[float]]:
     """Where the arrows of a kind stand, by word, as their labels tell those who cannot see them."""
     labels = hand.locator(f".arrow.{kind}").evaluate_all("all => all.map(one => one.getAttribute('aria-label'))")
-    found = (re.match(r"(?:query|key|value) of (\w+): \((\S+), (\S+)\)", label.replace("−", "-")) for label in labels)
+    plain = (label.replace("−", "-").replace("\xa0", " ") for label in labels)
+    found = (re.match(r"(?:query|key|value) of (\w+): \((\S+), (\S+)\)", label) for label in plain)
     return {one[1]: [float(one[2]), float(one[3])] for one in found}
 
 
@@ -49,6 +51,15 @@ def numbers(hand) -> tuple[np.ndarray, list[float]]:
         "rows => rows.map(row => Array.from(row.querySelectorAll('td'), cell => JSON.parse(cell.dataset.exact)))"
     )
     return np.array([row[:3] for row in cells]), json.loads(hand.locator(".sums .result").get_attribute("data-exact"))
+
+
+def spot(hand, x: float, y: float) -> tuple[float, float]:
+    """Where a vector's tip lies on the screen, by the plane's own grid: its ends are ±3."""
+    lines = hand.locator(".plane").first.locator("line.grid, line.axis")
+    ends = lines.evaluate_all("all => all.map(one => one.getBoundingClientRect().toJSON())")
+    left, right = min(end["left"] for end in ends), max(end["right"] for end in ends)
+    top, bottom = min(end["top"] for end in ends), max(end["bottom"] for end in ends)
+    return left + (x + 3) / 6 * (right - left), top + (3 - y) / 6 * (bottom - top)
 
 
 def check(hand, chosen: int, causal: bool = False) -> None:
@@ -73,20 +84,25 @@ def test_a_drag_moves_every_number_in_the_browser_and_tells_the_server_once(visi
     check(hand, 2)
     sent = len(visit.frames)
     tip = hand.locator(".arrow.key .hit").nth(1).bounding_box()
-    box = hand.locator(".plane svg").first.bounding_box()
     visit.page.mouse.move(tip["x"] + tip["width"] / 2, tip["y"] + tip["height"] / 2)
     visit.page.mouse.down()
-    for x, y in ((0.4, 0.3), (0.6, 0.8), (0.95, 0.2)):
-        visit.page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+    for x, y in ((-0.6, 1.2), (0.6, -2.1), (2.8, 1.9)):
+        visit.page.mouse.move(*spot(hand, x, y))
+        assert np.allclose(arrows(hand, "key")["cat"], [x, y], atol=0.11)
         check(hand, 2)
-    assert arrows(hand, "key")["cat"] == [2.9, 1.9]
     assert "looks most at “cat”" in hand.locator(".lead").inner_text()
     assert len(visit.frames) == sent
     visit.page.mouse.up()
     visit.page.get_by_text("Right. It gives").wait_for()  # the server heard of it, and the question is answered
     check(hand, 2)
+    visit.page.wait_for_url("**plane=3.**")
+    stands = arrows(hand, "key")
+    visit.page.reload()  # the link is the plane
+    hand.locator(".arrow.query").wait_for()
+    assert arrows(hand, "key") == stands
     times = np.array(hand.locator(".plane svg").first.evaluate(DRAG, 240))
-    print(f"\nscript and layout of one drag event: p50 {np.median(times):.2f} ms, p95 {np.percentile(times, 95):.2f} ms, n 240")
+    for name, column in zip(("script alone", "script and layout"), times.T, strict=True):
+        print(f"\none drag event, {name}: p50 {np.median(column):.2f} ms, p95 {np.percentile(column, 95):.2f} ms, n {len(column)}")
     check(hand, 2)
 
 
@@ -152,12 +168,12 @@ def test_a_finger_drags_and_the_phone_does_not_scroll_sideways(chromium, server)
     assert min(tip["width"], tip["height"]) >= 44
     for button in hand.locator("button").all():
         assert button.bounding_box()["height"] >= 43.9
-    box = hand.locator(".plane svg").first.bounding_box()
     touch = visit.context.new_cdp_session(visit.page)
     x, y = tip["x"] + tip["width"] / 2, tip["y"] + tip["height"] / 2
     touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
     for part in (0.3, 0.6, 1.0):
-        at = {"x": x + part * (box["x"] + 0.8 * box["width"] - x), "y": y + part * (box["y"] + 0.3 * box["height"] - y)}
+        goal = spot(hand, 1.9, 1.3)
+        at = {"x": x + part * (goal[0] - x), "y": y + part * (goal[1] - y)}
         touch.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [at]})
     touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     visit.page.wait_for_timeout(300)

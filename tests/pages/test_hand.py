@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html import unescape
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import core
 from core.analysis import kl
 from core.analysis import plane as planes
-from core.analysis.plane import weigh
+from core.analysis.plane import weigh, write_link
 from core.analysis.projection import flatten
 from core.analysis.worksheet import exercise
 from core.export.worksheet import worksheet
@@ -31,6 +32,8 @@ def sent(page, name: str = "hand") -> dict:
 def release(page, plane, version: str = "0"):
     """As the browser does when an arrow is let go."""
     page.app.session_state["plane-desk"].now = plane
+    known = page.app.session_state["lookback"]
+    known.choice = replace(known.choice, plane=plane)
     page.app.run()
     return page
 
@@ -56,6 +59,14 @@ def test_a_preset_lays_out_another_plane(screen):
     data = sent(page)
     assert data["version"] == "1" and data["now"] == state(planes.SINK)
     assert "One long key wins" in page.said("note")[0]
+
+
+def test_a_link_opens_its_plane_and_a_wrong_one_says_so(screen):
+    page = screen("hand", plane=write_link(planes.NEIGHBOUR))
+    assert sent(page)["now"] == sent(page)["opened"] == state(planes.NEIGHBOUR)
+    page = screen("hand", plane="3.1_2")
+    assert sent(page)["now"] == state(planes.START)
+    assert "The link’s plane “3.1_2” means nothing here" in page.said("note")[0]
 
 
 @pytest.mark.parametrize("name", ["START", "NEIGHBOUR", "SINK", "ORTHOGONAL", "ALIKE"])
@@ -126,6 +137,15 @@ def test_without_a_text_the_plane_is_still_there(screen):
     assert len(page.said("ask")) == 3
 
 
+def test_three_pieces_are_said_to_fit_and_a_longer_text_is_one_click_away(screen):
+    page = screen("hand")
+    told = page.said("how kept")[0]
+    assert "Two of them keep 100\xa0% of the variance" in told and "no feat" in told and "average 0\xa0% of a row" in told
+    page.app.button(key="longer").click().run()
+    told = page.said("how kept")[0]
+    assert page.calm() and "no feat" not in told and told.startswith("Encoder, layer 1, head 1")
+
+
 def breaks(page) -> dict[str, list[str]]:
     """The table of breaks: what was taken away → its cells."""
     (body,) = [body for body in page.html if "sum breaks" in body]
@@ -155,11 +175,11 @@ def test_every_break_is_a_run_of_the_model(screen, lens):
             for head in set(range(attention.site.heads)) - set(attention.ablated):
                 for row in attention.head(head).astype(np.float64):
                     rows[attention.site.stream].append(np.exp(-sum(p * np.log(p) for p in row if p > 0)))
-        for cell, stream in zip(told[name], Stream, strict=False):
+        for cell, stream in zip(told[name][2:], Stream, strict=True):
             assert float(cell) == pytest.approx(np.mean(rows[stream]), abs=0.006)
-        assert float(told[name][-1]) == pytest.approx(kl(trained.next_logits, trace.next_logits), abs=0.0006)
+        assert float(told[name][1]) == pytest.approx(kl(trained.next_logits, trace.next_logits), abs=0.0006)
         (best,) = trace.next_tokens(1)
-        assert told[name][-2].startswith(best.text.strip())
+        assert told[name][0].startswith(best.text.strip())
 
 
 def test_ones_own_mixture_is_run_and_the_question_knows_the_worst(screen, lens):

@@ -224,7 +224,7 @@ class Hand {
     this.sums = weigh(tokens, causal);
     const row = this.sums[chosen];
     this.box.classList.toggle("decoder", causal);
-    for (const [name, value] of Object.entries(theme)) if (typeof value === "string") this.box.style.setProperty(`--${name}`, value);
+    dress(this.box, theme);
     this.chips.forEach((chip, at) => chip.setAttribute("aria-pressed", String(at === chosen)));
     this.causal.setAttribute("aria-pressed", String(causal));
     this.add.disabled = tokens.length >= this.data.most;
@@ -251,7 +251,8 @@ class Hand {
       for (const [name, it] of plane.arrows) {
         if (!it.hit) continue;
         it.group.dataset.name = name;
-        it.group.setAttribute("aria-label", `${this.label(name)}. Arrow keys move it.`);
+        const label = `${this.label(name)}. Arrow keys move it.`;
+        if (it.group.getAttribute("aria-label") !== label) it.group.setAttribute("aria-label", label);
         it.group.classList.toggle("lit", name === (this.held ? this.held.name : this.active || this.hovered));
       }
     }

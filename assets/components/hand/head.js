@@ -71,7 +71,7 @@ class Head {
 
   draw() {
     const { data, theme, chosen } = this;
-    for (const [name, value] of Object.entries(theme)) if (typeof value === "string") this.box.style.setProperty(`--${name}`, value);
+    dress(this.box, theme);
     this.box.style.setProperty("--accent", theme[data.stream]);
     this.chips.forEach((chip, at) => chip.setAttribute("aria-pressed", String(at === chosen)));
     const [here, own, may] = [data.weight[chosen], data.own[chosen], data.may[chosen]];

@@ -1,6 +1,8 @@
 // A plane with arrows from its origin: drawn once, moved by changing attributes, so that a drag costs well under a frame.
 const SIDE = 300; // of the picture, in its own units
 const PAD = 8;
+const LEFT = 14; // room for the numbers of the axes, outside the arrows' square
+const BELOW = 14;
 
 function element(name, parent, className = "", text = "") {
   const made = document.createElement(name);
@@ -29,7 +31,7 @@ class Plane {
     this.caption = element("figcaption", this.figure);
     element("b", this.caption, "", title);
     this.says = element("span", this.caption);
-    this.svg = drawn("svg", this.figure, { viewBox: `0 0 ${SIDE} ${SIDE}`, role: "group", "aria-label": title });
+    this.svg = drawn("svg", this.figure, { viewBox: `${-LEFT} 0 ${SIDE + LEFT} ${SIDE + BELOW}`, role: "group", "aria-label": title });
     this.reach = reach;
     this.unit = (SIDE / 2 - PAD) / reach;
     const step = stride(reach);
@@ -39,10 +41,10 @@ class Plane {
       const kind = n === 0 ? "axis" : "grid";
       drawn("line", this.svg, { class: kind, x1: x, x2: x, y1: PAD, y2: SIDE - PAD });
       drawn("line", this.svg, { class: kind, y1: y, y2: y, x1: PAD, x2: SIDE - PAD });
-      if (n !== 0 && (most <= 3 || n % 2 === 0)) {
+      if (most <= 3 || n % 2 === 0) {
         const name = String(Number((n * step).toPrecision(6))).replace("-", "\u2212");
-        drawn("text", this.svg, { class: "tick", x, y: SIDE / 2 + 13, "text-anchor": "middle" }).textContent = name;
-        drawn("text", this.svg, { class: "tick", x: SIDE / 2 - 5, y: y + 4, "text-anchor": "end" }).textContent = name;
+        drawn("text", this.svg, { class: "tick", x, y: SIDE + 8, "text-anchor": "middle" }).textContent = name;
+        drawn("text", this.svg, { class: "tick", x: 2, y: y + 4, "text-anchor": "end" }).textContent = name;
       }
     }
     this.under = drawn("g", this.svg);
@@ -57,8 +59,8 @@ class Plane {
   // Where a pointer is, in the plane's numbers and in the picture's units.
   at(event) {
     const box = this.svg.getBoundingClientRect();
-    const x = ((event.clientX - box.left) / box.width) * SIDE;
-    const y = ((event.clientY - box.top) / box.height) * SIDE;
+    const x = ((event.clientX - box.left) / box.width) * (SIDE + LEFT) - LEFT;
+    const y = ((event.clientY - box.top) / box.height) * (SIDE + BELOW);
     return { spot: [x, y], vector: [(x - SIDE / 2) / this.unit, (SIDE / 2 - y) / this.unit] };
   }
 

@@ -24,7 +24,7 @@ function said(value, digits = 2) {
 }
 
 function pair(vector, digits = 2) {
-  return `(${said(vector[0], digits)}, ${said(vector[1], digits)})`;
+  return `(${said(vector[0], digits)},\u00a0${said(vector[1], digits)})`;
 }
 
 function share(weight) {
@@ -32,6 +32,13 @@ function share(weight) {
   if (value > 0 && value < 0.1) return `< 0.1${PERCENT}`;
   if (value < 100 && value >= 99.95) return `> 99.9${PERCENT}`;
   return `${value.toFixed(value < 9.95 || value >= 99.5 ? (value === 0 || value === 100 ? 0 : 1) : 0)}${PERCENT}`;
+}
+
+// The theme's colours as the style sheet's variables; set only when they change, since that restyles everything inside.
+function dress(box, theme) {
+  if (box.dataset.theme === theme.name) return;
+  box.dataset.theme = theme.name;
+  for (const [name, value] of Object.entries(theme)) if (typeof value === "string") box.style.setProperty(`--${name}`, value);
 }
 
 function shade(theme, value) {
