@@ -82,7 +82,7 @@ def check(hand, chosen: int, causal: bool = False) -> None:
 def test_a_drag_moves_every_number_in_the_browser_and_tells_the_server_once(visit):
     hand = plane(visit)
     check(hand, 2)
-    sent = len(visit.frames)
+    sent, stood = len(visit.frames), arrows(hand, "key")
     tip = hand.locator(".arrow.key .hit").nth(1).bounding_box()
     visit.page.mouse.move(tip["x"] + tip["width"] / 2, tip["y"] + tip["height"] / 2)
     visit.page.mouse.down()
@@ -91,6 +91,13 @@ def test_a_drag_moves_every_number_in_the_browser_and_tells_the_server_once(visi
         assert np.allclose(arrows(hand, "key")["cat"], [x, y], atol=0.11)
         check(hand, 2)
     assert "looks most at “cat”" in hand.locator(".lead").inner_text()
+    visit.page.keyboard.press("Escape")  # lets go, and nothing has happened
+    assert arrows(hand, "key") == stood
+    visit.page.mouse.up()
+    assert len(visit.frames) == sent
+    visit.page.mouse.move(*spot(hand, *stood["cat"]))
+    visit.page.mouse.down()
+    visit.page.mouse.move(*spot(hand, 2.8, 1.9))
     assert len(visit.frames) == sent
     visit.page.mouse.up()
     visit.page.get_by_text("Right. It gives").wait_for()  # the server heard of it, and the question is answered

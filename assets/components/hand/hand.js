@@ -264,11 +264,13 @@ class Hand {
     const bold = (text) => element("b", this.lead, "", text);
     this.lead.append("\u201c");
     bold(words[chosen]);
-    this.lead.append(`\u201d asks with ${pair(tokens[chosen].q, 1)}, looks most at \u201c`);
-    bold(words[most]);
-    this.lead.append("\u201d (");
+    const seen = row.weight.filter((_, at) => row.may[at]);
+    const alike = seen.length > 1 && Math.max(...seen) - Math.min(...seen) < 1e-9;
+    this.lead.append(`\u201d asks with ${pair(tokens[chosen].q, 1)}, looks ${alike ? "at all alike" : "most at \u201c"}`);
+    if (!alike) bold(words[most]);
+    this.lead.append(alike ? " (" : "\u201d (");
     bold(share(row.weight[most]));
-    this.lead.append(`) and comes away with ${pair(row.output)}.`);
+    this.lead.append(`${alike ? " each" : ""}) and comes away with ${pair(row.output)}.`);
     this.sheet.draw(this.sums, chosen, words, theme);
   }
 
