@@ -16,6 +16,22 @@ EDGE = 0.07  # how far the field goes beyond the points, of their extent
 
 
 @dataclass(frozen=True, slots=True)
+class Graph:
+    """Who looks at whom, whatever the labels: the matrices of propagation and spreading, and where spreading ends
+    (`transduction.reach`), each float64 [n, n]."""
+
+    own: np.ndarray
+    symmetric: np.ndarray
+    reached: np.ndarray
+
+
+def graph(points: PointSet, gamma: float, alpha: float) -> Graph:
+    """The graph of these points."""
+    symmetric = transduction.spreading(points.x, gamma)
+    return Graph(transduction.propagation(points.x, gamma), symmetric, transduction.reach(symmetric, alpha))
+
+
+@dataclass(frozen=True, slots=True)
 class Answers:
     """told: way → classes of all points, int64 [n]. passes: way → (pass, classes), the end as pass −1. regions: way → classes of
     SIDE × SIDE places of the field (left, right, bottom, top), row 0 at the bottom; empty where points have more than two numbers.
@@ -41,12 +57,13 @@ class Answers:
         return int((self.told[way] != self.classes)[self.labels == NONE].sum())
 
 
-def answers(points: PointSet, labels: np.ndarray, gamma: float, alpha: float) -> Answers:
-    """What the four ways make of these labels (int [n])."""
+def answers(points: PointSet, labels: np.ndarray, gamma: float, alpha: float, looks: Graph | None = None) -> Answers:
+    """What the four ways make of these labels (int [n]). looks: their graph, where it is at hand."""
     labels = np.asarray(labels)
-    own, symmetric = transduction.propagation(points.x, gamma), transduction.spreading(points.x, gamma)
+    looks = graph(points, gamma, alpha) if looks is None else looks
+    own, symmetric = looks.own, looks.symmetric
     y = transduction.known(labels, points.count)
-    spread, pulled = transduction.reach(symmetric, alpha) @ y, transduction.propagated(own, y)
+    spread, pulled = looks.reached @ y, transduction.propagated(own, y)
     told = {"spreading": transduction.told(spread), "propagation": transduction.told(pulled)}
     runs = {
         "spreading": transduction.spread(symmetric, y, alpha, PASSES[-1]),

@@ -16,8 +16,10 @@ from core.analysis.pointsets import PointSet
 from core.figures.labels import percent
 
 TITLES = {
-    "spreading": ("Label spreading", "transductive"), "propagation": ("Label propagation", "transductive"),
-    "nearest": ("Nearest labelled point", "inductive"), "logistic": ("Logistic regression", "inductive"),
+    "spreading": ("Label spreading", "transductive: labels travel over all points"),
+    "propagation": ("Label propagation", "transductive: they travel by attention"),
+    "nearest": ("Nearest labelled point", "inductive: copies its label"),
+    "logistic": ("Logistic regression", "inductive: draws a straight border"),
 }  # fmt: skip
 
 

@@ -94,7 +94,7 @@ def curve(course: Course, points: PointSet) -> list[Measured]:
 
 def _in_turn(course: Course, points: PointSet) -> list[Measured]:
     """One number of labels after the other. A visitor may stop between two, and go on later."""
-    known = st.session_state.setdefault("measured", {}).setdefault(course, [])
+    known = st.session_state.setdefault("curve-measured", {}).setdefault(course, [])
     stopped = f"stopped-{course.name}"
     if st.session_state.get(stopped):
         st.button("Measure the rest", key=f"go-on-{course.name}", on_click=st.session_state.pop, args=(stopped, None))

@@ -63,16 +63,13 @@ def keep_labels(version: str, labels: str, serial: int | None = None) -> None:
 
 
 def solved(board: Board, points: PointSet) -> Answers:
-    """The four ways' answers; equal boards of all visitors are one computation."""
-
-    def compute() -> Answers:
-        labels = points_payload.read_signs(board.labels, points.count)
-        return fourways.answers(points, labels, board.gamma, board.alpha)
-
-    key = ("transductive", board.version, board.labels, board.gamma, board.alpha)
-    ticket = shared.ask(key, compute)
-    wait(ticket.settled, lambda: f"Passing labels on. {ticket.seconds:.0f} s")
-    return ticket.result()
+    """The four ways' answers. Who looks at whom is worked out once for all visitors; what follows from one's own labels takes
+    milliseconds and is not kept."""
+    key = ("transductive", board.version, board.gamma, board.alpha, "graph")
+    ticket = shared.ask(key, lambda: fourways.graph(points, board.gamma, board.alpha))
+    wait(ticket.settled, lambda: f"{len(points.classes)} points look at each other. {ticket.seconds:.0f} s")
+    labels = points_payload.read_signs(board.labels, points.count)
+    return fourways.answers(points, labels, board.gamma, board.alpha, ticket.result())
 
 
 def table(board: Board, points: PointSet, found: Answers, texts: tuple[str, ...]) -> None:
@@ -124,11 +121,11 @@ def on_points() -> tuple[Board, PointSet, Answers]:
     """The sets in the plane."""
     with st.container(horizontal=True, key="set-bar", gap="small", vertical_alignment="bottom"):
         name = st.segmented_control(
-            "Points", list(matter.SAID), key=settled("set", "moons"), format_func=lambda one: matter.SAID[one], required=True,
-            label_visibility="collapsed",
+            "Points", list(matter.SAID), key=settled("points-set", "moons"), format_func=lambda one: matter.SAID[one],
+            required=True, label_visibility="collapsed",
         )
-        seed = st.session_state.setdefault("seed", 0)
-        st.button("Other points", key="other-points", on_click=lambda: st.session_state.update(seed=seed + 1))
+        seed = st.session_state.setdefault("points-seed", 0)
+        st.button("Other points", key="other-points", on_click=lambda: st.session_state.update({"points-seed": seed + 1}))
         points = matter.plane(name, seed)
         version = f"{name}-{seed}"
         st.button("Start labels", key="start-labels", on_click=_restart, args=(version, points, seed))

@@ -108,7 +108,8 @@ def presets() -> None:
     """Things to try, each a board set up before the page is drawn."""
 
     def board(name: str, gamma: float, alpha: float, seed: int = 0) -> None:
-        st.session_state.update({"matter": "Points", "set": name, "seed": seed, "gamma-plane": gamma, "alpha-plane": alpha})
+        there = {"matter": "Points", "points-set": name, "points-seed": seed}
+        st.session_state.update({**there, "gamma-plane": gamma, "alpha-plane": alpha})
         st.session_state.get("labelled", {}).pop(f"{name}-{seed}", None)
 
     offered = (

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.browser.conftest import Visit
+
 READY = "() => document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'"
 STATUS = ".labels .status"
 
@@ -78,3 +80,20 @@ def test_the_keyboard_does_all_the_mouse_does(board):
         page.keyboard.press("1")
         page.keyboard.press("PageDown")
     page.wait_for_function("() => document.querySelector('.stHtml .lead')?.innerText?.startsWith('From 5 labelled')")
+
+
+def test_on_a_phone_the_first_tap_looks_and_the_next_one_labels(chromium, server):
+    visit = Visit(chromium, server, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    visit.page.goto(f"{visit.address}/transductive")
+    visit.page.locator(".labels .way").first.wait_for()
+    visit.page.locator(".source").wait_for(state="attached")
+    visit.page.wait_for_function(READY)
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
+    visit.page.locator(".labels .plot").scroll_into_view_if_needed()
+    visit.page.touchscreen.tap(*spot(visit, 95))
+    visit.page.get_by_text("Point 96: ").wait_for()
+    assert "From 2 labelled" in visit.lead
+    visit.page.touchscreen.tap(*spot(visit, 95))
+    visit.page.get_by_text("Point 96: labelled 1").wait_for()
+    visit.page.wait_for_function("() => document.querySelector('.stHtml .lead')?.innerText?.startsWith('From 3 labelled')")
+    visit.close()

@@ -83,7 +83,7 @@ def test_other_labels_are_other_answers_and_can_be_taken_back(screen):
 
 def test_the_curve_shows_where_spreading_loses(screen):
     page = screen("transductive")
-    page.app.get_by_key("set").set_value("across").run()
+    page.app.get_by_key("points-set").set_value("across").run()
     assert page.calm()
     assert any("Spreading is behind" in body for body in page.said("how"))
     spec = json.loads(page.app.get("vega_lite_chart")[0].proto.spec)
@@ -166,7 +166,7 @@ def test_depth_shows_this_boards_numbers_and_the_questions_are_checked(screen):
     assert any("log_softmax(-gamma" in element.value for element in page.app.code)
     page.app.text_input(key="ask-transductive-0").set_value("1").run()
     assert any("softmax" in body for body in page.said("verdict right"))
-    page.app.get_by_key("set").set_value("across").run()
+    page.app.get_by_key("points-set").set_value("across").run()
     n = len(sent(page)[0]["labels"])
     label(page, "0" + "." * (n - 2) + "1")
     for preset in range(4):

@@ -52,17 +52,18 @@ class Labels {
     this.passes = bar;
     this.status = element("p", left, "status");
     this.status.setAttribute("role", "status");
-    element("p", left, "how", "Click a point to label it: each click takes the next class, the last one takes the label away. With the keyboard: arrows go from point to point (Page Up and Page Down through all), 1, 2, 3 give a class, 0 takes it away. Point at one to see where it looks.");
+    element("p", left, "how", "Click a point to label it: each click takes the next class, the last one takes the label away. With the keyboard: arrows go from point to point (Page Up and Page Down through all), 1, 2, 3 give a class, 0 takes it away. Point at one to see where it looks; with a finger, the first tap looks and the next one labels.");
     const right = element("div", this.box, "right");
     element("h3", right, "", "Right, of the points without a label");
     this.list = element("div", right, "ways");
     this.list.setAttribute("role", "radiogroup");
     this.list.setAttribute("aria-label", "Whose answer is drawn");
+    this.list.addEventListener("keydown", (event) => this.walk(event));
     this.maps = element("div", right, "maps");
     this.pictures = [["Propagation: ", "D", "\u22121", "W"], ["Spreading: ", "D", "\u22121/2", "W", "D", "\u22121/2"]].map((title, at) => this.map(title, at));
     element("p", right, "how", "Each row is a point that looks, each column one it looks at; same order as in the sets, class by class. The line beside a matrix is the sum of each row; dashed: 1.");
-    this.canvas.addEventListener("pointermove", (event) => this.point(event));
-    this.canvas.addEventListener("pointerleave", () => this.focusOn(null));
+    this.canvas.addEventListener("pointermove", (event) => event.pointerType !== "touch" && this.point(event));
+    this.canvas.addEventListener("pointerleave", (event) => event.pointerType !== "touch" && this.focusOn(null));
     this.canvas.addEventListener("click", (event) => this.click(event));
     this.canvas.addEventListener("keydown", (event) => this.key(event));
     this.canvas.addEventListener("focus", () => this.draw());
@@ -142,21 +143,35 @@ class Labels {
       const row = element("button", this.list, "way");
       row.type = "button";
       row.setAttribute("role", "radio");
-      row.setAttribute("aria-checked", String(way.key === this.shown().key));
+      const chosen = way.key === this.shown().key;
+      row.setAttribute("aria-checked", String(chosen));
+      row.tabIndex = chosen ? 0 : -1;
       const name = element("span", row, "name", way.title);
-      element("small", name, "", way.kind === "inductive" ? "inductive: sees labelled points only" : "transductive: sees all points");
+      element("small", name, "", way.kind);
       const track = element("span", row, "track");
       element("i", track).style.width = `${100 * (way.share ?? 0)}%`;
       element("b", row, "said", way.said);
-      row.addEventListener("click", () => {
-        this.stop();
-        this.way = way.key;
-        this.pass = this.last();
-        this.rows();
-        this.draw();
-        this.list.querySelector("[aria-checked=true]").focus();
-      });
+      row.addEventListener("click", () => this.choose(way.key));
     }
+  }
+
+  choose(way) {
+    this.stop();
+    this.way = way;
+    this.pass = this.last();
+    this.rows();
+    this.draw();
+    this.list.querySelector("[aria-checked=true]").focus();
+  }
+
+  // As in every group of radio buttons: one Tab stop, arrows choose.
+  walk(event) {
+    const by = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    const { ways } = this.data;
+    const at = ways.findIndex((way) => way.key === this.shown().key);
+    this.choose(ways[(at + by + ways.length) % ways.length].key);
   }
 
   toggle() {
@@ -221,7 +236,11 @@ class Labels {
   click(event) {
     const at = this.nearest(event);
     if (at === null) return;
+    // a finger cannot point without touching: its first tap looks, the next one labels
+    const looks = event.pointerType === "touch" && this.touched !== at;
+    this.touched = at;
     this.kept = at;
+    if (looks) return this.focusOn(at);
     this.focus = at;
     this.cycle(at);
   }
