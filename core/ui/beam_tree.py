@@ -65,8 +65,8 @@ def controls(width: int, steps: int) -> None:
         read = st.session_state
         parts.go("beam", int(read["beam-width"]), int(read["beam-steps"]))
 
-    st.number_input("Beams: how many live on", 1, WIDEST, key=held("beam-width", width), on_change=changed, width=190)
-    st.number_input("Steps", 1, LONGEST, key=held("beam-steps", steps), on_change=changed, width=130)
+    st.number_input("Beams kept", 1, WIDEST, key=held("beam-width", width), on_change=changed, width=180)
+    st.number_input("Steps", 1, LONGEST, key=held("beam-steps", steps), on_change=changed, width=180)
 
 
 def beam_tree(view: Scene, top: Any, numbers: tuple[int, ...]) -> None:

@@ -25,6 +25,10 @@ FLAGS = [
     "--proxy-server=http://127.0.0.1:9", "--proxy-bypass-list=127.0.0.1;localhost",
 ]  # fmt: skip
 # on a deep link Streamlit first asks below the page's own address, which answers that nothing is there
+DRAWN = (  # one of these stands on every page that is done
+    ".st-key-map .main-svg, .trouble, .painter canvas, .theatre .chip, .loop .chip, .beams .node, .surprise .piece, .fill .chip, "
+    ".source"
+)
 EXPECTED = re.compile(r"/_stcore/(health|host-config)$")
 
 
@@ -127,9 +131,7 @@ class Visit:
         self.page.goto(f"{self.address}/{page}{query}")
         return self.settle()
 
-    def settle(
-        self, wants: str = ".st-key-map .main-svg, .trouble, .painter canvas, .theatre .chip, .loop .chip, .source"
-    ) -> "Visit":
+    def settle(self, wants: str = DRAWN) -> "Visit":
         """Wait until the script is done and there is a map, or a sentence why not."""
         self.page.wait_for_selector(wants, state="attached")
         self.page.wait_for_timeout(250)

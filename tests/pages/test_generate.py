@@ -14,10 +14,13 @@ from core.analysis.sampling import cuts, tempered
 from core.analysis.surprise import price as priced
 from core.analysis.surprise import ratio_said
 from core.engine.generation import distribution
+from core.errors import InputError
 from core.figures import beam_payload, fill_payload, words_payload
 from core.figures.loop_payload import one_step, payload, surprisals
 from core.request import Sampling, Stream
 from core.trace import decode_u8
+from core.ui import beam_tree, loop
+from core.ui import writing as writer_of_pages
 from core.ui.loop import read_branch
 from core.ui.side_by_side import parting, price
 from core.ui.stage import read
@@ -184,6 +187,47 @@ def test_stop_and_write_on_go_on_where_it_stood(screen, classroom):
     assert page.calm() and page.lead != first
     words = first.split("writes “")[1].split(" … ")[0]
     assert page.lead.split("writes “")[1].startswith(words[:20])
+
+
+def test_a_long_run_tells_how_far_it_is_and_can_be_stopped_and_gone_on_with(screen, monkeypatch):
+    monkeypatch.setattr(writer_of_pages, "TURN", 0.0)  # one piece a turn
+    monkeypatch.setattr(loop, "again", lambda: None)  # and no turn by itself: the page stands as someone sees it in between
+    page = screen("generate", model="writer", text="the", sampling="t1.9_s5")
+    assert page.said("busy") == ["Writing: 1 of at most 24 pieces."] and "in 1 step:" in page.lead
+    page.app.run()
+    assert page.said("busy") == ["Writing: 2 of at most 24 pieces."]
+    page.app.button(key="loop-stop").click().run()
+    assert "in 2 steps:" in page.lead and not page.said("busy")
+    page.app.run()
+    assert "in 2 steps:" in page.lead
+    page.app.button(key="loop-more").click().run()
+    assert "in 3 steps:" in page.lead and page.said("busy") == ["Writing: 3 of at most 26 pieces."]
+
+
+def test_a_long_search_tells_how_far_it_is_and_can_be_stopped(screen, monkeypatch):
+    monkeypatch.setattr(beam_tree, "TURN", 0.0)
+    monkeypatch.setattr(beam_tree, "again", lambda: None)
+    page = screen("generate", model="writer", text="the student", part="beam.2.9")
+    assert page.said("busy") == ["Searching: 1 of 9 steps."]
+    page.app.run()
+    page.app.button(key="beam-stop").click().run()
+    assert page.app.query_params["part"] == "beam.2.2" and not page.said("busy")
+
+
+def test_a_loop_that_breaks_off_is_told_and_begins_anew(screen, monkeypatch):
+    real, broken = writer_of_pages.one_step, [True]
+
+    def breaks(*given):
+        if broken:
+            raise InputError("a calm sea", "a storm")
+        return real(*given)
+
+    monkeypatch.setattr(writer_of_pages, "one_step", breaks)
+    page = screen("generate", text="the storm is near")
+    assert page.calm() and "a storm" in page.said("trouble")[0]
+    broken.clear()
+    page.app.run()
+    assert page.calm() and not page.said("trouble") and "it writes" in page.lead
 
 
 def test_a_growing_text_is_grown_once_however_many_ask(classroom):
