@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.figures.labels import percent
-from core.ui import charts, labelcurve, lesson, matter, transduction, twosenses
+from core.ui import charts, labelcurve, lesson, matter, state, transduction, twosenses
 from core.ui.labelcurve import Course
 
 MATTER = ("Points", "Short texts", "Digits")
@@ -28,8 +28,9 @@ def page() -> None:
     slot = st.container()
     twosenses.presets()
     what = st.segmented_control(
-        "What is to be labelled", MATTER, key=transduction.settled("matter", "Points"), required=True, label_visibility="collapsed"
-    )
+        "What is to be labelled", MATTER, key=transduction.settled("matter", "Points"), required=True, label_visibility="collapsed",
+        on_change=state.session().tried.pop, args=("transductive", None),
+    )  # fmt: skip
     if what == "Digits":
         _digits(slot)
         board, points, found = transduction.opening()

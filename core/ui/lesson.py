@@ -107,7 +107,7 @@ def presets(page: str, offered: Sequence[Preset]) -> None:
     known = state.session()
 
     def tried(preset: Preset) -> None:
-        known.tried[page] = preset.look
+        known.tried[page] = f"<b>{escape(preset.label)}.</b> {preset.look}"
         preset.apply()
 
     with st.container(key="presets", horizontal=True, gap="small", vertical_alignment="center"):
@@ -129,7 +129,7 @@ def questions(page: str, asked: Sequence[Question]) -> None:
             key = f"ask-{page}-{number}"
             with st.container(key=f"question-{number}", gap="small"):
                 st.html(f'<p class="ask"><b>{number + 1}</b> {question.ask}</p>')
-                right = _answered(question, key)
+                right = _answered(question, key, (page, number) in solved)
                 if right:
                     solved.add((page, number))
                 if _outdated(question, key, right):
@@ -145,10 +145,10 @@ def source(html: str) -> None:
     st.html(f'<p class="source">Source: {html}</p>')
 
 
-def _answered(question: Question, key: str) -> bool | None:
-    """Whether the answer that stands there is right; None where there is none yet."""
+def _answered(question: Question, key: str, solved: bool) -> bool | None:
+    """Whether the answer that stands there is right; None where there is none yet. solved: it was right once."""
     if isinstance(question, Act):
-        if not question.done:
+        if not question.done and not solved:
             charts.words(question.hint)
         return True if question.done else None
     if isinstance(question, Pick):
@@ -172,7 +172,7 @@ def _outdated(question: Question, key: str, right: bool | None) -> bool:
 def _number(question: Number, key: str) -> bool | None:
     """A number's field, its judgement, and a word where what stands there is no number."""
     unit = f" ({question.unit})" if question.unit else ""
-    given = st.text_input(f"Your number{unit}", key=key, placeholder="2.5 or 2,5", width=220, max_chars=30) or ""
+    given = st.text_input(f"Your number{unit}", key=key, placeholder="a number", width=220, max_chars=30) or ""
     meant = readings(given, question.unit)
     if given.strip() and not meant:
         st.html(

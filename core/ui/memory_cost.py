@@ -52,14 +52,13 @@ def growth_of(found: list[Any], what: str) -> dict[str, list[tuple[float, float]
 def section() -> None:
     """Four curves, their exponents, and the paper's table."""
     charts.heading("What length costs", "the same machines, reading n symbols and writing n, measured on this computer")
-    known = st.session_state.get("costs-measured", False)
-    if not known and not st.button("Measure here", key="measure"):
+    if not st.session_state.get("costs-measured"):
+        st.button("Measure here", key="measure", on_click=st.session_state.update, args=({"costs-measured": True},))
         charts.words(
             "Time, multiplications, memory and steps that must wait for each other, for 128 to 1,024 symbols. It takes about "
             "half a minute of one core, and tells how far it is."
         )
         return
-    st.session_state["costs-measured"] = True
     found = measure_all()
     theme = charts.theme()
     paint = {**memory.colours(theme), KEPT: theme.decoder}
@@ -86,7 +85,8 @@ def section() -> None:
         "The exponent is the slope of these very points: 1 means twice the text costs twice as much, 2 four times, 0 nothing more. "
         "The transformer’s work lies between 1 and 2: part of it is per symbol, part per pair of symbols, and the second wins as "
         "texts grow. It needs no steps in a row, so a machine with many cores does it at once: that is what the paper gained. "
-        "Its map of weights grows with the square only if someone keeps it; the fused kernel never makes it."
+        "Its map of n × n weights grows with the square only if someone keeps it (“map kept”); computed bit by bit and thrown away "
+        "at once, in what is called a fused kernel, it never stands there as a whole."
     )
 
 

@@ -109,8 +109,9 @@ def _dial(task: str, what: memory.Exercise) -> None:
     def maths() -> None:
         lesson.formula(
             r"h_t = (1 - z_t) \odot n_t + z_t \odot h_{t-1}",
-            f"The recurrent network: the state h after symbol t is a mix of the old state and something new; z says how much "
-            f"stays. Here h is {len(memory.seen(task, 'gru', what).reader[-1])} numbers and t runs from 1 to {len(what.source)}.",
+            f"The recurrent network: the state h after symbol t is a mix of the old state and something new, n; z, from 0 to 1, "
+            f"says for each number how much stays (⊙: multiplied number by number). Here h is "
+            f"{len(memory.seen(task, 'gru', what).reader[-1])} numbers and t runs from 1 to {len(what.source)}.",
         )
         look = memory.seen(task, "attention", what)
         place = what.at[0]
@@ -118,14 +119,16 @@ def _dial(task: str, what: memory.Exercise) -> None:
         best = int(row.argmax())
         lesson.formula(
             r"e_{j} = v^\top \tanh(W s + U h_j) \qquad \alpha_j = \frac{e^{e_j}}{\sum_k e^{e_k}} \qquad c = \sum_j \alpha_j h_j",
-            f"Looking back: every kept state h<sub>j</sub> is compared with the writer’s state s and gets a weight α<sub>j</sub>; "
-            f"the weighted sum c joins the answer. For the first answer here the largest weight is α<sub>{best + 1}</sub> = "
-            f"<b>{row[best]:.4f}</b>, at “{escape(what.source[best])}”; all {len(row)} add up to <b>{row.sum():.4f}</b>.",
+            "Looking back: every kept state h<sub>j</sub> is compared with the writer’s state s, by way of the learnt v, W and U, "
+            "and gets a weight α<sub>j</sub>; the weighted sum c joins the answer. For the first answer here the largest weight is "
+            f"α<sub>{best + 1}</sub> = <b>{row[best]:.4f}</b>, at “{escape(what.source[best])}”; all {len(row)} add up to "
+            f"<b>{row.sum():.4f}</b>.",
         )
         own = np.asarray(memory.seen(task, "transformer", what).own[-1])
         lesson.formula(
             r"\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\!\left(\frac{QK^\top}{\sqrt{d_k}}\right) V",
-            f"The transformer: all symbols are compared with all at once, {own.shape[1]} × {own.shape[2]} = {own[0].size:,} "
+            f"The transformer: all symbols (queries Q) are compared with all (keys K) at once; d<sub>k</sub> is how long a key is, "
+            f"and the weights mix the values V. Here that is {own.shape[1]} × {own.shape[2]} = {own[0].size:,} "
             f"weights in each of {own.shape[0]} heads, and no step waits for another.",
         )
 

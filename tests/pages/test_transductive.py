@@ -172,3 +172,5 @@ def test_depth_shows_this_boards_numbers_and_the_questions_are_checked(screen):
     for preset in range(4):
         page.app.button(key=f"try-transductive-{preset}").click().run()
         assert page.calm() and page.said("note")
+    page.app.get_by_key("matter").set_value("Short texts").run()
+    assert page.calm() and not page.said("note")  # it spoke of points

@@ -61,7 +61,7 @@ class Labels {
     this.list.addEventListener("keydown", (event) => this.walk(event));
     this.maps = element("div", right, "maps");
     this.pictures = [["Propagation: ", "D", "\u22121", "W"], ["Spreading: ", "D", "\u22121/2", "W", "D", "\u22121/2"]].map((title, at) => this.map(title, at));
-    element("p", right, "how", "Each row is a point that looks, each column one it looks at; same order as in the sets, class by class. The line beside a matrix is the sum of each row; dashed: 1.");
+    element("p", right, "how", "A matrix, a square of numbers: how much each point (its row) looks at each other one (a column), both class by class. The line beside it is the sum of each row; dashed: 1. What D and W are stands under Maths, below.");
     this.canvas.addEventListener("pointermove", (event) => event.pointerType !== "touch" && this.point(event));
     this.canvas.addEventListener("pointerleave", (event) => event.pointerType !== "touch" && this.focusOn(null));
     this.canvas.addEventListener("click", (event) => this.click(event));
