@@ -8,6 +8,7 @@ from typing import Any
 from core.figures.theme import SANS, Theme
 
 Points = Sequence[tuple[float, float]]
+MEASURED = 12  # so few x values are all named on the axis, for one reads them off
 DASHES = ([1, 0], [1, 0], [6, 7], [2, 4])  # so that a line over another lets it be seen
 
 
@@ -32,6 +33,9 @@ def curves(
     x_axis = {**axis, "title": across}
     if all(float(x).is_integer() for points in lines.values() for x, _ in points):
         x_axis["tickMinStep"] = 1
+    measured = sorted({x for points in lines.values() for x, _ in points})
+    if not marks and len(measured) <= MEASURED:
+        x_axis |= {"values": measured, "labelOverlap": "greedy"}
     if marks:
         said = ",".join(f'"{mark}"' for mark in marks)
         x_axis |= {

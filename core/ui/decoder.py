@@ -308,7 +308,7 @@ def questions(view: Scene, held: Account) -> list[lesson.Question]:
     asked: list[lesson.Question] = [
         lesson.Pick(f"Which of these boxes pushes “{name}” most?", options, right, f"By {signed(most)}.",
                     f"Choose the step that writes “{name}” and compare the bars under “pushes”."),
-        lesson.Number("All pushes but the largest, together: how much of the score?", float(held.height[step]) - most, 0.06,
+        lesson.Number("Leave out the largest push. What do all the others add up to?", float(held.height[step]) - most, 0.06,
                       "The score is the sum of all pushes (and a small constant), so this is what is left.",
                       f"The score is {number(float(held.height[step]))}; take the largest push away."),
     ]  # fmt: skip

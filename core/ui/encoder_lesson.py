@@ -189,12 +189,10 @@ def without(view: Scene, why: str) -> None:
         f"{INTRO} The shipped models Classroom, the translators and the filler can be walked. What can be seen of this one are the "
         f"vectors between the layers {whose}, shown below, and its maps, on the page Attention."
     )
-    st.button(
-        "Walk the Classroom model",
-        key="walk-ours",
-        on_click=state.choose,
-        kwargs={"model": state.MODEL, "target": None},
-    )
+    if st.button(
+        "Walk the Classroom model", key="walk-ours", on_click=state.choose, kwargs={"model": state.MODEL, "target": None}
+    ):  # fmt: skip
+        lesson.whole_page()
     if not encoder_walk.trail(view):
         charts.words(f"The paths need the vectors between the layers and a text of at most {encoder_walk.ROOM} pieces.")
     lesson.source(SOURCE)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core.ui import charts, state
 from core.ui.answers import readings
@@ -112,10 +113,21 @@ def presets(page: str, offered: Sequence[Preset]) -> None:
 
     with st.container(key="presets", horizontal=True, gap="small", vertical_alignment="center"):
         charts.heading("Try this")
-        for number, preset in enumerate(offered):
+        pressed = [
             st.button(preset.label, key=f"try-{page}-{number}", on_click=tried, args=(preset,))
+            for number, preset in enumerate(offered)
+        ]
+    if any(pressed):
+        whole_page()
     if page in known.tried:
         st.html(f'<p class="note" role="status">{known.tried[page]}</p>')
+
+
+def whole_page() -> None:
+    """Run the whole page, where only a block of it runs now: what was just set up may stand in the bar above the block."""
+    context = get_script_run_ctx()
+    if context is not None and context.fragment_ids_this_run:
+        st.rerun()
 
 
 def questions(page: str, asked: Sequence[Question]) -> None:
@@ -134,8 +146,11 @@ def questions(page: str, asked: Sequence[Question]) -> None:
                     solved.add((page, number))
                 if _outdated(question, key, right):
                     charts.words("The example has changed since you answered. Look again.")
-                elif right or (right is None and (page, number) in solved):
+                elif right:
                     st.html(f'<p class="verdict right" role="status">Right. {question.right}</p>')
+                elif right is None and (page, number) in solved:
+                    again = "" if isinstance(question, Act) else " The example may be another now: answer again if you like."
+                    st.html(f'<p class="verdict right" role="status">Solved.{again}</p>')
                 elif right is False:
                     st.html(f'<p class="verdict" role="status">Not yet. {question.hint}</p>')
 

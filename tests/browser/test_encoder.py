@@ -101,3 +101,13 @@ def test_a_long_text_fetches_the_piece_that_is_chosen(visit):
     walk.locator(".chip").nth(50).click()
     told(visit, "cell=51")
     walk.locator(".box.place span", has_text="place 51").wait_for()
+
+
+def test_a_preset_changes_the_text_in_the_bar_and_so_does_the_way_back_to_our_models(visit):
+    opened(visit)
+    visit.change(lambda: visit.page.locator(".st-key-try-encoder-1 button").click())
+    assert visit.page.get_by_label("Text", exact=True).input_value() == "one two three one two three one"
+    assert "“one”" in visit.lead
+    visit.open("encoder", model="writer", text=TEXT)
+    visit.change(lambda: visit.page.locator(".st-key-walk-ours button").click())
+    assert "neurons" in visit.lead
