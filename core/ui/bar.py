@@ -11,7 +11,7 @@ from core.errors import LensError
 from core.figures.labels import label
 from core.ui import models, state, trouble
 from core.ui.scene import Scene, open_scene
-from core.ui.starters import SHIPPED, Starter, starters
+from core.ui.starters import SHIPPED, Starter, head_of, starters
 from core.ui.state import held
 
 
@@ -47,6 +47,7 @@ def _open(target: st.delta_generator.DeltaGenerator) -> Scene | None:
     scene = None
     try:
         scene = open_scene(state.chosen())
+        _point(scene)
     except LensError as error:
         trouble.show(error)
     _target(target, scene)
@@ -122,15 +123,23 @@ def _examples(choice: state.Choice) -> None:
 
 
 def start(one: Starter, model: str) -> None:
-    """Show a starter: its text, and on the model it was chosen for also the head and cell to look at."""
-    own = one in SHIPPED.get(model.removesuffix("-peek"), ()) and not model.endswith("-peek")
+    """Show a starter: its text, and on the model it was written for also where to look, once the model has read it."""
+    own = one in SHIPPED.get(model, ())
     changes: dict[str, Any] = {"text": one.text, "target": one.target if own else None}
     if own and one.at is not None:
-        stream, layer, head = one.at
-        cell = one.sees[0][:2] if one.sees else None
-        changes |= {"stream": stream, "layer": layer, "head": head, "cell": cell, "view": "", "mask": ()}
+        changes |= {"stream": one.at, "layer": 0, "head": 0, "view": "", "mask": ()}
+        st.session_state["starter"] = one
     state.choose(**changes)
     state.session().notes = (one.look if own else one.ask,)
+
+
+def _point(scene: Scene) -> None:
+    """Point at the head and cell that a starter speaks of."""
+    one = st.session_state.pop("starter", None)
+    if one is None or one.text != state.chosen().text:
+        return
+    layer, head = head_of(one, scene.run())
+    state.choose(layer=layer, head=head, cell=one.sees[0][:2] if one.sees else None)
 
 
 def _share(choice: state.Choice) -> None:

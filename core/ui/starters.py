@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from core.request import Stream
+from core.trace import Trace
 
 ENCODER, DECODER, CROSS = Stream.ENCODER, Stream.DECODER, Stream.CROSS
 Seen = tuple[int, int, float]
@@ -14,15 +15,16 @@ Seen = tuple[int, int, float]
 class Starter:
     """A text, and what to look for in it.
 
-    look: the line for the shipped model; ask: a question that any model of the kind can be asked. at: the head it speaks of
-    (stream, layer, head, from 0). sees: (query, key, weight at least), each the largest of its row. ignored: a column that all
-    rows together give less than half of one row. next: the likeliest next piece. target: what the decoder has written.
+    look: the line for the shipped model; ask: a question that any model of the kind can be asked. at: the stream it speaks of;
+    its head is the one that shows it most clearly (`head_of`). sees: (query, key, weight at least), each the largest of its row.
+    ignored: a column that all rows together give less than half of one row. next: the likeliest next piece. target: what the
+    decoder has written; written: what it writes by itself.
     """
 
     text: str
     look: str
     ask: str
-    at: tuple[Stream, int, int] | None = None
+    at: Stream | None = None
     sees: tuple[Seen, ...] = ()
     ignored: int | None = None
     next: str = ""
@@ -37,79 +39,78 @@ CONTINUES = (
     ),
     Starter(
         "she reads a new book every", "“a” and “new” both look ahead at “book”, the noun they belong to.",
-        "Which head lets “new” look ahead at “book”?", (ENCODER, 0, 1), ((2, 4, 0.9), (3, 4, 0.9)),
+        "Which head lets “new” look ahead at “book”?", ENCODER, ((2, 4, 0.9), (3, 4, 0.9)),
     ),
     Starter(
-        "my old teacher", "Under Cross: while it writes “is going”, this head keeps reading “teacher”.",
-        "Under Cross: which word of the source is read while the verb is written?", (CROSS, 2, 1), ((1, 2, 0.8), (2, 2, 0.8)),
-        written="is going",
+        "my old teacher", "Under Cross: while the decoder writes on, this head keeps reading “teacher”.",
+        "Under Cross: which word of the source is read while the verb is written?", CROSS, ((1, 2, 0.7), (2, 2, 0.7)),
     ),
     Starter(
-        "school starts at", "Under Cross: after “nine” and after “o”, this head reads “at”.",
-        "Under Cross: which word of the source is read while the time is written?", (CROSS, 2, 3), ((1, 2, 0.9), (2, 2, 0.9)),
+        "school starts at", "Under Cross: while the decoder writes the time, this head keeps reading “at”.",
+        "Under Cross: which word of the source is read while the time is written?", CROSS, ((1, 2, 0.7), (2, 2, 0.7)),
     ),
     Starter(
-        "the river bank and the money bank",
-        "One spelling, two places: the first “bank” looks most at “money”, the second most at “river”.",
-        "One spelling, two meanings: do both “bank” look at the same pieces?", (ENCODER, 0, 0), ((2, 5, 0.5), (6, 1, 0.3)),
+        "the students are writing a story", "Every piece gives nearly all to the end sign: such a column is called a sink.",
+        "Sort by “received”: which head gives nearly all to one piece? Such a column is called a sink.", ENCODER,
+        tuple((place, 6, 0.8) for place in range(6)),
     ),
     Starter(
         "the children play in the", "“children” and “in” give nearly everything to the verb, “play”.",
-        "Which head looks at the verb?", (ENCODER, 1, 3), ((1, 2, 0.9), (3, 2, 0.9)),
+        "Which head looks at the verb?", ENCODER, ((1, 2, 0.9), (3, 2, 0.9)),
     ),
 )  # fmt: skip
 TRANSLATES = (
     Starter(
         "the black cat sleeps on the red sofa",
         "Noun and adjective change places: after “o” it reads “cat”, and only then, after “gato”, it reads “black”.",
-        "Under Cross: where does the path leave the diagonal?", (CROSS, 1, 2), ((1, 2, 0.8), (2, 1, 0.9)),
+        "Under Cross: where does the path leave the diagonal?", CROSS, ((1, 2, 0.8), (2, 1, 0.9)),
         target="o gato preto dorme no sofá vermelho",
     ),
     Starter(
         "the little girl reads a book in the garden",
         "Each article looks ahead at its noun: “the” at “girl”, “a” at “book”, “the” at “garden”.",
-        "Which head lets an article look ahead at its noun?", (ENCODER, 1, 2), ((0, 2, 0.9), (4, 5, 0.9), (7, 8, 0.9)),
+        "Which head lets an article look ahead at its noun?", ENCODER, ((0, 2, 0.9), (4, 5, 0.9), (7, 8, 0.9)),
     ),
     Starter(
         "where is the blue umbrella",
         "One word becomes several pieces: after “o”, “guarda” and “-” this head still reads “umbrella”.",
-        "Under Cross: what is read while one long word is written in pieces?", (CROSS, 1, 3),
+        "Under Cross: what is read while one long word is written in pieces?", CROSS,
         ((3, 4, 0.9), (4, 4, 0.9), (5, 4, 0.9)), target="onde está o guarda-chuva azul",
     ),
     Starter(
         "my brother does not like cold soup", "“does” is hardly read at all: the translation has no word for it.",
-        "Under Cross: which word of the source is hardly read?", (CROSS, 1, 3), ignored=2,
+        "Under Cross: which word of the source is hardly read?", CROSS, ignored=2,
         target="meu irmão não gosta de sopa frio",
     ),
     Starter(
         "she drinks coffee with milk every morning",
         "Both languages put these words in the same order: the path runs straight down as far as “every”.",
-        "Under Cross: how far does the path keep to the diagonal?", (CROSS, 1, 0), tuple((place, place, 0.9) for place in range(6)),
+        "Under Cross: how far does the path keep to the diagonal?", CROSS, tuple((place, place, 0.9) for place in range(6)),
         target="ela bebe café com leite todas as manhãs",
     ),
     Starter(
         "two white horses run in the field", "“cavalos” and “brancos” both look back at “dois”, the number they agree with.",
-        "In the decoder: which earlier word do a noun and its adjective look back at?", (DECODER, 2, 2), ((2, 1, 0.9), (3, 1, 0.9)),
+        "In the decoder: which earlier word do a noun and its adjective look back at?", DECODER, ((2, 1, 0.9), (3, 1, 0.9)),
         target="dois cavalos brancos correm no campo",
     ),
 )  # fmt: skip
 WRITES = (
     Starter(
         "one two three one two three one", "This head looks one piece back: a line just under the diagonal.",
-        "Sort by “previous”: which head looks one piece back?", (DECODER, 2, 3), tuple((n + 1, n, 0.8) for n in range(1, 7)),
+        "Sort by “previous”: which head looks one piece back?", DECODER, tuple((n + 1, n, 0.8) for n in range(1, 7)),
     ),
     Starter(
         "the young engineers are going to read the book", "“are” and “to” look back at “engineers”, those who act.",
-        "Which head lets the verb look back at who acts?", (DECODER, 2, 0), ((4, 3, 0.9), (6, 3, 0.9)),
+        "Which head lets the verb look back at who acts?", DECODER, ((4, 3, 0.9), (6, 3, 0.9)),
     ),
     Starter(
         "the river bank and the money bank",
         "Each “bank” looks at the word before it: the first at “river”, the second at “money”.",
-        "One spelling, two meanings: what does each “bank” look at?", (DECODER, 2, 3), ((3, 2, 0.9), (7, 6, 0.9)),
+        "One spelling, two meanings: what does each “bank” look at?", DECODER, ((3, 2, 0.9), (7, 6, 0.9)),
     ),
     Starter(
         "the cats on the table are", "Every piece gives nearly all to the start sign: such a column is called a sink.",
-        "Sort by “first”: which heads give nearly all to the first piece? Such a column is called a sink.", (DECODER, 3, 0),
+        "Sort by “first”: which heads give nearly all to the first piece? Such a column is called a sink.", DECODER,
         tuple((place, 0, 0.8) for place in range(1, 7)),
     ),
     Starter(
@@ -118,33 +119,33 @@ WRITES = (
     ),
     Starter(
         "the cats on the red sofa are", "Far apart, yet linked: “are” looks back at “cats”, past “the red sofa”.",
-        "Which head lets “are” look back at “cats”?", (DECODER, 0, 3), ((7, 2, 0.4),),
+        "Which head lets “are” look back at “cats”?", DECODER, ((7, 2, 0.4),),
     ),
 )  # fmt: skip
 FILLS = (
     Starter(
         "the black cat sleeps on the red sofa", "“the” and “black” look ahead at “cat”, the noun they belong to.",
-        "Which head looks from a noun’s companions to the noun?", (ENCODER, 3, 0), ((0, 2, 0.9), (1, 2, 0.9)),
+        "Which head looks from a noun’s companions to the noun?", ENCODER, ((0, 2, 0.9), (1, 2, 0.9)),
     ),
     Starter(
         "she drinks coffee with milk every morning", "“coffee”, “with” and “milk” look back at the verb, “drinks”.",
-        "Which head looks at the verb?", (ENCODER, 3, 3), ((2, 1, 0.8), (3, 1, 0.7), (4, 1, 0.7)),
+        "Which head looks at the verb?", ENCODER, ((2, 1, 0.8), (3, 1, 0.7), (4, 1, 0.7)),
     ),
     Starter(
         "the old teacher reads a new book", "“the” looks at “old” and “old” at “teacher”: one piece ahead.",
-        "Sort by “next”: which head looks one piece ahead?", (ENCODER, 1, 2), ((0, 1, 0.8), (1, 2, 0.8)),
+        "Sort by “next”: which head looks one piece ahead?", ENCODER, ((0, 1, 0.8), (1, 2, 0.8)),
     ),
     Starter(
         "the river bank and the money bank", "“river” and “money” each look ahead at their own “bank”.",
-        "One spelling, two meanings: which pieces look at which “bank”?", (ENCODER, 1, 2), ((1, 2, 0.7), (5, 6, 0.6)),
+        "One spelling, two meanings: which pieces look at which “bank”?", ENCODER, ((1, 2, 0.7), (5, 6, 0.6)),
     ),
     Starter(
         "my brother does not like cold soup", "“brother” looks at “my” and “soup” at “cold”: one piece back.",
-        "Sort by “previous”: which head looks one piece back?", (ENCODER, 1, 1), ((1, 0, 0.5), (6, 5, 0.5)),
+        "Sort by “previous”: which head looks one piece back?", ENCODER, ((1, 0, 0.5), (6, 5, 0.5)),
     ),
     Starter(
         "one two three one two three", "This head, too, looks one piece back: each “two” at the “one” before it.",
-        "A repetition: does a word look at its other self?", (ENCODER, 0, 0), ((1, 0, 0.3), (4, 3, 0.3)),
+        "A repetition: does a word look at its other self?", ENCODER, ((1, 0, 0.3), (4, 3, 0.3)),
     ),
 )  # fmt: skip
 REPEATS = (
@@ -164,3 +165,22 @@ def starters(model: str, kind: str | None = None) -> tuple[Starter, ...]:
     if model.startswith("induction"):
         return REPEATS
     return SHIPPED.get(model) or KINDS.get(kind or "", CONTINUES)
+
+
+def head_of(one: Starter, trace: Trace) -> tuple[int, int]:
+    """The head (layer, head, from 0) that shows a starter most clearly: whose least of the weights it names is the largest, or
+    that gives its ignored column the least."""
+    clear: dict[tuple[int, int], float] = {}
+    for attention in trace.attention:
+        if attention.site.stream is not one.at:
+            continue
+        for head in range(attention.site.heads):
+            weights = attention.head(head)
+            seen = [
+                float(weights[query, key])
+                for query, key, _ in one.sees
+                if query < len(weights) and key < weights.shape[1]
+            ]
+            left = 0.0 if one.ignored is None else float(weights[:, min(one.ignored, weights.shape[1] - 1)].sum())
+            clear[attention.site.layer, head] = min(seen, default=0.0) - left
+    return max(clear, key=lambda place: (clear[place], (-place[0], -place[1])))

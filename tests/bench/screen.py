@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from tests.bench.measure import line
+from tests.real import packages
 
 # the view's large map lies in a shadow tree; new pixels are seen the frame they are there
 WATCH = """() => {
@@ -39,7 +40,7 @@ def report() -> Iterator[str]:
 
     from tests.browser.conftest import FLAGS, chromium_path, serving
 
-    folder = smol()
+    folder = packages.smollm2()
     with sync_playwright() as driver, serving(LOOKBACK_MODELS=str(folder.parent)) as address:
         browser = driver.chromium.launch(executable_path=chromium_path(), args=FLAGS)
         for model, text, stream in (
@@ -75,7 +76,7 @@ def clicks(browser: Any, address: str, **params: str) -> list[float]:
 
 
 def guest(browser: Any, address: str, folder: Path) -> Iterator[str]:
-    """A model of SmolLM2's shape (30 layers × 9 heads, random weights): the switch at 64 tokens, and a text of 1,000."""
+    """SmolLM2 (30 layers × 9 heads): the switch at about 64 tokens beside its forward pass, and a text of about 1,000."""
     from core import MaskRule, Stream, load
     from tests.browser.conftest import Visit
 
@@ -90,12 +91,7 @@ def guest(browser: Any, address: str, folder: Path) -> Iterator[str]:
         forward.append(1000 * (time.perf_counter() - begin))
     times = clicks(browser, address, model=f"folder:{folder.name}", text=text)
     base = statistics.median(forward)
-    yield said(
-        f"SmolLM2’s shape, {len(request.target or ())} tokens: the same (its forward pass alone: {base:.0f} ms)",
-        times,
-        None,
-        base,
-    )
+    yield said(f"SmolLM2, {len(request.target or ())} tokens: the same / its forward pass", times, None, base)
     visit = Visit(browser, address)
     got: list[int] = []
     visit.page.on("websocket", lambda socket: socket.on("framereceived", lambda data: got.append(len(data))))
@@ -123,25 +119,6 @@ def said(what: str, times: list[float], goal: float | None, base: float | None =
         return line("4", what, f"{p50:.0f} ms", f"{base:.0f} ms", p50 / base, "≤ 1.5", p50 <= 1.5 * base)
     assert goal is not None
     return line("4", what, f"{p50:.0f} ms", f"{p95:.0f} ms", p50 / goal, "≤ 1", p50 <= goal)
-
-
-def smol() -> Path:
-    """A folder with a model of SmolLM2-135M's shape, random weights, and the writer's tokenizer."""
-    import tempfile
-
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    torch.manual_seed(0)
-    folder = Path(tempfile.mkdtemp(prefix="lookback-bench-")) / "models" / "smol-shaped"
-    config = LlamaConfig(
-        vocab_size=49152, hidden_size=576, intermediate_size=1536, num_hidden_layers=30, num_attention_heads=9,
-        num_key_value_heads=3, max_position_embeddings=8192, bos_token_id=1, eos_token_id=2, pad_token_id=0,
-    )  # fmt: skip
-    LlamaForCausalLM(config).save_pretrained(folder)
-    written = Path(__file__).resolve().parents[2] / "assets" / "weights" / "writer" / "tokenizer.json"
-    names = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
-    PreTrainedTokenizerFast(tokenizer_file=str(written), **names).save_pretrained(folder)
-    return folder
 
 
 if __name__ == "__main__":

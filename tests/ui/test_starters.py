@@ -8,7 +8,7 @@ import pytest
 import core
 from core.analysis import texts
 from core.ui.scene import WORDS
-from core.ui.starters import KINDS, SHIPPED, starters
+from core.ui.starters import KINDS, SHIPPED, head_of, starters
 
 EACH = [pytest.param(model, one, id=f"{model}: {one.text}") for model, group in SHIPPED.items() for one in group]
 
@@ -51,9 +51,9 @@ def test_a_starter_shows_what_its_line_says(model, one):
         assert one.next.strip() in named(one.look)
     if one.at is None:
         return
-    stream, layer, head = one.at
-    pattern = trace.at(stream, layer).head(head)
-    queries, keys = (tuple(text.strip() for text in tokens.text) for tokens in texts(trace, stream))
+    layer, head = head_of(one, trace)
+    pattern = trace.at(one.at, layer).head(head)
+    queries, keys = (tuple(text.strip() for text in tokens.text) for tokens in texts(trace, one.at))
     said = named(one.look)
     for query, key, least in one.sees:
         assert pattern[query].argmax() == key and pattern[query, key] >= least
