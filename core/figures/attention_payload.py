@@ -4,7 +4,7 @@ Layout of a message: u32 length of the header (little endian) | header, JSON in 
 each starting at a multiple of 4 counted from the end of those zeros. A message is named by `part`:
 
     overview   texts, masks, scores, and every head as 8-bit codes of the square root: whole, or pooled to 48 × 48 above BUDGET
-    layer      one layer's heads as codes, whole: only where the overview is pooled
+    layer      one layer's heads as codes, whole (or those wanted, where not all fit): only where the overview is pooled
     heads      the float32 pattern of a few heads, or as many rows of them as fit
 
 Where no head of the stream looks ahead, only cells on and under the diagonal are sent, row after row (`triangle`).
@@ -79,20 +79,22 @@ def overview(trace: Trace, stream: Stream) -> bytes:
     return _pack(header, pool)
 
 
-def layer(trace: Trace, stream: Stream, number: int) -> bytes | None:
-    """One layer's heads as whole codes; None where they exceed the budget."""
+def layer(trace: Trace, stream: Stream, number: int, only: Sequence[int] = ()) -> bytes | None:
+    """One layer's heads as whole codes, or those of `only` as far as they fit; None where they exceed the budget."""
     attention = trace.at(stream, number)
     heads, queries, keys = attention.shape
     triangle = staircase(queries, keys, attention.query_start)
     causal = not _stays(attention, triangle)
     cells = int(triangle.sum()) if causal else queries * keys
-    if heads * cells > BUDGET - 1000:
+    fit = (BUDGET - 1000) // cells
+    wanted = list(dict.fromkeys(only))[:fit] if only else list(range(heads))
+    if not wanted or len(wanted) > fit:
         return None
     pool = _Arrays()
-    codes = [attention.codes(head) for head in range(heads)]
+    codes = [attention.codes(head) for head in wanted]
     at = pool.add(np.concatenate([(one[triangle] if causal else one).reshape(-1) for one in codes]))
     header = {"part": "layer", "id": identity(trace, stream), "layer": number, "triangle": causal, "at": at}
-    return _pack(header, pool)
+    return _pack({**header, "only": wanted} if only else header, pool)
 
 
 def heads(trace: Trace, stream: Stream, wanted: Sequence[tuple[int, int]], query: int = 0) -> bytes:

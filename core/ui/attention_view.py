@@ -124,7 +124,11 @@ def attention_view(
         st.html(f"<style>.st-key-{key}-box{{min-height:{height(trace, stream)}rem}}</style>")
         _view(key=key, data=first, on_choice_change=chosen)
         if not payload.header_of(first)["codes"]["whole"]:
-            layer = _shared(trace, stream, wanted[0][0], lambda: payload.layer(trace, stream, wanted[0][0]))
+            number = wanted[0][0]
+            layer = _shared(trace, stream, number, lambda: payload.layer(trace, stream, number))
+            if layer is None:  # a long text: the heads in focus alone
+                only = [head for where, head in wanted if where == number]
+                layer = payload.layer(trace, stream, number, only)
             if layer is not None:
                 _part(key=f"{key}-layer", data=layer)
         _part(key=f"{key}-heads", data=payload.heads(trace, stream, wanted, query))

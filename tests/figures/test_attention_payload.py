@@ -122,6 +122,13 @@ def test_above_the_budget_the_overview_is_pooled_and_the_rest_follows(tokens, la
         assert codes_of(messages[0])[heads + 2][20, 7] == block.max()
         whole = payload.layer(trace, ENCODER, 1)
         assert (whole is None) == (heads * tokens * tokens > 2e6)
+        if whole is None:  # then the heads in focus alone, as many as fit
+            part = payload.layer(trace, ENCODER, 1, (2, 0, 5, 7, 1, 3))
+            messages.append(part)
+            told, body = opened(part)
+            assert told["only"] == [2, 0, 5, 7, 1, 3][: len(told["only"])] and told["only"]
+            cells = np.frombuffer(body, np.uint8, offset=told["at"], count=tokens * tokens)
+            np.testing.assert_array_equal(cells.reshape(tokens, tokens), codes)
         if whole is not None:
             messages.append(whole)
             told, body = opened(whole)

@@ -141,9 +141,10 @@ class Model {
     const gained = new Set();
     if (header.part === "layer") {
       const size = header.triangle ? staircaseCells(this.queries, this.keys, this.start) : this.queries * this.keys;
-      this.heads.filter((one) => one.layer === header.layer).forEach((one) => {
+      this.heads.filter((one) => one.layer === header.layer && (!header.only || header.only.includes(one.head))).forEach((one) => {
         const codes = new Uint8Array(this.queries * this.keys);
-        spreadOut(body, header.at + one.head * size, this.queries, this.keys, this.start, header.triangle, codes);
+        const place = header.only ? header.only.indexOf(one.head) : one.head;
+        spreadOut(body, header.at + place * size, this.queries, this.keys, this.start, header.triangle, codes);
         if (!this.layersKept.get(`${one.layer}.${one.head}`)) gained.add(one.index);
         this.layersKept.set(`${one.layer}.${one.head}`, codes, codes.length);
       });
