@@ -50,9 +50,9 @@ CONTINUES = (
         "Under Cross: which word of the source is read while the time is written?", CROSS, ((1, 2, 0.7), (2, 2, 0.7)),
     ),
     Starter(
-        "the students are writing a story", "Every piece gives nearly all to the end sign: such a column is called a sink.",
+        "my brother does not like cold soup", "Every piece gives nearly all to the end sign: such a column is called a sink.",
         "Sort by “received”: which head gives nearly all to one piece? Such a column is called a sink.", ENCODER,
-        tuple((place, 6, 0.8) for place in range(6)),
+        tuple((place, 7, 0.8) for place in range(7)),
     ),
     Starter(
         "the children play in the", "“children” and “in” give nearly everything to the verb, “play”.",
