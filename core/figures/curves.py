@@ -35,7 +35,7 @@ def curves(
         x_axis["tickMinStep"] = 1
     measured = sorted({x for points in lines.values() for x, _ in points})
     if not marks and len(measured) <= MEASURED:
-        x_axis |= {"values": measured, "labelOverlap": "greedy"}
+        x_axis |= {"values": measured, "labelOverlap": False}
     if marks:
         said = ",".join(f'"{mark}"' for mark in marks)
         x_axis |= {

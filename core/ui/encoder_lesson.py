@@ -140,7 +140,7 @@ def offered() -> list[lesson.Preset]:
         lesson.Preset(
             "Few neurons",
             "Compare how many neurons fire in layer 1, 2 and 3, and which pieces fire them.",
-            lambda: sets(banks, 2, 1, "neurons"),
+            lambda: sets(banks, 2, 0, "neurons"),
         ),
         lesson.Preset(
             "An encoder alone",
@@ -169,7 +169,8 @@ def questions(it: Walked) -> list[lesson.Question]:
             "Choose each layer in turn and read the box Feed-forward neurons.",
         ),
         lesson.Number(
-            f"What is the standard deviation of the running total of {piece} before layer {layer + 1} first normalises it?",
+            f"What is the standard deviation (how far, typically, its numbers lie from their mean) of the running total of {piece} "
+            f"before layer {layer + 1} first normalises it?",
             deviation, max(0.006, 0.01 * deviation),
             f"{deviation:.3f}; after normalising it is 1, whatever it was before.",
             "Click the first box Normalise and read the table.",

@@ -18,8 +18,7 @@ SOURCE = (
 )
 TASK = (
     "Every point belongs to a class, but only the large ones with a number tell it: they carry a <b>label</b>. The others’ classes "
-    "are to be found. <b>Label spreading</b> and <b>propagation</b> pass the labels on from point to point; the <b>nearest "
-    "labelled point</b> gives its own class; <b>logistic regression</b> draws a straight border between the labels."
+    "are to be found, in four ways."
 )
 
 

@@ -108,7 +108,7 @@ def presets(page: str, offered: Sequence[Preset]) -> None:
     known = state.session()
 
     def tried(preset: Preset) -> None:
-        known.tried[page] = f"<b>{escape(preset.label)}.</b> {preset.look}"
+        known.tried[page] = f"<b>{escape(preset.label)}</b> · {preset.look}"
         preset.apply()
 
     with st.container(key="presets", horizontal=True, gap="small", vertical_alignment="center"):

@@ -77,7 +77,7 @@ def test_an_answer_given_to_another_example_is_not_called_wrong(shown: AppTest) 
 def test_a_preset_sets_up_tells_what_to_watch_and_solves_what_asked_for_it(shown: AppTest) -> None:
     shown.button(key="try-here-0").click().run()
     assert verdicts(shown) == ["Right. Grown."]
-    assert any("<b>Grow.</b> Watch it grow." in body.value for body in shown.html)
+    assert any("<b>Grow</b> · Watch it grow." in body.value for body in shown.html)
 
 
 def test_the_dial_shows_the_real_lines(shown: AppTest) -> None:
