@@ -145,6 +145,8 @@ def lead(
         f"With {width} {'beam' if width == 1 else 'beams'} it finds “", (text_of(view, nodes, found[0]),), "” (",
         (f"{markup.nats(best)} nats",), ")",
     ]  # fmt: skip
+    if len(greedy.logprobs) < steps and not greedy.finished:
+        return [*parted, "."]
     if abs(best - alone) < 5e-3:
         return [*parted, ", just what always taking the likeliest piece gives."]
     more = "as likely" if best > alone else "less likely"

@@ -85,9 +85,10 @@ def loop(view: Scene, top: Any) -> None:
     wish = (choice.model, choice.text, choice.target, forced, sampling)
     wanted = wishes.get(wish, MORE)
     try:
-        text = writing(view, forced, sampling)
-        going = turn(view, text, forced, sampling, wanted)
-        prompt = given(view, forced)
+        with st.container():  # what is told while waiting must not shift what stands below
+            text = writing(view, forced, sampling)
+            going = turn(view, text, forced, sampling, wanted)
+            prompt = given(view, forced)
     except LensError as error:
         trouble.show(error)
         if forced:

@@ -192,7 +192,7 @@ def test_stop_and_write_on_go_on_where_it_stood(screen, classroom):
 def test_a_long_run_tells_how_far_it_is_and_can_be_stopped_and_gone_on_with(screen, monkeypatch):
     monkeypatch.setattr(writer_of_pages, "TURN", 0.0)  # one piece a turn
     monkeypatch.setattr(loop, "again", lambda: None)  # and no turn by itself: the page stands as someone sees it in between
-    page = screen("generate", model="writer", text="the", sampling="t1.9_s5")
+    page = screen("generate", model="writer", text="the", sampling="t1.9_s5005")
     assert page.said("busy") == ["Writing: 1 of at most 24 pieces."] and "in 1 step:" in page.lead
     page.app.run()
     assert page.said("busy") == ["Writing: 2 of at most 24 pieces."]
