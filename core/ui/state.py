@@ -213,7 +213,17 @@ def choose(**changes: Any) -> None:
         changes.setdefault("teacher", None)
     if {"stream", "layer", "head"} & changes.keys():
         changes.setdefault("cell", known.choice.cell if "stream" not in changes else None)
+    if {"model", "text"} & changes.keys() and "mask" not in changes:
+        kept = tuple(rule for rule in known.choice.mask if fits_any(rule, "model" in changes))
+        if kept != known.choice.mask:
+            changes["mask"] = kept
+            known.notes += ("What was painted pointed at pieces of the old text, so it is taken off.",)
     known.choice = replace(known.choice, **changes)
+
+
+def fits_any(rule: MaskRule, model: bool) -> bool:
+    """Whether a rule means the same on another text, or, with `model`, on another model: it names no cells, layers or heads."""
+    return not rule.edges and not (model and (rule.layers or rule.heads))
 
 
 def publish() -> None:

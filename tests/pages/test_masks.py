@@ -255,3 +255,11 @@ def test_the_sentence_is_written_under_a_mask_on_any_stream(screen, mask):
         written.append(text if mask.startswith("encoder") else f"{grown} {text}".strip())
     said = [line for line in page.said("both") + page.said("how") if "before" in line or "with and without" in line]
     assert all(" ".join(text.split()) in " ".join(said[0].split()) for text in written)
+
+
+def test_another_text_takes_off_what_was_painted_and_keeps_what_has_a_name(screen):
+    page = screen("masks", stream="encoder", text=TEXT, mask="encoder.causal,cross.custom.1k7")
+    page.type("the cat")
+    assert page.calm() and not page.said("trouble")
+    assert page.app.query_params["mask"] == "encoder.causal"
+    assert any("old text" in line for line in page.said("note"))
