@@ -38,7 +38,8 @@ def split(mask: Mask, stream: Stream) -> tuple[Mask, Mask]:
 def open_look(view: Scene) -> Look | None:
     """The run under the visitor's mask. Where that mask cannot be, a sentence says why, a button takes it off: None."""
     try:
-        it = look(view)
+        with st.container(key="waiting"):  # its words must not push away the map that someone is painting on
+            it = look(view)
     except LensError as error:
         if not view.choice.mask:
             raise

@@ -48,5 +48,5 @@ function shade(theme, value) {
   const mix = [0, 1, 2].map((n) => Math.round(hex(theme.weights[low], n) * (1 - at + low) + hex(theme.weights[low + 1], n) * (at - low)));
   const light = mix.map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
   const luminance = 0.2126 * light[0] + 0.7152 * light[1] + 0.0722 * light[2];
-  return { fill: `rgb(${mix.join(",")})`, ink: luminance > 0.2 ? "#1b1b22" : "#ffffff" };
+  return { fill: `rgb(${mix.join(",")})`, ink: luminance > 0.179 ? "#000000" : "#ffffff" };
 }

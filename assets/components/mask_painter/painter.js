@@ -310,7 +310,9 @@ class Painter {
     this.press();
     this.tell(this.lasting || "Running the model under this mask…");
     clearTimeout(this.again);
-    if (this.brush.waiting.length) this.trigger("painted", { strokes: this.brush.waiting, version: this.data.version });
+    if (!this.brush.waiting.length) return;
+    this.again = setTimeout(() => this.send(), 8000); // an answer that never comes: ask again, nothing is counted twice
+    this.trigger("painted", { strokes: this.brush.waiting, version: this.data.version });
   }
 
   refuse(cell) {

@@ -16,7 +16,7 @@ function mixed(stops, value) {
 
 function ink(rgb) {
   const linear = rgb.map((part) => part / 255).map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
-  return linear[0] * 0.2126 + linear[1] * 0.7152 + linear[2] * 0.0722 > 0.2 ? "#1b1b22" : "#ffffff";
+  return linear[0] * 0.2126 + linear[1] * 0.7152 + linear[2] * 0.0722 > 0.179 ? "#000000" : "#ffffff";
 }
 
 class Surprisal {
