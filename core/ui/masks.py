@@ -186,11 +186,13 @@ def painter(view: Scene, it: Look) -> None:
     def on_paint(raw: Any) -> None:
         known = history()
         known.refused = ""
+        # the mask as last drawn, not the one of the link: a browser that paints fast still sends the link of before
+        if known.text != it.native.request:
+            known.follow(it.native.request, state.chosen().mask)
         for stroke in read_strokes(raw, native.shape, version):
             if stroke.number <= known.seen:
                 continue
             known.seen = stroke.number
-            known.follow(it.native.request, state.chosen().mask)
             if stroke.act in ("undo", "redo"):
                 state.choose(mask=known.step(stroke.act == "undo"))
                 continue
@@ -198,7 +200,8 @@ def painter(view: Scene, it: Look) -> None:
             base = sheet(it.native, it.stream)
             try:
                 made = painted(sheet(view.run(known.now), it.stream), base, stroke, it.choice.layer, it.choice.head)
-                state.choose(mask=(*others, *rules_of(it.stream, made, base)))
+                known.follow(it.native.request, (*others, *rules_of(it.stream, made, base)))
+                state.choose(mask=known.now)
             except MaskError as error:
                 known.refused = str(error)
 
