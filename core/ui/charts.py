@@ -54,6 +54,12 @@ def bars(rows: list[distribution.Bar], accent: str, title: str, key: str, width:
         st.vega_lite_chart(spec, theme=None, alt=said, width=width)
 
 
+def curve(spec: dict[str, Any], key: str, alt: str) -> None:
+    """Curves (Vega-Lite) as wide as their column."""
+    with st.container(key=f"wide-{key}"):  # a chart's own key gives a style sheet no hook
+        st.vega_lite_chart(spec, theme=None, alt=alt, key=key)
+
+
 def heading(words: str, qualifier: str = "") -> None:
     """A small heading over a picture."""
     more = f" <span><bdi>{escape(qualifier)}</bdi></span>" if qualifier else ""

@@ -85,7 +85,7 @@ def curve(course: Course, points: PointSet) -> list[Measured]:
     )  # fmt: skip
     left, right = st.columns([400, 590], gap="medium")
     with left:
-        st.vega_lite_chart(spec, theme=None, alt=curves.said(lines, "share right"), key=f"curve-{course.name}")
+        charts.curve(spec, f"curve-{course.name}", curves.said(lines, "share right"))
     with right:
         st.html(table(found))
         charts.words(verdict(found))

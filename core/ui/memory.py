@@ -177,7 +177,7 @@ def curve(task: str, delay: int) -> None:
     lines = {TITLES[kind]: list(found.items()) for kind, found in measured(task).items()}
     charts.heading("Right answers over the delay", "512 exercises never trained on, at each")
     spec = curves.curves(lines, colours(theme), theme, "delay in symbols", "share right", 190, top=1.0, at=float(delay))
-    st.vega_lite_chart(spec, theme=None, alt=curves.said(lines, "share of right answers"), key="accuracy")
+    charts.curve(spec, "accuracy", curves.said(lines, "share of right answers"))
 
 
 def choose(task: str, delay: int) -> Exercise:
@@ -305,7 +305,7 @@ def gradients(task: str, what: Exercise) -> None:
     found = {TITLES[kind]: shares(gradient(task, kind, what, number)) for kind in KINDS}
     lines = {name: list(enumerate(part.tolist())) for name, part in found.items()}
     spec = curves.curves(lines, colours(theme), theme, "symbol read", "share of the speed", 200, marks=list(what.source))
-    st.vega_lite_chart(spec, theme=None, alt=curves.said(lines, "gradient"), key="gradients")
+    charts.curve(spec, "gradients", curves.said(lines, "gradient"))
     charts.words(
         "The speed of change is called the <b>gradient</b>. Drawn are each symbol’s shares of it, which add up to 1 for each "
         "machine: one that is sure changes little anywhere. " + resting(what, number, found)

@@ -79,7 +79,7 @@ def section() -> None:
         with (left, right)[number % 2]:
             charts.heading(title, qualifier)
             spec = curves.growth(lines, spans if what == "seconds" else {}, paint, theme, up)
-            st.vega_lite_chart(spec, theme=None, alt=curves.said(lines, up), key=f"cost-{what}")
+            charts.curve(spec, f"cost-{what}", curves.said(lines, up))
     st.html(table(found))
     charts.words(
         "The exponent is the slope of these very points: 1 means twice the text costs twice as much, 2 four times, 0 nothing more. "
