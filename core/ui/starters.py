@@ -43,7 +43,7 @@ CONTINUES = (
     ),
     Starter(
         "my old teacher", "Under Cross: while the decoder writes on, this head keeps reading “teacher”.",
-        "Under Cross: which word of the source is read while the verb is written?", CROSS, ((1, 2, 0.7), (2, 2, 0.7)),
+        "Under Cross: which word of the source is read while the verb is written?", CROSS, ((1, 2, 0.6), (2, 2, 0.6)),
     ),
     Starter(
         "school starts at", "Under Cross: while the decoder writes the time, this head keeps reading “at”.",
