@@ -9,7 +9,7 @@ from core.analysis.projection import Flat, flatten
 from core.figures import hand_payload
 from core.figures.labels import labels, percent
 from core.request import Stream
-from core.ui import charts, controls, hand, state
+from core.ui import charts, controls, hand, lesson, state
 from core.ui.runs import shared
 from core.ui.scene import Scene, said
 
@@ -47,8 +47,9 @@ def real_head(view: Scene) -> None:
         )
         return
     flat = flat_of(view)
-    if min(flat.score.shape) <= FEW and view.info.at(Stream.ENCODER):
-        st.button("Take a longer text", key="longer", on_click=state.choose, kwargs=LONGER)
+    short = min(flat.score.shape) <= FEW and view.info.at(Stream.ENCODER)
+    if short and st.button("Take a longer text", key="longer", on_click=state.choose, kwargs=LONGER):
+        lesson.whole_page()  # the text stands in the bar
     st.html(f'<p class="how kept">{kept_says(flat, said(choice.stream, choice.layer, choice.head))}</p>')
     query = choice.cell[0] if choice.cell and choice.cell[0] < len(queries) else focus_on(flat.true, queries.special)[0]
     version = f"{abs(hash((trace.request, choice.stream, choice.layer, choice.head))):x}"
