@@ -52,8 +52,9 @@ def test_what_is_derived_follows_by_its_formula(lens, walked):
     for step, values in enumerate(lengths):
         assert arrays["lengths"][layer, step, token] == pytest.approx(float((values[token] ** 2).sum() ** 0.5), rel=1e-5)
     assert np.array_equal(arrays["firing"], (arrays["fired"] > 0).sum(-1))
-    layer = 0  # in layer 2 no neuron fires at this piece
-    assert head["neurons"][1][token] == [] and not arrays["firing"][1, token]
+    firing = arrays["firing"]
+    assert [[bool(fired) for fired in pieces] for pieces in head["neurons"]] == (firing > 0).tolist()
+    layer = int(firing[:, token].argmax())
     number, value, most = head["neurons"][layer][token][0]
     assert value == arrays["fired"][layer, token].max() == arrays["fired"][layer, token, number]
     assert most[0][1] == arrays["fired"][layer, :, number].max()

@@ -114,13 +114,13 @@ def test_a_link_reopens_the_same_view(screen):
 
 
 def test_choices_follow_from_page_to_page(screen):
-    page = screen("attention")
+    page = screen("attention", stream="encoder")
     page.type("the model is new")
-    page.app.toggle(key="causal").set_value(False).run()
+    page.app.toggle(key="causal").set_value(True).run()
     page.go("home")
     assert page.app.text_input(key="bar-text").value == "the model is new"
     page.go("attention")
-    assert page.app.toggle(key="causal").value is False
+    assert page.app.toggle(key="causal").value is True
 
 
 def test_a_typed_target_is_read_and_can_be_given_back_to_the_model(screen):
