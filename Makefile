@@ -11,6 +11,7 @@ FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON := $(shell for p in python3.11 python3.12 python3.13 python3 python $(VENV); do \
 	if $$p -c '$(FITS)' >/dev/null 2>&1; then echo $$p; break; fi; done)
 ENVIRONMENT := $(if $(PYTHON),$(PYTHON) .ci/environment.py,@echo "Lookback: Python 3.11, 3.12 or 3.13 is needed and was not found; install one and run make again." >&2; exit 1;)
+# Slow files (those that drive a browser) come early, so that no process waits for the other at the end.
 # Torch's threads spin against each other on busy cores; the tests run two processes with one thread each.
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
@@ -26,7 +27,7 @@ run:
 # ARGS goes to pytest: make test ARGS="tests/engine -k mask"
 test:
 	@$(ENVIRONMENT) test
-	@$(ONE_THREAD) $(VENV) -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(ONE_THREAD) $(VENV) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-gpu:
 	@$(ENVIRONMENT) test
