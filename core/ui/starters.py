@@ -118,8 +118,8 @@ WRITES = (
         "The sentence of the lecture: what comes next?", next=" domain",
     ),
     Starter(
-        "the cats on the red sofa are", "Far apart, yet linked: “are” looks back at “cats”, past “the red sofa”.",
-        "Which head lets “are” look back at “cats”?", DECODER, ((7, 2, 0.4),),
+        "the cats on the red sofa are", "“are” has to agree with “cats”, far back; this head reads its neighbour “sofa”.",
+        "Does any head let “are” look back at “cats”?", DECODER, ((7, 6, 0.9),),
     ),
 )  # fmt: skip
 FILLS = (
@@ -128,8 +128,8 @@ FILLS = (
         "Which head looks from a noun’s companions to the noun?", ENCODER, ((0, 2, 0.9), (1, 2, 0.9)),
     ),
     Starter(
-        "she drinks coffee with milk every morning", "“coffee”, “with” and “milk” look back at the verb, “drinks”.",
-        "Which head looks at the verb?", ENCODER, ((2, 1, 0.8), (3, 1, 0.7), (4, 1, 0.7)),
+        "she drinks coffee with milk every morning", "“with” looks back at “coffee”, the word it belongs to.",
+        "Which head lets “with” look back at “coffee”?", ENCODER, ((3, 2, 0.7),),
     ),
     Starter(
         "the old teacher reads a new book", "“the” looks at “old” and “old” at “teacher”: one piece ahead.",
@@ -137,11 +137,11 @@ FILLS = (
     ),
     Starter(
         "the river bank and the money bank", "“river” and “money” each look ahead at their own “bank”.",
-        "One spelling, two meanings: which pieces look at which “bank”?", ENCODER, ((1, 2, 0.7), (5, 6, 0.6)),
+        "One spelling, two meanings: which pieces look at which “bank”?", ENCODER, ((1, 2, 0.5), (5, 6, 0.5)),
     ),
     Starter(
-        "my brother does not like cold soup", "“brother” looks at “my” and “soup” at “cold”: one piece back.",
-        "Sort by “previous”: which head looks one piece back?", ENCODER, ((1, 0, 0.5), (6, 5, 0.5)),
+        "my brother does not like cold soup", "“like” and “cold” both look ahead at “soup”, what they speak of.",
+        "Which head looks ahead at “soup”?", ENCODER, ((4, 6, 0.7), (5, 6, 0.8)),
     ),
     Starter(
         "one two three one two three", "This head, too, looks one piece back: each “two” at the “one” before it.",
