@@ -204,6 +204,8 @@ def painter(view: Scene, it: Look) -> None:
                 state.choose(mask=known.now)
             except MaskError as error:
                 known.refused = str(error)
+        # also where nothing was new, for a message that was sent twice comes with the link of before, too
+        state.choose(mask=known.now)
 
     mask_painter(header, it.pattern, before, allowed, native, on_paint)
 
