@@ -197,6 +197,9 @@ def test_a_cards_width_is_changed_in_the_card_and_a_saved_mask_is_read_again(vis
     if not visit.page.locator("input[type=file]").count():
         visit.page.get_by_role("button", name="Load mask").click()
     visit.page.locator("input[type=file]").set_input_files(hostile)
+    visit.page.get_by_text("other.json").first.wait_for()  # else the button is still that of the file before
+    visit.page.wait_for_timeout(500)
+    visit.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
     visit.page.get_by_role("button", name="Use this file").click()
     visit.page.get_by_text("Expected a mask saved by Lookback").wait_for()
     assert mask(visit) == "encoder.window.4"
