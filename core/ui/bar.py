@@ -150,17 +150,12 @@ def _share(choice: state.Choice) -> None:
             st.caption("The text is too long for a link and is left out.")
         if not state.linkable(choice.mask):
             st.caption("The mask is too intricate for a link and is left out; the page Masks saves it as a file.")
-        st.button("Start again", key="reset", on_click=reset)
+        st.button("Start again", key="reset", on_click=state.reset)
 
 
 def link() -> str:
     """The address that opens this view again."""
     return f"{(st.context.url or '').partition('?')[0]}?{urlencode(state.write(state.chosen()))}"
-
-
-def reset() -> None:
-    """Forget every choice."""
-    state.session().choice = state.Choice()
 
 
 def plain(text: str) -> str:

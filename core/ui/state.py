@@ -60,13 +60,15 @@ class Choice:
 
 @dataclass(slots=True)
 class Session:
-    """One visitor: the choice, sentences to tell once, the address as it was last written, the page they are on, and the
-    widgets that already show the choice there. Of the lessons: how deep they look, the pages they have opened, the questions
-    (page, number) they have solved, how many a page asks, and what to watch of the presets they tried, by page."""
+    """One visitor: the choice, sentences to tell once, the address as it was last written, the one over which something was
+    chosen that is not written there yet, the page they are on, and the widgets that already show the choice there. Of the
+    lessons: how deep they look, the pages they have opened, the questions (page, number) they have solved, how many a page
+    asks, and what to watch of the presets they tried, by page."""
 
     choice: Choice = field(default_factory=Choice)
     notes: tuple[str, ...] = ()
     address: Mapping[str, str] = field(default_factory=dict)
+    outdated: Mapping[str, str] | None = None
     page: str = ""
     shown: dict[str, Hashable] = field(default_factory=dict)
     depth: str = "Idea"
@@ -163,21 +165,32 @@ SAID = {Stream.ENCODER: "encoder", Stream.DECODER: "decoder", Stream.CROSS: "cro
 
 
 def session() -> Session:
-    """This visitor's session. The URL is read on arrival, and again when someone went back or opened another link."""
+    """This visitor's session; on arrival it is read from the URL."""
+    known = st.session_state.get(KEY)
+    return _enter() if known is None else known
+
+
+def _enter() -> Session:
+    """Read the URL on arrival, and again when someone went back or opened another link.
+
+    A click sends the address as the browser has it, which may be that of the view before: between two fast clicks the new one
+    was still on its way. What was chosen over an address goes before what that address says.
+    """
     params = st.query_params.to_dict()
     known = st.session_state.get(KEY)
     # switching pages drops the parameters: an empty address means "as before"
-    if known is None or (params and params != known.address):
+    if known is None or (params and params != known.address and params != known.outdated):
         choice, notes = read(params)
         if known is None:
             known = st.session_state[KEY] = Session()
         known.choice, known.notes, known.address = choice, notes, params
+    known.outdated = None
     return known
 
 
 def arrive(page: str) -> None:
     """The visitor is on this page now: widgets of the page before have forgotten what they showed."""
-    known = session()
+    known = _enter()
     known.opened.add(page)
     if known.page != page:
         known.page, known.shown = page, {}
@@ -219,6 +232,13 @@ def choose(**changes: Any) -> None:
             changes["mask"] = kept
             known.notes += ("What was painted pointed at pieces of the old text, so it is taken off.",)
     known.choice = replace(known.choice, **changes)
+    known.outdated = st.query_params.to_dict()
+
+
+def reset() -> None:
+    """Forget every choice."""
+    known = session()
+    known.choice, known.outdated = Choice(), st.query_params.to_dict()
 
 
 def fits_any(rule: MaskRule, model: bool) -> bool:
@@ -229,7 +249,7 @@ def fits_any(rule: MaskRule, model: bool) -> bool:
 def publish() -> None:
     """Write the choice to the URL, so that the link reopens this view."""
     known = session()
-    known.address = write(known.choice)
+    known.address, known.outdated = write(known.choice), None
     if st.query_params.to_dict() != known.address:
         st.query_params.from_dict(known.address)
 

@@ -105,7 +105,7 @@ def take(view: Scene, it: Look) -> None:
             st.button(
                 "Start again",
                 key="reset-here",
-                on_click=bar.reset,
+                on_click=state.reset,
                 help="Forget every choice: model, text, mask and head.",
             )
 

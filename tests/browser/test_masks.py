@@ -4,6 +4,7 @@ import re
 from urllib.parse import urlencode
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
 
@@ -39,6 +40,7 @@ def becomes(visit: Visit, wanted: str, act) -> None:
         ".map(host => host.shadowRoot && host.shadowRoot.querySelector('.painter')).find(Boolean))",
         arg=[wanted, shown],
     )
+    visit.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
 
 
 def cell(visit: Visit, q: int, c: int) -> tuple[float, float]:
@@ -83,7 +85,7 @@ def test_dragging_paints_at_once_and_one_message_goes_when_it_ends(visit):
     becomes(visit, "encoder.custom.3k3x6", visit.page.mouse.up)
     assert len(visit.frames) == sent + 1
     assert visit.lead.startswith("4 of 49 cells shut")
-    assert visit.page.locator(".card.on").get_attribute("data-name") == "yours"
+    expect(visit.page.locator(".card.on")).to_have_attribute("data-name", "yours")
     becomes(visit, "", lambda: visit.page.get_by_role("button", name="Undo").click())
     becomes(visit, "encoder.custom.3k3x6", lambda: visit.page.get_by_role("button", name="Redo").click())
     visit.page.get_by_role("button", name="Layer", exact=True).click()

@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from streamlit.testing.v1 import AppTest
 
 from core.request import MaskRule, Site, Stream
 from core.ui.state import LINKED, READERS, Choice, fit, read, write
@@ -98,3 +99,46 @@ def test_a_fitted_choice_points_at_a_head_that_is_there(choice):
         site.stream is fitted.stream and site.layer == fitted.layer and fitted.head < site.heads for site in SITES
     )
     assert fit(fitted, SITES) == (fitted, ())
+
+
+def page():
+    """A page with two choices; its text tells what it shows and what it wrote to the address."""
+    import streamlit as st
+
+    from core.ui import state
+
+    state.arrive("a")
+    st.button("layer", on_click=lambda: state.choose(layer=state.chosen().layer + 1))
+    st.button("head", on_click=lambda: state.choose(head=state.chosen().head + 1))
+    st.button("reset", on_click=state.reset)
+    state.publish()
+    st.text(f"{state.chosen().layer} {state.chosen().head} {st.query_params['layer']} {st.query_params['head']}")
+
+
+def test_a_click_that_comes_with_the_address_of_before_the_last_one_loses_neither():
+    app = AppTest.from_function(page)
+    app.query_params["layer"] = "3"
+    app.run()
+    old = dict(app.query_params)
+    app.button[0].click().run()
+    for name, value in old.items():  # the browser had not heard of the new address when it sent the next click
+        app.query_params[name] = value
+    app.button[1].click().run()
+    assert app.text[0].value == "3 1 4 2"
+    for name, value in old.items():
+        app.query_params[name] = value
+    app.button[2].click().run()
+    assert app.text[0].value == "0 0 1 1"
+
+
+def test_an_older_address_without_a_click_is_someone_going_back():
+    app = AppTest.from_function(page)
+    app.query_params["layer"] = "3"
+    app.run()
+    old = dict(app.query_params)
+    app.button[0].click().run()
+    assert app.text[0].value == "3 0 4 1"
+    for name, value in old.items():
+        app.query_params[name] = value
+    app.run()
+    assert app.text[0].value == "2 0 3 1"
