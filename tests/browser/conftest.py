@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -94,6 +94,13 @@ def _healthy(server: subprocess.Popen, address: str) -> None:
         except OSError:
             time.sleep(0.2)
     pytest.fail("The server was not healthy within 90 seconds.", pytrace=False)
+
+
+def until(page: Page, holds: Callable[[], object], wait: float = 30) -> None:
+    """Wait until something holds that the page cannot be asked for in one go; the assertion after it tells what was there."""
+    end = time.monotonic() + wait
+    while not holds() and time.monotonic() < end:
+        page.wait_for_timeout(50)
 
 
 class Visit:

@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, Locator, WebSocket
 
 from core.analysis import received, spread
 from core.request import Stream
+from tests.browser.conftest import until
 from tests.browser.made_up import WORLD, trace_of
 
 APP = Path(__file__).with_name("attention_view_app.py")
@@ -243,7 +244,7 @@ def test_a_click_locks_and_fetches_its_float32_once(open_view):
     box = screen.page.locator(".view .heads .over")
     box.click(position={"x": 50, "y": 45})
     screen.wait_chosen("'layer': 0, 'head': 0, 'locked': True")
-    screen.page.wait_for_timeout(400)
+    until(screen.page, lambda: "≈" not in screen.text(".map-column .heading"))
     assert len(screen.sent) == 1
     whole = sum(screen.got)
     assert "locked" in screen.text(".map-column .heading") and "≈" not in screen.text(".map-column .heading")
@@ -258,9 +259,10 @@ def test_unchanged_data_is_not_sent_again(open_view):
     screen.heads().focus()
     screen.walk("ArrowRight")
     screen.wait_chosen("'head': 3")
-    screen.page.wait_for_timeout(500)
     assert first > 150_000
     # one head of 64 × 64 float32 is 16 kB
+    until(screen.page, lambda: sum(screen.got) > 16_384)
+    screen.page.wait_for_timeout(500)
     assert 16_384 < sum(screen.got) < 40_000
 
 
@@ -311,9 +313,9 @@ def test_the_mean_of_heads_is_exact(open_view):
     over.click(position={"x": 50, "y": 95}, modifiers=["Shift"])
     screen.wait("Mean of 3 heads")
     screen.wait_chosen("'mixed': ((1, 2), (0, 0), (1, 0))")
-    screen.page.wait_for_timeout(500)
     layers = [trace_of().at(Stream.ENCODER, layer) for layer in range(2)]
     mean = np.mean([layers[1].head(2), layers[0].head(0), layers[1].head(0)], axis=0)
+    until(screen.page, lambda: np.allclose(_numbers(_table(screen)), mean, atol=5.1e-5))
     np.testing.assert_allclose(_numbers(_table(screen)), mean, atol=5.1e-5)
     screen.heads().focus()
     screen.walk("Escape")
@@ -422,21 +424,23 @@ def test_numbers_are_there_again_after_the_view_was_away(open_view):
     screen.wait_chosen("'layer': 0, 'head': 2")
     screen.wait_chosen("'pins': ((0, 2),)")
     screen.walk("ArrowDown", "ArrowUp")
+    screen.wait_chosen("'layer': 0, 'head': 2")
     screen.page.wait_for_timeout(800)
     screen.page.get_by_text("Away").click()
     screen.page.locator(".view").wait_for(state="detached")
     screen.page.get_by_text("Away").click()
     screen.wait("layer 1, head 3 locked")
     assert screen.page.locator(".view .pin").count() == 1
-    screen.page.wait_for_timeout(1500)
-    np.testing.assert_allclose(_numbers(_table(screen)), trace_of().at(Stream.ENCODER, 0).head(2), atol=5.1e-5)
+    pattern = trace_of().at(Stream.ENCODER, 0).head(2)
+    until(screen.page, lambda: np.allclose(_numbers(_table(screen)), pattern, atol=5.1e-5))
+    np.testing.assert_allclose(_numbers(_table(screen)), pattern, atol=5.1e-5)
 
 
 def test_the_sentence_is_read_aloud_and_the_appearance_follows(open_view):
     screen = open_view()
     screen.page.locator(".view .map").focus()
     screen.walk("ArrowUp", "End")
-    screen.page.wait_for_timeout(1500)
+    until(screen.page, lambda: screen.text(".aloud").startswith(screen.text(".lead")))
     assert screen.text(".aloud").startswith(screen.text(".lead"))
     assert screen.page.locator(".view").get_attribute("data-theme") == "light"
     screen.page.emulate_media(color_scheme="dark")
@@ -497,7 +501,8 @@ def test_a_phone_taps_twice(open_view):
     assert screen.sent == []
     lead = screen.text(".lead")
     over.tap(position={"x": 120, "y": 120})
-    screen.page.wait_for_timeout(500)
+    until(screen.page, lambda: screen.sent)
+    screen.page.wait_for_timeout(300)
     assert len(screen.sent) == 1 and screen.text(".lead") == lead
     wide = screen.page.evaluate("() => document.documentElement.scrollWidth")
     assert wide <= 390

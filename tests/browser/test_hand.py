@@ -8,7 +8,7 @@ import pytest
 
 from core.analysis.worksheet import exercise
 from core.export.worksheet import worksheet
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Visit, until
 
 DRAG = """(svg, steps) => {
   const grip = svg.querySelector(".arrow.key .hit"), box = svg.getBoundingClientRect();
@@ -140,6 +140,7 @@ def test_keys_alone_take_arrows_pick_words_and_are_heard(visit):
     told = hand.locator(".told")
     visit.page.wait_for_function("told => told.textContent.includes('key of the')", arg=told.element_handle())
     assert "all gives" in told.text_content() and told.get_attribute("role") == "status"
+    until(visit.page, lambda: len(visit.frames) > sent)
     visit.page.wait_for_timeout(400)
     assert sent < len(visit.frames) <= sent + 2  # five presses, told together
     hand.get_by_role("button", name="Reset").click()
@@ -183,7 +184,7 @@ def test_a_finger_drags_and_the_phone_does_not_scroll_sideways(chromium, server)
         at = {"x": x + part * (goal[0] - x), "y": y + part * (goal[1] - y)}
         touch.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [at]})
     touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    visit.page.wait_for_timeout(300)
+    until(visit.page, lambda: np.allclose(arrows(hand, "key")["cat"], [1.9, 1.3], atol=0.11))
     assert np.allclose(arrows(hand, "key")["cat"], [1.9, 1.3], atol=0.11)
     check(hand, 2)
     visit.close()

@@ -1,15 +1,16 @@
 """The loop, done in Chromium: what only a browser shows."""
 
 import pytest
+from playwright.sync_api import expect
 
 
 def test_the_loop_is_scrubbed_without_the_server_and_a_branch_survives_a_reload(visit):
     visit.page.goto(f"{visit.address}/generate")
     loop = visit.page.locator(".loop")
     loop.locator(".chip").first.wait_for()
-    visit.page.wait_for_timeout(800)
+    expect(loop.locator(".chip.new bdi")).to_have_text("interesting")
+    visit.settle()
     sent = len(visit.frames)
-    assert loop.locator(".chip.new bdi").inner_text() == "interesting"
     for key in ("ArrowRight", "End", "Home", "ArrowRight"):
         loop.press(key)
     assert loop.locator(".chip.new bdi").inner_text() == "domain"
@@ -17,13 +18,12 @@ def test_the_loop_is_scrubbed_without_the_server_and_a_branch_survives_a_reload(
     assert len(visit.frames) == sent
     loop.locator(".candidate").nth(2).click()
     visit.page.wait_for_url("**forced=**")
-    visit.page.wait_for_timeout(1500)
-    forced = loop.locator(".chip.forced bdi").all_inner_texts()
-    assert forced[0] == "interesting" and len(forced) == 2
+    forced = loop.locator(".chip.forced bdi")
+    expect(forced).to_have_count(2)
+    words = forced.all_inner_texts()
+    assert words[0] == "interesting"
     visit.page.reload()
-    loop.locator(".chip").first.wait_for()
-    visit.page.wait_for_timeout(800)
-    assert loop.locator(".chip.forced bdi").all_inner_texts() == forced
+    expect(forced).to_have_text(words)
 
 
 @pytest.mark.parametrize("width", [390, 1280])
