@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from core.figures import attention_payload as payload
-from core.figures.theme import DARK, LIGHT
 from core.request import Stream
 from core.trace import Trace
+from core.ui.component import component, style
 from core.ui.runs import shared
 from core.ui.scene import wait
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "components" / "attention_view"
 SCRIPTS = ("messages", "numbers", "paint", "heads", "map", "lines", "words", "controls", "gestures", "choice", "view")
 SORTS = frozenset({"grid", "spread", "narrow", "self", "previous", "next", "first", "received"})
 LINES = {"weight": (0.0, 0.5), "share": (0.1, 1.0)}
@@ -244,15 +241,5 @@ def _pairs(value: Any, most: int) -> tuple[Pair, ...] | None:
     return None if None in pairs or len(set(pairs)) != len(pairs) else pairs  # type: ignore[return-value]
 
 
-def _script() -> str:
-    """The component's files as one module, since text sources cannot import each other; comments and indentation stay here."""
-    themes = json.dumps({theme.name: asdict(theme) for theme in (LIGHT, DARK)})
-    files = [(FOLDER / f"{name}.js").read_text("utf-8") for name in SCRIPTS]
-    lines = [line.strip() for file in files for line in file.splitlines()]
-    return "\n".join([f"const THEMES = {themes};", *(line for line in lines if line and not line.startswith("//"))])
-
-
-_view = st.components.v2.component(
-    "lookback_attention_view", js=_script(), css=(FOLDER / "view.css").read_text("utf-8"), isolate_styles=True
-)
-_part = st.components.v2.component("lookback_attention_part", js=(FOLDER / "part.js").read_text("utf-8"))
+_view = component("attention_view", ["shared/draw", *(f"attention_view/{name}" for name in SCRIPTS)], style("attention_view/view"))
+_part = component("attention_part", ["attention_view/part"])

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,16 +13,15 @@ from core.analysis.decoder import lengths, pushes
 from core.figures import decoder_payload
 from core.figures.decoder_payload import number, signed
 from core.figures.labels import label, percent, short
-from core.figures.theme import DARK, LIGHT
+from core.inside import Account
 from core.request import Stream
-from core.trace import Account
 from core.ui import charts, lesson, models, state, trouble
 from core.ui.branches import base_of, play
+from core.ui.component import component, style
 from core.ui.future import future_shown, moved
 from core.ui.runs import shared
 from core.ui.scene import Scene, lens_of, wait
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "components" / "account"
 FIRST = (
     "A decoder writes one piece at a time. For each it keeps one row of numbers, the <b>stream</b>. Box after box reads a "
     "copy of the stream and <b>adds</b> what it found to it; nothing is ever overwritten. At the end the row is compared "
@@ -322,11 +319,4 @@ def questions(view: Scene, held: Account) -> list[lesson.Question]:
     return asked
 
 
-def _script() -> str:
-    themes = json.dumps({theme.name: asdict(theme) for theme in (LIGHT, DARK)})
-    return f"const THEMES = {themes};\n" + (FOLDER / "account.js").read_text("utf-8")
-
-
-_account = st.components.v2.component(
-    "lookback_account", js=_script(), css=(FOLDER / "account.css").read_text("utf-8"), isolate_styles=True
-)
+_account = component("account", ["shared/build", "shared/draw", "account/account"], style("account/account"))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,14 +12,14 @@ import streamlit as st
 from core.analysis import focus_on, texts
 from core.figures import walk_payload
 from core.figures.labels import label
-from core.figures.theme import DARK, LIGHT
+from core.inside import Inner, Near
 from core.request import Stream
-from core.trace import Inner, Near, Trace
+from core.trace import Trace
 from core.ui import models, state
+from core.ui.component import component, style
 from core.ui.runs import shared
 from core.ui.scene import Scene, lens_of, wait
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "components" / "encoder_walk"
 SCRIPTS = ("strips", "figure", "panel", "paths", "main")
 BOXES = (
     "embedding", "place", "sum0", "norm1", "qkv", "map", "join", "mix", "sum1", "norm2", "neurons", "back", "sum2", "next",
@@ -200,12 +198,7 @@ def _mount(message: bytes, spot: Spot, sizes: tuple[int, int, int], stream: Stre
         _walk(key="walk", data=message, on_choice_change=clicked)
 
 
-def _script() -> str:
-    themes = json.dumps({theme.name: asdict(theme) for theme in (LIGHT, DARK)})
-    return "\n".join([f"const THEMES = {themes};", *((FOLDER / f"{name}.js").read_text("utf-8") for name in SCRIPTS)])
-
-
-_walk = st.components.v2.component(
-    "lookback_encoder_walk", js=_script(), css=(FOLDER / "walk.css").read_text("utf-8"), isolate_styles=True
+_walk = component(
+    "encoder_walk", ["shared/build", "shared/draw", *(f"encoder_walk/{name}" for name in SCRIPTS)], style("encoder_walk/walk")
 )
-_part = st.components.v2.component("lookback_encoder_part", js=(FOLDER / "part.js").read_text("utf-8"))
+_part = component("encoder_part", ["encoder_walk/part"])

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import streamlit as st
-
-SCRIPT = Path(__file__).resolve().parents[2] / "assets" / "components" / "frame" / "frame.js"
+from core.ui.component import component
 
 
 def mend() -> None:
@@ -14,4 +10,4 @@ def mend() -> None:
     _frame(key="frame")
 
 
-_frame = st.components.v2.component("lookback_frame", js=SCRIPT.read_text("utf-8"), isolate_styles=False)
+_frame = component("frame", ["frame/frame"], isolate=False)

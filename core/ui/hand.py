@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,11 +12,10 @@ from core.analysis import plane as planes
 from core.analysis.plane import Plane, Weighed, read_plane, weigh
 from core.figures import hand_payload
 from core.figures.labels import percent
-from core.figures.theme import DARK, LIGHT
 from core.ui import charts, lesson, state
+from core.ui.component import component, style
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "components" / "hand"
-SHARED = ("sums", "plane", "matrix")
+PLANE = ("shared/build", "shared/draw", "hand/sums", "hand/plane", "hand/matrix")
 KEY, CAT, SLEEPS = "plane-desk", 1, 2
 IDEA = (
     "Each word holds three arrows. Its <b>query</b> says what it looks for, its <b>key</b> what it can be found by, its "
@@ -196,14 +193,4 @@ def asked(it: Desk, real: lesson.Question | None = None) -> list[lesson.Question
     ]  # fmt: skip
 
 
-def script(*names: str) -> str:
-    """Files of the component's folder as one module, since text sources cannot import each other."""
-    themes = json.dumps({theme.name: asdict(theme) for theme in (LIGHT, DARK)})
-    files = [(FOLDER / f"{name}.js").read_text("utf-8") for name in (*SHARED, *names)]
-    lines = [line.strip() for file in files for line in file.splitlines()]
-    return "\n".join([f"const THEMES = {themes};", *(line for line in lines if line and not line.startswith("//"))])
-
-
-_hand = st.components.v2.component(
-    "lookback_hand", js=script("sheet", "hand"), css=(FOLDER / "hand.css").read_text("utf-8"), isolate_styles=True
-)
+_hand = component("hand", [*PLANE, "hand/sheet", "hand/hand"], style("hand/hand"))

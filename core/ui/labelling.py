@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from core.figures.points_payload import read_signs
-from core.figures.theme import DARK, LIGHT
+from core.ui.component import component, style
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "components" / "labels"
 MOST = 1_000_000_000  # messages of one visitor
 
 
@@ -44,11 +40,4 @@ def labelling(
     _labels(key=key, data=data, on_labelled_change=labelled)
 
 
-def _script() -> str:
-    themes = json.dumps({theme.name: asdict(theme) for theme in (LIGHT, DARK)})
-    return f"const THEMES = {themes};\n" + (FOLDER / "labels.js").read_text("utf-8")
-
-
-_labels = st.components.v2.component(
-    "lookback_labels", js=_script(), css=(FOLDER / "labels.css").read_text("utf-8"), isolate_styles=True
-)
+_labels = component("labels", ["shared/build", "shared/draw", "labels/labels"], style("labels/labels"))

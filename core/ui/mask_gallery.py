@@ -10,9 +10,8 @@ import numpy as np
 import streamlit as st
 
 from core.request import Stream
-from core.ui.mask_painter import FOLDER, script
+from core.ui.component import component, style
 
-SCRIPTS = ("attention_view/paint", "mask_gallery/gallery")
 WIDEST = 999
 
 
@@ -64,7 +63,6 @@ def _signs(allowed: np.ndarray | None) -> list[str]:
     return [] if allowed is None else ["".join("1" if may else "0" for may in row) for row in allowed]
 
 
-_gallery = st.components.v2.component(
-    "lookback_mask_gallery", js=script(SCRIPTS), css=(FOLDER / "mask_gallery" / "gallery.css").read_text("utf-8"),
-    isolate_styles=True,
-)  # fmt: skip
+_gallery = component(
+    "mask_gallery", ["shared/draw", "attention_view/paint", "mask_gallery/gallery"], style("mask_gallery/gallery")
+)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from core.figures import mask_payload
-from core.figures.theme import DARK, LIGHT
+from core.ui.component import component, style
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "components"
-SCRIPTS = ("attention_view/paint", "mask_painter/maps", "mask_painter/dumbbells", "mask_painter/brush", "mask_painter/painter")
+OWN = ("maps", "dumbbells", "brush", "painter")
+SCRIPTS = ("shared/draw", "attention_view/paint", *(f"mask_painter/{name}" for name in OWN))
 LONGEST = 128  # pieces of a text that can be painted on
 
 
@@ -35,13 +32,4 @@ def mask_painter(
     _painter(key=key, data=data, on_painted_change=painted)
 
 
-def script(names: tuple[str, ...]) -> str:
-    """Files of components as one module, since text sources cannot import each other, with the colours of core.figures.theme."""
-    themes = json.dumps({theme.name: asdict(theme) for theme in (LIGHT, DARK)})
-    return "\n".join([f"const THEMES = {themes};", *((FOLDER / f"{name}.js").read_text("utf-8") for name in names)])
-
-
-_painter = st.components.v2.component(
-    "lookback_mask_painter", js=script(SCRIPTS), css=(FOLDER / "mask_painter" / "painter.css").read_text("utf-8"),
-    isolate_styles=True,
-)  # fmt: skip
+_painter = component("mask_painter", SCRIPTS, style("mask_painter/painter"))

@@ -9,7 +9,9 @@ from core.analysis.projection import Flat, flatten
 from core.figures import hand_payload
 from core.figures.labels import labels, percent
 from core.request import Stream
-from core.ui import charts, controls, hand, lesson, state
+from core.ui import charts, controls, lesson, state
+from core.ui.component import component, style
+from core.ui.hand import PLANE
 from core.ui.runs import shared
 from core.ui.scene import Scene, said
 
@@ -69,6 +71,4 @@ def kept_says(flat: Flat, name: str) -> str:
     )
 
 
-_head = st.components.v2.component(
-    "lookback_real_head", js=hand.script("head"), css=(hand.FOLDER / "hand.css").read_text("utf-8"), isolate_styles=True
-)
+_head = component("real_head", [*PLANE, "hand/head"], style("hand/hand"))

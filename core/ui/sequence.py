@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -14,13 +11,12 @@ import streamlit as st
 from core.analysis.sequence import Place, Tally, counting, gaps, hardest, perplexity, tally
 from core.figures.labels import label, percent, short
 from core.figures.sequence_payload import bits_said, payload
-from core.figures.theme import DARK, LIGHT
 from core.ui import charts, lesson, state, trouble
+from core.ui.component import component, style
 from core.ui.scene import Scene
 from core.ui.stepper import stepper
 from core.ui.weighing import counts, task, weigh
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "components" / "surprisal"
 TABLE = "Trigram"
 GIVEN = {
     True: "is where the text begins: there is nothing before it to guess it from.",
@@ -300,11 +296,4 @@ def questions(view: Scene, places: Sequence[Place], found: Tally) -> list[lesson
     return asked
 
 
-def _script() -> str:
-    themes = json.dumps({theme.name: asdict(theme) for theme in (LIGHT, DARK)})
-    return f"const THEMES = {themes};\n" + (FOLDER / "surprisal.js").read_text("utf-8")
-
-
-_surprisal = st.components.v2.component(
-    "lookback_surprisal", js=_script(), css=(FOLDER / "surprisal.css").read_text("utf-8"), isolate_styles=True
-)
+_surprisal = component("surprisal", ["shared/build", "shared/draw", "surprisal/surprisal"], style("surprisal/surprisal"))

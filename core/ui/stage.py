@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from core.figures.theme import DARK, LIGHT
-
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "components"
+from core.ui.component import component, style
 
 
 def drawing(name: str) -> Any:
     """The component of assets/components/NAME, with the rows of heads before it."""
-    themes = json.dumps({theme.name: asdict(theme) for theme in (LIGHT, DARK)})
-    parts = [(FOLDER / folder / f"{folder}.{kind}").read_text("utf-8") for kind in ("js", "css") for folder in ("rows", name)]
-    script = f"const THEMES = {themes};\n{parts[0]}\n{parts[1]}"
-    return st.components.v2.component(f"lookback_{name}", js=script, css=f"{parts[2]}\n{parts[3]}", isolate_styles=True)
+    files = "rows/rows", f"{name}/{name}"
+    return component(name, files, style(*files))
 
 
 def told(key: str, name: str, version: str, fields: tuple[str, ...]) -> dict[str, int] | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -16,11 +15,11 @@ from core.figures.plain_map import limit
 from core.request import Stream
 from core.ui import bar, charts, state
 from core.ui.cell import SAYS
+from core.ui.component import component
 from core.ui.look import Look
 from core.ui.measures import NAMES, norms, rolled
 from core.ui.scene import Scene
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "components" / "png_button"
 CELLS = 96 * 96  # of a figure: larger maps go as numbers
 HEADS = 200  # small maps on one sheet
 WEIGHTS = 30_000_000  # in one NPZ: a longer text goes layer by layer
@@ -171,6 +170,4 @@ def _stage(view: Scene, it: Look, name: str) -> str:
     return _map(view, it, stages(attention, it.choice.head)[name], f"stage {title}", unit, signed)
 
 
-_png = st.components.v2.component(
-    "lookback_png", js=(FOLDER / "png.js").read_text("utf-8"), css=BUTTON, isolate_styles=True
-)
+_png = component("png", ["png_button/png"], BUTTON)

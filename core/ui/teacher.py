@@ -12,9 +12,10 @@ from core.figures.theatre_payload import room
 from core.request import Request
 from core.ui import charts, state, trouble
 from core.ui.branches import asked, base_of, encoded, play, trace_of
+from core.ui.component import component, style
 from core.ui.scene import Scene, lens_of
 from core.ui.state import held
-from core.ui.theatre import FOLDER, ROOM, script
+from core.ui.theatre import ROOM
 
 
 def teacher(view: Scene) -> None:
@@ -80,6 +81,4 @@ def duet(view: Scene, text: str, depth: int | None) -> None:
     _duet(key="duet", data={**data, "theme": st.context.theme.type})
 
 
-_duet = st.components.v2.component(
-    "lookback_duet", js=script("parts.js", "duet.js"), css=(FOLDER / "duet.css").read_text("utf-8"), isolate_styles=True
-)
+_duet = component("duet", ["theatre/parts", "theatre/duet"], style("theatre/duet"))

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from html import escape
-from pathlib import Path
 
 import streamlit as st
 
 from core.errors import LensError
 from core.figures import theatre_payload
 from core.figures.labels import line
-from core.figures.theme import DARK, LIGHT
 from core.request import Request
 from core.trace import Trace
 from core.ui import charts, state, trouble
 from core.ui.branches import LONGEST, Played, asked, base_of, closed, fitting, play, read_branch, trace_of
+from core.ui.component import component, style
 from core.ui.scene import Scene, lens_of
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "components" / "theatre"
 ROOM = 96  # pieces of source or target that the maps can show, where all heads of the model fit one message
-
-
-def script(*names: str) -> str:
-    """The component's parts as one script; there are no imports between files that Streamlit serves as text."""
-    themes = json.dumps({theme.name: asdict(theme) for theme in (LIGHT, DARK)})
-    return f"const THEMES = {themes};\n" + "\n".join((FOLDER / name).read_text("utf-8") for name in names)
 
 
 def theatre(view: Scene) -> None:
@@ -128,7 +118,4 @@ def _forget() -> None:
     state.choose(forced=(), reads=())
 
 
-_theatre = st.components.v2.component(
-    "lookback_theatre", js=script("parts.js", "stage.js", "theatre.js"),
-    css=(FOLDER / "theatre.css").read_text("utf-8"), isolate_styles=True,
-)  # fmt: skip
+_theatre = component("theatre", ["theatre/parts", "theatre/stage", "theatre/theatre"], style("theatre/theatre"))

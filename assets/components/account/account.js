@@ -1,23 +1,4 @@
 // The decoder's account: one stream, what each box adds to it, how far it pushes the piece that is written, and what is inside a box.
-function element(name, parent, className = "", text = "") {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  if (text) made.textContent = text;
-  parent.append(made);
-  return made;
-}
-
-function mixed(stops, value) {
-  const at = Math.max(0, Math.min(1, value)) * (stops.length - 1);
-  const low = Math.min(stops.length - 2, Math.floor(at));
-  const hex = (text, n) => parseInt(text.slice(1 + 2 * n, 3 + 2 * n), 16);
-  return [0, 1, 2].map((n) => Math.round(hex(stops[low], n) * (1 - at + low) + hex(stops[low + 1], n) * (at - low)));
-}
-
-function ink(rgb) {
-  const linear = rgb.map((part) => part / 255).map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
-  return linear[0] * 0.2126 + linear[1] * 0.7152 + linear[2] * 0.0722 > 0.179 ? "#000000" : "#ffffff";
-}
 
 const ACCENT = { piece: "--ink3", own: "--decoder", cross: "--cross", ff: "--ink3", output: "--ink3" };
 
@@ -57,7 +38,7 @@ class Account {
 
   open(data, theme) {
     this.theme = theme;
-    for (const name of ["ink", "ink2", "ink3", "rule", "field", "bg", "encoder", "decoder", "cross", "fade"]) this.box.style.setProperty(`--${name}`, theme[name]);
+    dress(this.box, theme);
     this.box.style.setProperty("--less", theme.change[1]);
     this.box.style.setProperty("--more", theme.change[7]);
     if (!this.data || this.data.version !== data.version) {
@@ -202,10 +183,10 @@ class Account {
       const row = element("tr", body);
       element("th", row, "", name).scope = "row";
       for (const weights of map.weights) {
-        const rgb = mixed(theme.weights, weights[k]);
+        const colour = shade(theme, weights[k]);
         const cell = element("td", row, "", weights[k] >= 0.005 ? `${Math.round(100 * weights[k])}` : "0");
-        cell.style.background = `rgb(${rgb.join(",")})`;
-        cell.style.color = ink(rgb);
+        cell.style.background = colour.fill;
+        cell.style.color = colour.ink;
       }
     });
     const legend = element("div", this.panel, "legend");

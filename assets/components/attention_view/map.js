@@ -117,7 +117,7 @@ function drawNumbers(context, view, pattern, map, seen) {
       const value = pattern.value(q, key);
       if (value < least || (pattern.hiddenKeys && pattern.hiddenKeys[key])) continue;
       const pixel = colours.colours[Math.min(255, Math.round(255 * Math.sqrt(value)))];
-      context.fillStyle = luminance(pixel) > 0.2 ? "#1b1b22" : "#ffffff";
+      context.fillStyle = inkOn([pixel & 255, (pixel >> 8) & 255, (pixel >> 16) & 255]);
       write(context, (100 * value).toFixed(0), cellX(map, view, key) + map.cell / 2, cellY(map, view, q) + map.cell / 2 + 4 * k, "center");
     }
   }

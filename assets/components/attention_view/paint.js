@@ -1,5 +1,5 @@
 // Canvas helpers: palettes, pictures of patterns, hatching, and text of any script at any length.
-// THEMES is written in front of these files by core/ui/attention_view.py, from core/figures/theme.py.
+// core/ui/component.py writes THEMES in front, from core/figures/theme.py.
 
 const SANS = '"Source Sans", sans-serif';
 
@@ -8,24 +8,12 @@ function palette(name, stream) {
   return { ...theme, accent: theme[stream], colours: colourTable(theme.weights), ground: rgbOf(theme.hatch_ground), name };
 }
 
-function rgbOf(hex) {
-  return [1, 3, 5].map((from) => parseInt(hex.slice(from, from + 2), 16));
-}
-
 // The colour of each code as one little-endian pixel: linear in the weight between even stops.
 function colourTable(stops) {
-  const table = stops.map(rgbOf);
   return Uint32Array.from({ length: 256 }, (_, code) => {
-    const at = WEIGHT[code] * (stops.length - 1);
-    const low = Math.min(Math.floor(at), stops.length - 2);
-    const [r, g, b] = [0, 1, 2].map((one) => Math.round(table[low][one] + (table[low + 1][one] - table[low][one]) * (at - low)));
+    const [r, g, b] = mixed(stops, WEIGHT[code]);
     return (255 << 24) | (b << 16) | (g << 8) | r;
   });
-}
-
-function luminance(pixel) {
-  const part = (value) => (value <= 10.31475 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4);
-  return 0.2126 * part(pixel & 255) + 0.7152 * part((pixel >> 8) & 255) + 0.0722 * part((pixel >> 16) & 255);
 }
 
 // Give a canvas a size in CSS px; returns its context, cleared and scaled. The CSS size changes only when it must.

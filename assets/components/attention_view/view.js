@@ -274,7 +274,7 @@ class View {
   }
 
   measure() {
-    this.k = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+    this.k = pageScale();
     this.ratio = Math.min(3, window.devicePixelRatio || 1);
     this.width = this.root.clientWidth;
     const scaled = this.width / this.k;

@@ -145,7 +145,7 @@ class Walk {
   draw() {
     if (!this.data || !this.box.isConnected || !this.box.clientWidth) return;
     const { data, state } = this;
-    this.k = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+    this.k = pageScale();
     this.theme = THEMES[getComputedStyle(this.probe).color === "rgb(255, 255, 255)" ? "dark" : "light"];
     this.box.style.setProperty("--accent", this.theme[data.stream]);
     this.box.classList.toggle("narrow", this.box.clientWidth / this.k < 740);

@@ -20,22 +20,6 @@ function pick(data, name, ...indices) {
   return data.body.subarray(from, from + size);
 }
 
-function element(name, parent, className = "", text = "") {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  if (text) made.textContent = text;
-  if (parent) parent.append(made);
-  return made;
-}
-
-function drawn(name, parent, attributes = {}, text = "") {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  if (text) made.textContent = text;
-  parent.append(made);
-  return made;
-}
-
 // A text with *words* that stand out.
 function say(parent, text, className = "how") {
   const made = element("p", parent, className);
@@ -69,20 +53,12 @@ function limitOf(...strips) {
   return [1, 1.5, 2, 3, 4, 5, 7.5, 10].map((step) => step * ten).find((step) => step >= most - 1e-9);
 }
 
-const tables = new Map();
+const tables = new WeakMap();
 
 // 256 colours between even stops, as [red, green, blue].
 function table(stops) {
-  const name = stops.join();
-  if (!tables.has(name)) {
-    const hex = stops.map((stop) => [1, 3, 5].map((at) => parseInt(stop.slice(at, at + 2), 16)));
-    tables.set(name, Array.from({ length: 256 }, (_, code) => {
-      const at = (code / 255) * (stops.length - 1);
-      const low = Math.min(stops.length - 2, Math.floor(at));
-      return hex[low].map((value, n) => Math.round(value * (1 - at + low) + hex[low + 1][n] * (at - low)));
-    }));
-  }
-  return tables.get(name);
+  if (!tables.has(stops)) tables.set(stops, Array.from({ length: 256 }, (_, code) => mixed(stops, code / 255)));
+  return tables.get(stops);
 }
 
 // One pixel a number: rows × columns, enlarged by the style sheet. kind "change": −limit…+limit; "weights": 0…limit.

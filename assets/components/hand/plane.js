@@ -4,21 +4,6 @@ const PAD = 8;
 const LEFT = 14; // room for the numbers of the axes, outside the arrows' square
 const BELOW = 14;
 
-function element(name, parent, className = "", text = "") {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  if (text) made.textContent = text;
-  parent.append(made);
-  return made;
-}
-
-function drawn(name, parent, attributes = {}) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  parent.append(made);
-  return made;
-}
-
 // Lines of a grid stand 1, 2 or 5 apart, times a power of ten, three to six of them a side.
 function stride(reach) {
   const ten = 10 ** Math.floor(Math.log10(reach / 3));

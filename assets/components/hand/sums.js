@@ -33,20 +33,3 @@ function share(weight) {
   if (value < 100 && value >= 99.95) return `> 99.9${PERCENT}`;
   return `${value.toFixed(value < 9.95 || value >= 99.5 ? (value === 0 || value === 100 ? 0 : 1) : 0)}${PERCENT}`;
 }
-
-// The theme's colours as the style sheet's variables; set only when they change, since that restyles everything inside.
-function dress(box, theme) {
-  if (box.dataset.theme === theme.name) return;
-  box.dataset.theme = theme.name;
-  for (const [name, value] of Object.entries(theme)) if (typeof value === "string") box.style.setProperty(`--${name}`, value);
-}
-
-function shade(theme, value) {
-  const at = Math.max(0, Math.min(1, value)) * 8;
-  const low = Math.min(7, Math.floor(at));
-  const hex = (colour, n) => parseInt(colour.slice(1 + 2 * n, 3 + 2 * n), 16);
-  const mix = [0, 1, 2].map((n) => Math.round(hex(theme.weights[low], n) * (1 - at + low) + hex(theme.weights[low + 1], n) * (at - low)));
-  const light = mix.map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
-  const luminance = 0.2126 * light[0] + 0.7152 * light[1] + 0.0722 * light[2];
-  return { fill: `rgb(${mix.join(",")})`, ink: luminance > 0.179 ? "#000000" : "#ffffff" };
-}

@@ -3,21 +3,6 @@
 const MARK = ["circle", "ring", "square", "cross", "diamond"];
 const CLOSE = 22;
 
-function element(name, parent, className = "", text = "") {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  if (text) made.textContent = text;
-  parent.append(made);
-  return made;
-}
-
-function mixed(stops, value) {
-  const at = Math.max(0, Math.min(1, value)) * (stops.length - 1);
-  const low = Math.min(stops.length - 2, Math.floor(at));
-  const hex = (text, n) => parseInt(text.slice(1 + 2 * n, 3 + 2 * n), 16);
-  return [0, 1, 2].map((n) => Math.round(hex(stops[low], n) * (1 - at + low) + hex(stops[low + 1], n) * (at - low)));
-}
-
 function percentOf(share) {
   const said = 100 * share;
   return `${said >= 9.95 ? said.toFixed(0) : said >= 0.1 ? said.toFixed(1) : "< 0.1"} %`;
@@ -104,7 +89,7 @@ class Labels {
     const theme = THEMES[data.theme === "dark" ? "dark" : "light"];
     this.theme = theme;
     this.send = send;
-    for (const name of ["ink", "ink2", "ink3", "rule", "field", "bg", "fade"]) this.box.style.setProperty(`--${name}`, theme[name]);
+    dress(this.box, theme);
     this.box.style.setProperty("--wrong", theme.change[1]);
     const other = !this.data || this.data.version !== data.version;
     // an answer to an older message must not take back what was clicked since
@@ -193,17 +178,13 @@ class Labels {
     this.playing = null;
   }
 
-  scale() {
-    return parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
-  }
-
   frame() {
     const { places, field } = this.data;
     const range = (axis) => [Math.min(...places.map((p) => p[axis])), Math.max(...places.map((p) => p[axis]))];
     const [left, right, bottom, top] = field || [...range(0), ...range(1)];
     const wide = this.canvas.clientWidth;
-    const pad = 18 * this.scale();
-    const most = 430 * this.scale();
+    const pad = 18 * pageScale();
+    const most = 430 * pageScale();
     const unit = Math.min((wide - 2 * pad) / (right - left), (most - 2 * pad) / (top - bottom));
     const high = unit * (top - bottom) + 2 * pad;
     const shift = (wide - unit * (right - left)) / 2;
@@ -214,7 +195,7 @@ class Labels {
     const area = this.canvas.getBoundingClientRect();
     const { x, y } = this.place;
     let best = null;
-    let least = (CLOSE * this.scale()) ** 2;
+    let least = (CLOSE * pageScale()) ** 2;
     this.data.places.forEach(([a, b], at) => {
       const far = (x(a) - event.clientX + area.left) ** 2 + (y(b) - event.clientY + area.top) ** 2;
       if (far < least) [best, least] = [at, far];
@@ -312,7 +293,7 @@ class Labels {
   drawPlot() {
     this.place = this.frame();
     const { x, y, high } = this.place;
-    const k = this.scale();
+    const k = pageScale();
     const pen = this.size(this.canvas, this.canvas.clientWidth, high);
     const told = this.told();
     this.drawRegion(pen);
@@ -347,7 +328,7 @@ class Labels {
     const shade = element("canvas", document.createDocumentFragment());
     shade.width = shade.height = side;
     const cells = new ImageData(side, side);
-    const [red, green, blue] = mixed([this.theme.fade, this.theme.fade], 0);
+    const [red, green, blue] = rgbOf(this.theme.fade);
     const strength = { 1: 90, 2: 190, 3: 240 };
     Array.from(region).forEach((sign, cell) => {
       const row = side - 1 - Math.floor(cell / side);
@@ -362,13 +343,12 @@ class Labels {
     const n = this.data.places.length;
     const matrix = this.data.matrices[0];
     const { x, y } = this.place;
-    const k = this.scale();
+    const k = pageScale();
     const [a, b] = this.data.places[this.focus];
     const row = matrix.subarray(this.focus * n, (this.focus + 1) * n);
     row.forEach((weight, at) => {
       if (weight < 0.004 || at === this.focus) return;
-      const [r, g, blue] = mixed(this.theme.weights, 0.35 + 0.65 * Math.min(1, weight / this.data.tops[0]));
-      pen.strokeStyle = `rgb(${r},${g},${blue})`;
+      pen.strokeStyle = cssOf(mixed(this.theme.weights, 0.35 + 0.65 * Math.min(1, weight / this.data.tops[0])));
       pen.lineWidth = Math.max(0.75, 26 * weight) * k;
       pen.beginPath();
       pen.moveTo(x(a), y(b));
@@ -379,7 +359,7 @@ class Labels {
 
   drawMark(pen, x, y, sign, r, given) {
     const { ink, ink2, ink3, bg } = this.theme;
-    const k = this.scale();
+    const k = pageScale();
     const kind = sign === "." ? "none" : MARK[Number(sign)];
     pen.lineWidth = (given ? 2.25 : 1.75) * k;
     pen.strokeStyle = ink;
@@ -426,7 +406,7 @@ class Labels {
     }
     pen.imageSmoothingEnabled = false;
     pen.drawImage(this.tinted[at], 0, 0, side, side);
-    const k = this.scale();
+    const k = pageScale();
     pen.strokeStyle = this.theme.rule;
     pen.strokeRect(0.5, 0.5, side - 1, side - 1);
     const sums = this.data.sums[at];

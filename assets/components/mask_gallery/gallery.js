@@ -87,7 +87,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   gallery.pick = (card, width) => setTriggerValue("picked", { card, width, turn: ++gallery.turn });
   const theme = { ...THEMES[data.theme || "light"] };
-  const scale = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+  const scale = pageScale();
   const held = gallery.box.querySelector(":focus");
   const [name, kind] = held ? [held.closest(".card").dataset.name, held.tagName] : [null, ""];
   for (const tone of ["ink", "ink2", "ink3", "rule", "field", "bg"]) gallery.box.style.setProperty(`--${tone}`, theme[tone]);

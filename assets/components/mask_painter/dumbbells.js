@@ -1,14 +1,4 @@
 // What may come next: a ring where it was, a disc where it is, violet where it rose, ochre where it fell.
-const SVG = "http://www.w3.org/2000/svg";
-
-function shape(parent, name, attributes, text) {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  if (text !== undefined) made.textContent = text;
-  parent.append(made);
-  return made;
-}
-
 // data.next: [name, now, before or null, now in words, before in words].
 function drawDumbbells(svg, pen, data, theme, width, k) {
   svg.replaceChildren();
@@ -28,41 +18,41 @@ function drawDumbbells(svg, pen, data, theme, width, k) {
   svg.setAttribute("height", height);
   const style = (weight, tone, px = size) => ({ "font-size": px, "font-weight": weight, fill: tone });
   for (const part of [0, 0.5, 1]) {
-    shape(svg, "line", { x1: x(part * end), x2: x(part * end), y1: top - 6 * k, y2: height - 4 * k, stroke: theme.rule });
+    drawn("line", svg, { x1: x(part * end), x2: x(part * end), y1: top - 6 * k, y2: height - 4 * k, stroke: theme.rule });
     const said = `${+(100 * part * end).toFixed(1)} %`;
-    shape(svg, "text", { x: x(part * end), y: top - 13 * k, "text-anchor": "middle", ...style(400, theme.ink2, 11.5 * k) }, said);
+    drawn("text", svg, { x: x(part * end), y: top - 13 * k, "text-anchor": "middle", ...style(400, theme.ink2, 11.5 * k) }, said);
   }
   const first = rows.reduce((best, row, n) => (row[1] > rows[best][1] ? n : best), 0);
   rows.forEach(([name, now, before, nowSaid, beforeSaid], n) => {
     const y = top + (n + 0.5) * step;
-    const group = shape(svg, "g", { class: "dumbbell" });
+    const group = drawn("g", svg, { class: "dumbbell" });
     const rtl = directionOf(name) === "rtl";
     const label = { x: left - 14 * k, y: y + 5 * k, direction: rtl ? "rtl" : "ltr", "text-anchor": rtl ? "start" : "end" };
     const wide = widthOf(pen, name, 14 * k) > names ? { textLength: names, lengthAdjust: "spacingAndGlyphs" } : {};
-    shape(group, "text", { ...label, ...wide, ...style(n === first ? 600 : 400, theme.ink, 14 * k) }, name);
+    drawn("text", group, { ...label, ...wide, ...style(n === first ? 600 : 400, theme.ink, 14 * k) }, name);
     const changed = before !== null;
     const up = changed && now > before;
     const tone = changed && now !== before ? (up ? theme.change[7] : theme.change[1]) : theme.ink2;
     const [a, b] = [x(now), x(changed ? before : now)];
     if (changed) {
-      shape(group, "line", { x1: b, x2: a, y1: y, y2: y, stroke: tone, "stroke-width": 3.5 * k });
-      shape(group, "circle", { cx: b, cy: y, r: 5 * k, fill: theme.bg, stroke: theme.ink2, "stroke-width": 1.75 * k });
+      drawn("line", group, { x1: b, x2: a, y1: y, y2: y, stroke: tone, "stroke-width": 3.5 * k });
+      drawn("circle", group, { cx: b, cy: y, r: 5 * k, fill: theme.bg, stroke: theme.ink2, "stroke-width": 1.75 * k });
     }
-    shape(group, "circle", { cx: a, cy: y, r: 5.5 * k, fill: tone });
-    if (!changed) shape(group, "text", { x: a + 11 * k, y: y + 4.5 * k, ...style(n === first ? 600 : 400, theme.ink) }, nowSaid);
+    drawn("circle", group, { cx: a, cy: y, r: 5.5 * k, fill: tone });
+    if (!changed) drawn("text", group, { x: a + 11 * k, y: y + 4.5 * k, ...style(n === first ? 600 : 400, theme.ink) }, nowSaid);
     else if (Math.abs(a - b) < 16 * k) {
       const after = Math.max(a, b) + 11 * k;
       const said = `${beforeSaid} → ${nowSaid}`;
       const long = widthOf(pen, said, size);
       const fits = after + long <= width;
       const where = fits ? { x: after, y: y + 4.5 * k } : { x: width, y: y - 10 * k, "text-anchor": "end" };
-      shape(group, "text", { ...where, ...style(400, theme.ink2) }, said);
+      drawn("text", group, { ...where, ...style(400, theme.ink2) }, said);
     } else {
       const close = Math.abs(a - b) < 56 * k;
       const anchor = (mine, other) => (close ? (mine < other ? "end" : "start") : "middle");
       const shift = (mine, other) => (close ? (mine < other ? 8 * k : -8 * k) : 0);
-      shape(group, "text", { x: a + shift(a, b), y: y - 10 * k, "text-anchor": anchor(a, b), ...style(600, theme.ink) }, nowSaid);
-      shape(group, "text", { x: b + shift(b, a), y: y - 10 * k, "text-anchor": anchor(b, a), ...style(400, theme.ink2) }, beforeSaid);
+      drawn("text", group, { x: a + shift(a, b), y: y - 10 * k, "text-anchor": anchor(a, b), ...style(600, theme.ink) }, nowSaid);
+      drawn("text", group, { x: b + shift(b, a), y: y - 10 * k, "text-anchor": anchor(b, a), ...style(400, theme.ink2) }, beforeSaid);
     }
   });
   const told = rows.map(([name, , before, now, was]) => (before === null ? `${name} ${now}` : `${name} from ${was} to ${now}`));

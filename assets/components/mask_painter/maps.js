@@ -1,20 +1,5 @@
 // Two maps over the same pieces: the pattern with its mask, to paint on, and how the pattern moved. They share one focus.
 
-// A colour between even stops, at from 0 to 1, as [r, g, b].
-function shade(stops, at) {
-  const place = Math.min(1, Math.max(0, at)) * (stops.length - 1);
-  const low = Math.min(Math.floor(place), stops.length - 2);
-  return stops[low].map((value, one) => Math.round(value + (stops[low + 1][one] - value) * (place - low)));
-}
-
-function cssOf(colour) {
-  return `rgb(${colour.join(",")})`;
-}
-
-function inkOn([r, g, b]) {
-  return luminance((b << 16) | (g << 8) | r) > 0.2 ? "#1b1b22" : "#ffffff";
-}
-
 // Where everything stands, in CSS px.
 function layoutOf(pen, data, width, k, most) {
   const size = 13 * k;
@@ -52,7 +37,6 @@ function printed(context, place, q, c, text, ink) {
 // The pattern: weights in violet, hatched where nobody may look, a dot where that differs from training.
 function drawPattern(canvas, place, data, allowed, theme, ratio) {
   const context = prepare(canvas, place.width, place.height, ratio);
-  const stops = theme.weights.map(rgbOf);
   const [rows, keys] = [data.rows.length, data.columns.length];
   const side = place.cell - place.gap;
   const least = place.narrow ? 0.3 : 0.1;
@@ -69,7 +53,7 @@ function drawPattern(canvas, place, data, allowed, theme, ratio) {
         context.setLineDash([]);
       } else {
         const value = data.now[at];
-        const colour = shade(stops, value);
+        const colour = mixed(theme.weights, value);
         context.fillStyle = cssOf(colour);
         context.fillRect(x, y, side, side);
         if (value < 0.04 && place.gap) {
@@ -93,7 +77,6 @@ function drawPattern(canvas, place, data, allowed, theme, ratio) {
 // What was added to each weight, ochre to violet; returns where the scale ends.
 function drawMoved(canvas, place, data, theme, ratio) {
   const context = prepare(canvas, place.width, place.height, ratio);
-  const stops = theme.change.map(rgbOf);
   const moved = Array.from(data.now, (value, at) => value - data.before[at]);
   const most = moved.reduce((best, value) => Math.max(best, Math.abs(value)), 0);
   const end = [0.05, 0.1, 0.25, 0.5, 1].find((step) => most <= step) || 1;
@@ -101,7 +84,7 @@ function drawMoved(canvas, place, data, theme, ratio) {
   const side = place.cell - place.gap;
   moved.forEach((value, at) => {
     const [q, c] = [Math.floor(at / keys), at % keys];
-    const colour = shade(stops, (value / end + 1) / 2);
+    const colour = mixed(theme.change, (value / end + 1) / 2);
     context.fillStyle = cssOf(colour);
     context.fillRect(place.x(c), place.y(q), side, side);
     const points = Math.round(100 * value);

@@ -157,7 +157,7 @@ class Painter {
     if (!this.data || !this.box.clientWidth) return;
     const { data, parts, theme } = this;
     this.wide = this.box.clientWidth;
-    const k = (this.k = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16);
+    const k = (this.k = pageScale());
     this.ratio = devicePixelRatio || 1;
     this.box.classList.toggle("middle", this.wide < 880 * k && this.wide >= 620 * k);
     this.box.classList.toggle("narrow", this.wide < 620 * k);

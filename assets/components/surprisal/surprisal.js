@@ -1,23 +1,4 @@
 // A text and what each of its pieces cost two models in bits. Pointing at a piece shows what they had expected there.
-function element(name, parent, className = "", text = "") {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  if (text) made.textContent = text;
-  parent.append(made);
-  return made;
-}
-
-function mixed(stops, value) {
-  const at = Math.max(0, Math.min(1, value)) * (stops.length - 1);
-  const low = Math.min(stops.length - 2, Math.floor(at));
-  const hex = (text, n) => parseInt(text.slice(1 + 2 * n, 3 + 2 * n), 16);
-  return [0, 1, 2].map((n) => Math.round(hex(stops[low], n) * (1 - at + low) + hex(stops[low + 1], n) * (at - low)));
-}
-
-function ink(rgb) {
-  const linear = rgb.map((part) => part / 255).map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
-  return linear[0] * 0.2126 + linear[1] * 0.7152 + linear[2] * 0.0722 > 0.179 ? "#000000" : "#ffffff";
-}
 
 class Surprisal {
   constructor(root) {
@@ -36,7 +17,7 @@ class Surprisal {
 
   open(data, theme) {
     this.theme = theme;
-    for (const name of ["ink", "ink2", "ink3", "rule", "field", "bg", "encoder", "decoder", "cross", "fade"]) this.box.style.setProperty(`--${name}`, theme[name]);
+    dress(this.box, theme);
     if (!this.data || this.data.version !== data.version) this.locked = data.focus;
     this.data = data;
     this.drawKeys();
@@ -75,9 +56,9 @@ class Surprisal {
       }
       const word = element("bdi", made, "word", piece.text);
       if (judged) {
-        const rgb = mixed(this.theme.weights, piece.ours.bits / this.data.ceiling);
-        word.style.background = `rgb(${rgb.join(",")})`;
-        word.style.color = ink(rgb);
+        const colour = shade(this.theme, piece.ours.bits / this.data.ceiling);
+        word.style.background = colour.fill;
+        word.style.color = colour.ink;
       }
       element("b", element("span", made, "cost"), "", judged ? piece.ours.bitsSaid : piece.next ? "next" : "given");
       if (this.data.two) element("span", made, "cost theirs", piece.theirs && piece.theirs.bits !== null ? piece.theirs.bitsSaid : "\u00a0");
