@@ -99,11 +99,6 @@ def play(view: Scene, request: Request) -> Played:
     return Played(request.append(*written) if written else request, len(request.target or ()) - 1, written, ended)
 
 
-def written_on(view: Scene, forced: tuple[int, ...] = ()) -> tuple[int, ...]:
-    """The ids that the model writes greedily after what it was given and `forced`, the end left out."""
-    return play(view, asked(view, forced)).written
-
-
 def trace_of(view: Scene, request: Request) -> Trace:
     """The trace of source and whole target under the request's own changes: each row of the decoder is one step."""
     return replace(view, request=request).run((), ("pattern", "predictions"))

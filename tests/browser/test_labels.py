@@ -5,7 +5,6 @@ import pytest
 from tests.browser.conftest import Visit
 
 READY = "() => document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'"
-STATUS = ".labels .status"
 
 
 @pytest.fixture
