@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from core.inside import Account
 from core.request import Stream
-from core.trace import Account, Trace
+from core.trace import Trace
 
 
 def lengths(vectors: np.ndarray) -> np.ndarray:

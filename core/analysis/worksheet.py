@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.attention import readonly
 from core.errors import InputError
-from core.trace import readonly
 
 WORDS = (("the", "cat", "sleeps"), ("dogs", "chase", "cats"), ("she", "reads", "books"), ("rain", "falls", "softly"))
 D, LAST = 4, 9999  # numbers of a query; the highest number of a sheet

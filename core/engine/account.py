@@ -8,13 +8,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from core.engine.inside import FOREIGN, admitted, kept, ours
 from core.engine.lens import Lens
-from core.engine.ours import OurBackend
-from core.engine.probe import as_array
-from core.errors import UnsupportedModelError
+from core.inside import Account
 from core.model.decoder_steps import decoder_steps
 from core.request import Request
-from core.trace import Account
 
 TOP = 7  # candidates kept at each position
 
@@ -24,14 +22,9 @@ def account(lens: Lens, request: Request) -> Account:
 
     Raises UnsupportedModelError where `accountable` gives a reason.
     """
-    if reason := accountable(lens):
-        raise UnsupportedModelError(
-            "a decoder of our own", f"{lens.info.name}, {reason}", "Choose Classroom, Writer or a translator"
-        )
-    backend = lens.backend
-    assert isinstance(backend, OurBackend) and request.target is not None
-    model, device = backend.model, lens.info.device
-    assert isinstance(model.decoder_norm, nn.LayerNorm)
+    model = admitted(lens, accountable(lens), "a decoder of our own", "Classroom, Writer or a translator")
+    device = lens.info.device
+    assert request.target is not None and isinstance(model.decoder_norm, nn.LayerNorm)
     with torch.inference_mode():
         source = None if request.source is None else torch.tensor(request.source, device=device)
         target = torch.tensor(request.target, device=device)
@@ -50,25 +43,24 @@ def account(lens: Lens, request: Request) -> Account:
         "added": added, "stream": stream, "aim": aim, "deviation": deviation, "offset": offset, "height": height,
         "glimpse": glimpse, "chance": here, "top": top.values, "normed": end["normed"],
     }  # fmt: skip
-    kept = {name: as_array(value, copy=True) for name, value in arrays.items()}
     whole = {"written": written, "glimpse_id": glimpse_id, "top_id": top.indices}
     return Account(
         request=request,
         source=None if request.source is None else lens.tokens(request.source),
         target=lens.tokens(request.target),
         parts=tuple((layer, name) for layer, name, _ in flat),
-        begin={name: as_array(value, copy=True) for name, value in begin.items()},
-        inside=tuple({name: as_array(value, copy=True) for name, value in part.items()} for _, _, part in flat),
-        **kept,
+        begin=kept(begin),
+        inside=tuple(kept(part) for _, _, part in flat),
+        **kept(arrays),
         **{name: value.cpu().numpy() for name, value in whole.items()},
     )
 
 
 def accountable(lens: Lens) -> str:
     """Why the inside of a lens's decoder cannot be told, as the end of a sentence; "" where it can."""
-    if not isinstance(lens.backend, OurBackend):
-        return "whose inside belongs to another library"
-    config = lens.backend.model.config
+    if (model := ours(lens)) is None:
+        return FOREIGN
+    config = model.config
     if not config.writes:
         return "which has no decoder: it only reads"
     if config.norm != "pre":

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import torch
 
+from core.engine.inside import FOREIGN, admitted, kept, ours
 from core.engine.lens import Lens
-from core.engine.ours import OurBackend
 from core.engine.probe import as_array
-from core.errors import UnsupportedModelError
+from core.inside import Inner, Near
 from core.model.steps import encoder_steps
 from core.request import Request
-from core.trace import Inner, Near
 
 
 def inner(lens: Lens, request: Request) -> Inner:
@@ -18,24 +17,19 @@ def inner(lens: Lens, request: Request) -> Inner:
 
     Raises UnsupportedModelError where `walkable` gives a reason.
     """
-    if reason := walkable(lens):
-        raise UnsupportedModelError(
-            "one of our own encoders", f"{lens.info.name}, {reason}", "Choose Classroom, a translator or the filler"
-        )
-    backend = lens.backend
-    assert isinstance(backend, OurBackend) and request.source is not None
+    model = admitted(lens, walkable(lens), "one of our own encoders", "Classroom, a translator or the filler")
+    assert request.source is not None
     with torch.inference_mode():
-        ids = torch.tensor(request.source, device=lens.info.device)
-        begin, layers, final = encoder_steps(backend.model, ids)
-    keep = [{name: as_array(value, copy=True) for name, value in steps.items()} for steps in (begin, *layers)]
-    return Inner(request, lens.tokens(request.source), keep[0], tuple(keep[1:]), as_array(final, copy=True))
+        begin, layers, final = encoder_steps(model, torch.tensor(request.source, device=lens.info.device))
+    whole = as_array(final, copy=True)
+    return Inner(request, lens.tokens(request.source), kept(begin), tuple(map(kept, layers)), whole)
 
 
 def walkable(lens: Lens) -> str:
     """Why the inside of a lens's encoder cannot be walked, as the end of a sentence; "" where it can."""
-    if not isinstance(lens.backend, OurBackend):
-        return "whose inside belongs to another library"
-    config = lens.backend.model.config
+    if (model := ours(lens)) is None:
+        return FOREIGN
+    config = model.config
     if not config.reads:
         return "which has no encoder: it only writes"
     if config.norm != "pre" or not config.d_ff or config.positions == "rotary":
@@ -62,8 +56,8 @@ def nearest_pieces(lens: Lens, ids: tuple[int, ...], k: int = 6) -> tuple[tuple[
 
 
 def _table(lens: Lens) -> torch.Tensor | None:
-    if isinstance(lens.backend, OurBackend):
-        return lens.backend.model.embedding.weight
+    if (model := ours(lens)) is not None:
+        return model.embedding.weight
     layer = getattr(getattr(lens.backend, "model", None), "get_input_embeddings", lambda: None)()
     weight = getattr(layer, "weight", None)
     return weight if isinstance(weight, torch.Tensor) and weight.dim() == 2 else None

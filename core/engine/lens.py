@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from core.engine import generation
+from core.engine.admission import admit
+from core.engine.answers import predicts_somewhere, trace_of
 from core.engine.backend import Backend, Batch, LensInfo, Result
+from core.engine.batching import groups, places, stack
 from core.engine.merges import Splitting, raw, splitting
 from core.engine.probe import Probe, Row, as_array
 from core.engine.text import Chat, Text, as_tokens, check_text
@@ -22,14 +24,9 @@ from core.errors import (
     NoSuchHeadError,
     NotAPredictor,
     RequestError,
-    TooLongError,
 )
 from core.request import Request, Sampling, Stream
-from core.trace import Beam, Predictions, Step, Token, Tokens, Trace, log_softmax, readonly
-
-TOP = 50  # candidates kept at every position where predictions are asked for
-BATCH_CELLS = 64_000_000  # most cells (rows × heads × tokens²) of one layer that run side by side
-BATCH_ROWS = 32
+from core.trace import Beam, Step, Token, Tokens, Trace, log_softmax
 
 
 class Lens:
@@ -123,19 +120,10 @@ class Lens:
     def run_many(self, requests: Iterable[Request]) -> list[Trace]:
         """The answers to many requests, those of like length side by side in one forward pass, each as `run` gives it."""
         admitted = [self._admit(request) for request in requests]
-        order = sorted(
-            range(len(admitted)), key=lambda n: (len(admitted[n].source or ()), len(admitted[n].target or ()))
-        )
-        answers: list[Trace | None] = [None] * len(admitted)
-        group: list[int] = []
-        for n in order:
-            if group and not self._fits([admitted[m] for m in (*group, n)]):
-                self._fill(answers, admitted, group)
-                group = []
-            group.append(n)
-        if group:
-            self._fill(answers, admitted, group)
-        return [answer for answer in answers if answer is not None]
+        answers: dict[int, Trace] = {}
+        for group in groups(admitted, self.info.heads):
+            answers.update(zip(group, self._answer([admitted[n] for n in group]), strict=True))
+        return [answers[n] for n in range(len(admitted))]
 
     def generate(
         self, request: Request, sampling: Sampling | None = None, steps: int = 8, first: int = 0
@@ -224,15 +212,16 @@ class Lens:
         """
         requests = [row.request for row in rows]
         device = torch.device(self.info.device)
-        source, source_allowed = self._stack([r.source for r in requests], device)
-        target, target_allowed = self._stack(
-            [None if r.target is None else r.target[new_from:] for r in requests], device
-        )
-        source_places = self._places(requests, Stream.ENCODER, source, 0)
-        target_places = self._places(requests, Stream.DECODER, target, new_from)
+        fill = self.pad if self.pad is not None else 0
+        source, source_allowed = stack([r.source for r in requests], fill, device)
+        new = [None if r.target is None else r.target[new_from:] for r in requests]
+        target, target_allowed = stack(new, fill, device)
+        source_places = places(requests, Stream.ENCODER, source, 0)
+        target_places = places(requests, Stream.DECODER, target, new_from)
         everywhere = self.info.kind == "encoder" or any("predictions" in request.keep for request in requests)
+        mask = self.text.mask if self.text is not None else None
         predict = self.info.can_predict and (
-            self.info.kind != "encoder" or any(map(self._predicts_somewhere, requests))
+            self.info.kind != "encoder" or any(predicts_somewhere(request, mask) for request in requests)
         )
         at = None
         if not everywhere and self.info.can_predict:
@@ -270,7 +259,7 @@ class Lens:
                 raise ModelError(
                     f"{self.info.name} to run on this text", text, "Try a shorter text, or another model"
                 ) from error
-            traces = [self._trace(row, n, probe, result, everywhere) for n, row in enumerate(rows)]
+            traces = [trace_of(self, row, n, probe, result, everywhere) for n, row in enumerate(rows)]
         return traces, result
 
     def row(self, request: Request) -> Row:
@@ -285,147 +274,8 @@ class Lens:
     def _answer(self, requests: Sequence[Request]) -> list[Trace]:
         return self.forward([self.row(request) for request in requests])[0]
 
-    def _fill(self, answers: list[Trace | None], requests: Sequence[Request], group: Sequence[int]) -> None:
-        for n, trace in zip(group, self._answer([requests[n] for n in group]), strict=True):
-            answers[n] = trace
-
-    def _fits(self, group: Sequence[Request]) -> bool:
-        """Whether requests may run side by side: few enough, and of like length, so that little is computed for padding."""
-        for name in ("source", "target"):
-            lengths = [len(getattr(request, name) or ()) for request in group]
-            if max(lengths) > 1.25 * min(lengths) + 2:
-                return False
-        longest = max(max(len(r.source or ()), len(r.target or ())) for r in group)
-        return len(group) <= BATCH_ROWS and len(group) * self.info.heads * longest**2 <= BATCH_CELLS
-
-    def _stack(
-        self, rows: Sequence[tuple[int, ...] | None], device: torch.device
-    ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-        """Ids padded on the right, [batch, position], and which are real (None where all are)."""
-        present = [row for row in rows if row is not None]
-        if not present:
-            return None, None
-        width = max(map(len, present))
-        fill = self.pad if self.pad is not None else 0
-        ids = torch.tensor([(*row, *[fill] * (width - len(row))) for row in present], device=device)
-        if all(len(row) == width for row in present):
-            return ids, None
-        lengths = torch.tensor([len(row) for row in present], device=device)
-        return ids, torch.arange(width, device=device)[None] < lengths[:, None]
-
-    def _places(
-        self, requests: Sequence[Request], stream: Stream, ids: torch.Tensor | None, start: int
-    ) -> torch.Tensor | None:
-        """Where the tokens of `ids` [batch, position] are to stand; None where no request moves any."""
-        if ids is None or not any(rule.stream is stream for r in requests for rule in r.intervention.positions):
-            return None
-        width = ids.shape[-1]
-        rows = []
-        for request in requests:
-            count = len((request.source if stream is Stream.ENCODER else request.target) or ())
-            places = request.intervention.places(stream, count) or tuple(range(count))
-            # padding stands at 0: nobody looks at it
-            rows.append((*places[start:], *[0] * (width - count + start)))
-        return torch.tensor(rows, device=ids.device)
-
-    def _trace(self, row: Row, n: int, probe: Probe, result: Result, everywhere: bool) -> Trace:
-        request = row.request
-        read, written = len(request.source or ()), len(request.target or ()) - probe.query_start
-        logits = predictions = None
-        masked: dict[int, np.ndarray] = {}
-        if result.logits is not None:
-            own = result.logits[n, : (read if self.info.kind == "encoder" else written) if everywhere else 1]
-            if self.info.kind != "encoder":
-                logits = as_array(own[-1], copy=True)
-            elif self.text is not None and self.text.mask is not None:
-                places = [p for p, token in enumerate(request.source or ()) if token == self.text.mask]
-                masked = {p: as_array(own[p], copy=True) for p in places}
-            if "predictions" in request.keep:
-                predictions = self._predictions(own, request, probe.query_start)
-        residual = None
-        if "residual" in request.keep:
-            residual = {
-                stream: readonly(
-                    np.stack([as_array(depth[n, : read if stream is Stream.ENCODER else written]) for depth in depths])
-                )
-                for stream, depths in result.residual.items()
-            }
-        return Trace(
-            request=request,
-            source=None if request.source is None else self.tokens(request.source),
-            target=None if request.target is None else self.tokens(request.target),
-            attention=probe.collect(n),
-            next_logits=logits,
-            residual=residual,
-            predictions=predictions,
-            masked_logits=masked,
-            piece=self.text.piece if self.text is not None else str,
-        )
-
-    def _predictions(self, logits: torch.Tensor, request: Request, start: int) -> Predictions:
-        logprobs = logits.float().log_softmax(dim=-1)  # [position, vocab]
-        top = logprobs.topk(min(TOP, logprobs.shape[-1]), dim=-1)
-        actual = np.full(len(logprobs), np.nan, dtype=np.float32)
-        here = request.source if self.info.kind == "encoder" else (request.target or ())[start + 1 :]
-        if here:
-            ids = torch.tensor(here, device=logprobs.device)
-            actual[: len(here)] = as_array(logprobs[: len(here)].gather(1, ids[:, None])[:, 0])
-        entropy = -(logprobs.exp() * logprobs).nansum(dim=-1)
-        indices = readonly(top.indices.cpu().numpy())
-        return Predictions(indices, as_array(top.values), readonly(actual), as_array(entropy))
-
-    def _predicts_somewhere(self, request: Request) -> bool:
-        mask = self.text.mask if self.text is not None else None
-        return "predictions" in request.keep or (mask is not None and mask in (request.source or ()))
-
     def _admit(self, request: Request) -> Request:
-        """The request, checked against this model. Raises RequestError, InputError, TooLongError, NoSuchHeadError."""
-        if not isinstance(request, Request):
-            raise RequestError("a Request, as lens.request(…) makes it", type(request).__name__)
-        if request.lens != self.info.id:
-            raise RequestError(
-                f"a request to {self.info.id}", f"one to {request.lens}", "Make it with this lens's request(…)"
-            )
-        if request.intervention.depth is not None and self.info.depths is None:
-            raise RequestError("a model whose decoder can read any encoder layer", f"{self.info.name}, which cannot")
-        if not request.intervention.residual and not self.info.unlinks:
-            raise RequestError(
-                "one of our own models, whose residual connections can be switched off", self.info.name, "Leave them on"
-            )
-        wants = {"encoder": ("source",), "decoder": ("target",), "encoder-decoder": ("source", "target")}[
-            self.info.kind
-        ]
-        for name in ("source", "target"):
-            ids = getattr(request, name)
-            if (ids is not None) != (name in wants):
-                raise RequestError(
-                    f"{' and '.join(wants)} for a {self.info.kind}", f"{name}={'ids' if ids is not None else None}"
-                )
-            if ids is None:
-                continue
-            if not ids:
-                raise InputError("a text of at least one token", "an empty text", "Type a word")
-            if len(ids) > self.info.max_tokens:
-                raise TooLongError(
-                    f"at most {self.info.max_tokens:,} tokens for {self.info.name}",
-                    f"{len(ids):,}",
-                    "Shorten the text; nothing was cut",
-                )
-            if max(ids) >= self.info.vocab:
-                raise InputError(
-                    f"ids below {self.info.vocab}", f"{max(ids)}", "Use the ids of this model's own tokenizer"
-                )
-        for rule in request.intervention.positions:
-            if not self.backend.moves:
-                raise RequestError(
-                    "a model of Lookback’s own kind to move positions", self.info.name, "Choose one that came along"
-                )
-            count = len((request.source if rule.stream is Stream.ENCODER else request.target) or ())
-            if max(rule.places(count)) >= self.info.max_tokens:
-                raise RequestError(
-                    f"places below {self.info.max_tokens:,}", f"{max(rule.places(count)):,}", "Shift by less"
-                )
-        return request if request.sites == self.info.sites else replace(request, sites=self.info.sites)
+        return admit(self.info, request, self.backend.moves)
 
     def _encode_prompt(self, text: Any) -> tuple[int, ...]:
         tokenizer = self._tokenizer()

@@ -44,14 +44,7 @@ def load(
     budget: int | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Lens:
-    """Load a model and find its attentions. Safetensors (or GGUF) only: nothing in a model file can run code.
-
-    name: a shipped id, a local folder, a .gguf file, or a hub name (then `revision`; `local_only` asks no hub).
-    device: "auto" is cuda, else mps, else cpu. dtype: "auto" is float32 on CPU, the checkpoint's own on a GPU.
-    budget: most bytes of weights (default LOOKBACK_MODEL_BYTES). progress is told each stage in words.
-    Several threads may load at once; the models themselves are built one after another.
-    Raises the ModelErrors of core.errors.
-    """
+    """What `core.engine.load` promises, where the arguments are told and the errors named; this part needs torch."""
     say = progress or (lambda words: None)
     path = os.fspath(name) if isinstance(name, (str, os.PathLike)) else name
     if not isinstance(path, str):

@@ -12,11 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from core.attention import encode_u8, readonly
 from core.engine.masking import resolve
 from core.errors import ModelFileError
 from core.model.attention import AttentionCall
 from core.request import Request, Site, Stream
-from core.trace import Attention, Recipe, encode_u8, readonly
+from core.trace import Attention, Recipe
 
 CODED_CELLS = 1_000_000  # cells whose float32 weights exist at once while they are being coded
 

@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 
 from core.analysis import texts
+from core.attention import encode_u8
 from core.figures.labels import label
 from core.request import Stream
-from core.trace import Attention, Tokens, Trace, encode_u8
+from core.trace import Attention, Tokens, Trace
 
 BUDGET = 2_000_000  # bytes a message
 GLANCE = 48  # cells along a side of a pooled head

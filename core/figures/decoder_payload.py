@@ -9,7 +9,7 @@ import numpy as np
 
 from core.analysis.decoder import lengths, pushes, shares
 from core.figures.labels import label, percent
-from core.trace import Account
+from core.inside import Account
 
 STEPS = 32  # steps sent at most, the last ones
 SHOWN = 5  # numbers of a vector that are spelled out

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from core.attention import encode_u8
 from core.figures.labels import label
 from core.request import Stream
-from core.trace import Attention, Tokens, Trace, encode_u8
+from core.trace import Attention, Tokens, Trace
 
 SAID = {
     Stream.ENCODER: "Self-attention of the encoder",

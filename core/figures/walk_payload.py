@@ -14,7 +14,8 @@ import numpy as np
 
 from core.analysis.encoder import cosines, firing, moments, paths, strongest_neurons
 from core.figures.labels import label
-from core.trace import Inner, Near, Tokens, Trace
+from core.inside import Inner, Near
+from core.trace import Tokens, Trace
 
 WHOLE = 40  # pieces: up to here the vectors of all travel together, above it only those of the piece in focus
 NEURONS = 10

@@ -6,8 +6,9 @@ from functools import cache
 
 import numpy as np
 
+from core.attention import readonly
 from core.request import Request, Site, Stream
-from core.trace import Attention, Tokens, Trace, readonly
+from core.trace import Attention, Tokens, Trace
 
 PLAIN = ("she", "read", "s", "a", "new", "book", "every", "night")
 WORLD = (

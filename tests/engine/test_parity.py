@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from core.attention import decode_u8
 from core.request import Stream
-from core.trace import decode_u8
 from tests.families import DECODERS, ENCODERS, EVERY, FAMILIES, LIMIT, OURS, SEQ2SEQ, ids
 from tests.oracles import untouched
 

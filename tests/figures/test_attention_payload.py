@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.attention import decode_u8, encode_u8
 from core.figures import attention_payload as payload
 from core.request import Request, Site, Stream
-from core.trace import Attention, Tokens, Trace, decode_u8, encode_u8
+from core.trace import Attention, Tokens, Trace
 from tests.browser.made_up import trace_of
 
 ENCODER, DECODER, CROSS = Stream

@@ -13,12 +13,12 @@ from core.analysis.cache import layers_of, work
 from core.analysis.sampling import cuts, tempered
 from core.analysis.surprise import price as priced
 from core.analysis.surprise import ratio_said
+from core.attention import decode_u8
 from core.engine.generation import distribution
 from core.errors import InputError
 from core.figures import beam_payload, fill_payload, words_payload
 from core.figures.loop_payload import one_step, payload, surprisals
 from core.request import Sampling, Stream
-from core.trace import decode_u8
 from core.ui import beam_tree, loop
 from core.ui import writing as writer_of_pages
 from core.ui.loop import read_branch

@@ -1,0 +1,39 @@
+"""Numbers as they come from people and files, checked before they become part of a question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from numbers import Real
+from operator import index
+from typing import Any
+
+from core.errors import RequestError
+
+
+def between(name: str, value: Any, low: float, high: float, open_start: bool = False, open_end: bool = False) -> None:
+    """Raise RequestError where a value is no real number from low to high; an open side leaves its end out, NaN is refused."""
+    fine = isinstance(value, Real) and not isinstance(value, bool)
+    fine = fine and (value > low if open_start else value >= low) and (value < high if open_end else value <= high)
+    if not fine:
+        raise RequestError(f"{name} between {low} and {high}", f"{value}")
+
+
+def natural(value: Any) -> int | None:
+    """A whole number from 0 up as a plain int (NumPy's too), or None where it is not one."""
+    if type(value) is not int:
+        try:
+            value = None if isinstance(value, bool) else index(value)
+        except TypeError:
+            value = None
+    return value if value is not None and value >= 0 else None
+
+
+def naturals(values: Iterable[Any], name: str) -> tuple[int, ...]:
+    """Several of them. Raises RequestError with `name` in its sentence where one is not, or where these are not several."""
+    try:
+        numbers = tuple(natural(value) for value in values)
+    except TypeError:
+        numbers = (None,)
+    if None in numbers:
+        raise RequestError(f"{name} as whole numbers from 0 up", f"{values!r}")
+    return numbers  # type: ignore[return-value]

@@ -1,0 +1,75 @@
+"""What came out of a forward pass, as the Trace of each of its rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from core.attention import readonly
+from core.engine.backend import Result
+from core.engine.probe import Probe, Row, as_array
+from core.request import Request, Stream
+from core.trace import Predictions, Trace
+
+if TYPE_CHECKING:
+    from core.engine.lens import Lens
+
+TOP = 50  # candidates kept at every position where predictions are asked for
+
+
+def trace_of(lens: Lens, row: Row, n: int, probe: Probe, result: Result, everywhere: bool) -> Trace:
+    """The n-th row's answer. everywhere: whether the result predicts at all positions, or at each row's last alone."""
+    request, encoder = row.request, lens.info.kind == "encoder"
+    read, written = len(request.source or ()), len(request.target or ()) - probe.query_start
+    logits = found = None
+    masked: dict[int, np.ndarray] = {}
+    if result.logits is not None:
+        own = result.logits[n, : (read if encoder else written) if everywhere else 1]
+        if not encoder:
+            logits = as_array(own[-1], copy=True)
+        elif lens.text is not None and lens.text.mask is not None:
+            holes = [p for p, token in enumerate(request.source or ()) if token == lens.text.mask]
+            masked = {p: as_array(own[p], copy=True) for p in holes}
+        if "predictions" in request.keep:
+            stands = request.source if encoder else (request.target or ())[probe.query_start + 1 :]
+            found = predictions(own, stands or ())
+    residual = None
+    if "residual" in request.keep:
+        residual = {
+            stream: readonly(
+                np.stack([as_array(depth[n, : read if stream is Stream.ENCODER else written]) for depth in depths])
+            )
+            for stream, depths in result.residual.items()
+        }
+    return Trace(
+        request=request,
+        source=None if request.source is None else lens.tokens(request.source),
+        target=None if request.target is None else lens.tokens(request.target),
+        attention=probe.collect(n),
+        next_logits=logits,
+        residual=residual,
+        predictions=found,
+        masked_logits=masked,
+        piece=lens.text.piece if lens.text is not None else str,
+    )
+
+
+def predictions(logits: torch.Tensor, stands: tuple[int, ...]) -> Predictions:
+    """What is expected at each position, from logits [position, vocabulary]. stands: the ids that each position was to predict;
+    there may be none for the last."""
+    logprobs = logits.float().log_softmax(dim=-1)  # [position, vocab]
+    top = logprobs.topk(min(TOP, logprobs.shape[-1]), dim=-1)
+    actual = np.full(len(logprobs), np.nan, dtype=np.float32)
+    if stands:
+        ids = torch.tensor(stands, device=logprobs.device)
+        actual[: len(stands)] = as_array(logprobs[: len(stands)].gather(1, ids[:, None])[:, 0])
+    entropy = -(logprobs.exp() * logprobs).nansum(dim=-1)
+    indices = readonly(top.indices.cpu().numpy())
+    return Predictions(indices, as_array(top.values), readonly(actual), as_array(entropy))
+
+
+def predicts_somewhere(request: Request, mask: int | None) -> bool:
+    """Whether an encoder's request asks for predictions: at all positions, or at mask tokens (mask: their id)."""
+    return "predictions" in request.keep or (mask is not None and mask in (request.source or ()))

@@ -1,0 +1,65 @@
+"""Requests side by side: which may share a forward pass, and their ids and places as padded tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from core.request import Request, Stream
+
+CELLS = 64_000_000  # most cells (rows × heads × tokens²) of one layer that run side by side
+ROWS = 32
+
+
+def groups(requests: Sequence[Request], heads: int) -> Iterator[list[int]]:
+    """Which requests run together, as their places in the list: each once, those of like length in one group."""
+    order = sorted(range(len(requests)), key=lambda n: (len(requests[n].source or ()), len(requests[n].target or ())))
+    group: list[int] = []
+    for n in order:
+        if group and not fits([requests[m] for m in (*group, n)], heads):
+            yield group
+            group = []
+        group.append(n)
+    if group:
+        yield group
+
+
+def fits(group: Sequence[Request], heads: int) -> bool:
+    """Whether requests may run side by side: few enough, and of like length, so that little is computed for padding."""
+    for name in ("source", "target"):
+        lengths = [len(getattr(request, name) or ()) for request in group]
+        if max(lengths) > 1.25 * min(lengths) + 2:
+            return False
+    longest = max(max(len(r.source or ()), len(r.target or ())) for r in group)
+    return len(group) <= ROWS and len(group) * heads * longest**2 <= CELLS
+
+
+def stack(
+    rows: Sequence[tuple[int, ...] | None], fill: int, device: torch.device
+) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    """Ids padded on the right with `fill`, int64 [batch, position], and which are real, bool of that shape (None: all are)."""
+    present = [row for row in rows if row is not None]
+    if not present:
+        return None, None
+    width = max(map(len, present))
+    ids = torch.tensor([(*row, *[fill] * (width - len(row))) for row in present], device=device)
+    if all(len(row) == width for row in present):
+        return ids, None
+    lengths = torch.tensor([len(row) for row in present], device=device)
+    return ids, torch.arange(width, device=device)[None] < lengths[:, None]
+
+
+def places(requests: Sequence[Request], stream: Stream, ids: torch.Tensor | None, start: int) -> torch.Tensor | None:
+    """Where the tokens of `ids` [batch, position], the text from `start` on, are to stand: int64 of that shape, −1 for nowhere;
+    None where no request moves any."""
+    if ids is None or not any(rule.stream is stream for r in requests for rule in r.intervention.positions):
+        return None
+    width = ids.shape[-1]
+    rows = []
+    for request in requests:
+        count = len((request.source if stream is Stream.ENCODER else request.target) or ())
+        stand = request.intervention.places(stream, count) or tuple(range(count))
+        # padding stands at 0: nobody looks at it
+        rows.append((*stand[start:], *[0] * (width - count + start)))
+    return torch.tensor(rows, device=ids.device)

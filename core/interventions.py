@@ -1,0 +1,147 @@
+"""What may differ from the model as it was trained, each change frozen and hashable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+from core.checks import natural
+from core.errors import MaskError, RequestError
+from core.masks import MaskRule
+from core.sites import HeadRef, Stream, as_edge, as_head, as_stream
+
+ABLATIONS = ("zero", "mean")
+MOVES = ("off", "shuffled", "shifted")
+FURTHEST = 1_000_000  # places of a shift
+COLDEST = 1e-30  # below, float32 scores divided by a temperature overflow
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """One head silenced before W_O: its output set to zero, or to its mean over the positions of this run."""
+
+    head: HeadRef
+    how: str = "zero"
+
+    def __post_init__(self) -> None:
+        as_head(self.head)
+        if self.how not in ABLATIONS:
+            raise RequestError(f"how to be one of {', '.join(ABLATIONS)}", f"“{self.how}”")
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """One edge removed before the softmax, so that the rest of its row renormalises."""
+
+    head: HeadRef
+    query: int
+    key: int
+
+    def __post_init__(self) -> None:
+        _, query, key = as_edge((self.head, self.query, self.key))
+        object.__setattr__(self, "query", query)
+        object.__setattr__(self, "key", key)
+
+
+@dataclass(frozen=True, slots=True)
+class PositionRule:
+    """Where the tokens of a text stand: nowhere ("off"), in a random order ("shuffled", by the seed `amount`), or `amount`
+    places further on ("shifted"). The text itself stays as it is. stream: ENCODER for the source, DECODER for the target.
+    """
+
+    stream: Stream
+    how: str
+    amount: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stream", as_stream(self.stream))
+        if self.stream is Stream.CROSS:
+            raise RequestError("the encoder’s text or the decoder’s", "cross", "Positions belong to a text")
+        if self.how not in MOVES:
+            raise RequestError(f"positions to be one of {', '.join(MOVES)}", f"“{self.how}”")
+        amount = natural(self.amount)
+        if amount is None or (self.how == "shifted" and not 1 <= amount < FURTHEST):
+            raise RequestError(f"a shift of 1 to {FURTHEST - 1} places, or a seed from 0", f"{self.amount!r}")
+        object.__setattr__(self, "amount", amount)
+
+    def places(self, count: int) -> tuple[int, ...]:
+        """Where each of `count` tokens stands; −1: nowhere."""
+        if self.how == "off":
+            return (-1,) * count
+        if self.how == "shifted":
+            return tuple(range(self.amount, self.amount + count))
+        # a small generator of our own: the same seed must mean the same order on every machine and release
+        order, state = list(range(count)), self.amount % 2**32
+        for last in range(count - 1, 0, -1):
+            state = (1664525 * state + 1013904223) % 2**32
+            other = (state >> 8) % (last + 1)
+            order[last], order[other] = order[other], order[last]
+        return tuple(order)
+
+
+@dataclass(frozen=True, slots=True)
+class Intervention:
+    """Everything that differs from the model as it was trained. The empty one changes nothing.
+
+    positions: where the tokens of a text stand; of several rules for one text the last one counts.
+    depth: the decoder reads the source as it stood after that many encoder layers (0: the embedded words), normed as the last
+    one is; None: after all of them (“DecoderLens”, Langedijk et al. 2023). top_k: of each row only the k largest weights stay
+    and renormalise (None: all). residual False: each sublayer hands on what it computed alone, not added to what came in.
+    """
+
+    masks: tuple[MaskRule, ...] = ()
+    ablated: tuple[Ablation, ...] = ()
+    cuts: tuple[Cut, ...] = ()
+    temperature: float = 1.0
+    depth: int | None = None
+    top_k: int | None = None
+    residual: bool = True
+    positions: tuple[PositionRule, ...] = ()
+
+    def __post_init__(self) -> None:
+        kinds = (("masks", MaskRule), ("ablated", Ablation), ("cuts", Cut), ("positions", PositionRule))
+        for name, kind in kinds:
+            object.__setattr__(self, name, _all_of(kind, getattr(self, name), name))
+        value = self.temperature
+        if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < float("inf"):
+            raise RequestError("a temperature above 0", f"{value}", "1 is the model as it was trained")
+        if value < COLDEST:
+            raise RequestError(
+                f"a temperature of at least {COLDEST}", f"{value}", "Scores divided by it have no number"
+            )
+        object.__setattr__(self, "temperature", float(value))
+        if self.depth is not None:
+            if natural(self.depth) is None:
+                raise RequestError("a depth counted in encoder layers, from 0", f"{self.depth!r}")
+            object.__setattr__(self, "depth", natural(self.depth))
+        if self.top_k is not None:
+            if not natural(self.top_k):
+                raise RequestError("a top_k of at least 1 weight a row", f"{self.top_k!r}", "None keeps them all")
+            object.__setattr__(self, "top_k", natural(self.top_k))
+        if type(self.residual) is not bool:
+            raise RequestError("residual True or False", f"{self.residual!r}")
+
+    def __bool__(self) -> bool:
+        changed = (
+            self.masks or self.ablated or self.cuts or self.positions or self.temperature != 1.0 or not self.residual
+        )
+        return bool(changed or self.depth is not None or self.top_k is not None)
+
+    def places(self, stream: Stream, count: int) -> tuple[int, ...] | None:
+        """Where `count` tokens of the encoder's or decoder's text stand (−1: nowhere), None where nothing was moved."""
+        rule = next((rule for rule in reversed(self.positions) if rule.stream is stream), None)
+        return None if rule is None else rule.places(count)
+
+
+def _all_of(kind: type, values: Any, name: str) -> tuple[Any, ...]:
+    """Several of one kind as a tuple, so that what holds them can be hashed."""
+    try:
+        held = tuple(values)
+    except TypeError:
+        held = (values,)
+    for value in held:
+        if not isinstance(value, kind):
+            wrong = MaskError if kind is MaskRule else RequestError
+            raise wrong(f"{name} made of {kind.__name__}", f"{value!r}")
+    return held

@@ -1,0 +1,149 @@
+"""Which cells of a pattern may be looked at: named masks, and rules that put one on layers and heads.
+
+A further mask is one entry in MASKS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from core.checks import natural, naturals
+from core.errors import MaskError
+from core.sites import Site, Stream, as_stream
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Edge = tuple[int | None, int]
+
+
+@dataclass(frozen=True, slots=True)
+class MaskKind:
+    """A named mask. `allows(q, k, scene)` takes positions q [query, 1] and k [1, key] and gives bool [query, key] (or what
+    broadcasts to it), True = may look."""
+
+    allows: Callable[[np.ndarray, np.ndarray, MaskScene], np.ndarray]
+    says: str
+    needs_width: bool = False
+    needs_edges: bool = False
+    on_cross: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MaskScene:
+    """What a predicate may ask beside q and k: the rule, whether the stream is causal, the native mask, padding keys."""
+
+    rule: MaskRule
+    causal: bool
+    native: np.ndarray  # bool [query, key]
+    padding: np.ndarray  # bool [key], True where the key's id is padding
+    query_start: int = 0  # the first row's position: 0, or later in a step of generation
+
+
+@dataclass(frozen=True, slots=True)
+class MaskRule:
+    """Which mask, and on which layers and heads of a stream (None: all). A later rule replaces an earlier one.
+
+    width: window, prefix and block length, in tokens. edges: cells (query, key); (None, key) names a whole column.
+    Raises MaskError where the name is unknown or a width or edge is missing or out of range.
+    """
+
+    stream: Stream
+    name: str
+    layers: tuple[int, ...] | None = None
+    heads: tuple[int, ...] | None = None
+    width: int | None = None
+    edges: tuple[Edge, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stream", as_stream(self.stream))
+        kind = MASKS.get(self.name)
+        if kind is None:
+            raise MaskError(
+                f"one of the masks {', '.join(MASKS)}", f"“{self.name}”", "Choose a name from core.request.MASKS"
+            )
+        if self.stream is Stream.CROSS and not kind.on_cross:
+            allowed = ", ".join(name for name, other in MASKS.items() if other.on_cross)
+            raise MaskError(
+                f"a mask that makes sense between two texts ({allowed})",
+                f"“{self.name}” on cross-attention",
+                "Queries and keys count different words there, so “earlier” has no meaning",
+            )
+        if kind.needs_width and not natural(self.width):
+            raise MaskError(f"a width of at least 1 for “{self.name}”", f"{self.width}", "Pass width=3, for example")
+        object.__setattr__(self, "width", natural(self.width))
+        for name in ("layers", "heads"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else naturals(value, name))
+        object.__setattr__(self, "edges", _edges(self.edges, self.name))
+        if kind.needs_edges and not self.edges:
+            raise MaskError(f"at least one cell (query, key) for “{self.name}”", "none", "Pass edges=((2, 0),)")
+        if self.name == "padding" and (cells := [edge for edge in self.edges if edge[0] is not None]):
+            raise MaskError(
+                "whole columns (None, key) for “padding”", f"the cell {cells[0]}", "Use “custom” for single cells"
+            )
+
+    def names(self, site: Site, head: int) -> bool:
+        """Whether this rule speaks of that head of that site."""
+        return (
+            self.stream is site.stream
+            and (self.layers is None or site.layer in self.layers)
+            and (self.heads is None or head in self.heads)
+        )
+
+
+def _custom(q: np.ndarray, k: np.ndarray, scene: MaskScene) -> np.ndarray:
+    flipped = scene.native.copy()
+    for query, key in scene.rule.edges:
+        if query is None:
+            flipped[:, key] = ~scene.native[:, key]
+        elif 0 <= query - scene.query_start < len(flipped):
+            flipped[query - scene.query_start, key] = ~scene.native[query - scene.query_start, key]
+    return flipped
+
+
+def _padding(q: np.ndarray, k: np.ndarray, scene: MaskScene) -> np.ndarray:
+    allowed = scene.native & ~scene.padding[None, :]
+    for _, key in scene.rule.edges:
+        allowed[:, key] = False
+    return allowed
+
+
+def _window(q: np.ndarray, k: np.ndarray, scene: MaskScene) -> np.ndarray:
+    width = scene.rule.width
+    return (k <= q) & (q - k < width) if scene.causal else abs(q - k) < width
+
+
+MASKS: Mapping[str, MaskKind] = MappingProxyType(
+    {
+        "causal": MaskKind(lambda q, k, scene: k <= q, "each token sees itself and what came before"),
+        "full": MaskKind(lambda q, k, scene: (k >= 0) & (q >= 0), "every token sees every token", on_cross=True),
+        "window": MaskKind(_window, "each token sees only its neighbours", needs_width=True),
+        "prefix": MaskKind(
+            lambda q, k, scene: (k <= q) | (k < scene.rule.width), "the first tokens are open to all", needs_width=True
+        ),
+        "padding": MaskKind(_padding, "padding and the columns you name are hidden", on_cross=True),
+        "block": MaskKind(
+            lambda q, k, scene: q // scene.rule.width == k // scene.rule.width,
+            "tokens see only their own block",
+            needs_width=True,
+        ),
+        "custom": MaskKind(_custom, "the native mask with the cells you name flipped", needs_edges=True, on_cross=True),
+    }
+)
+
+
+def _edges(values: Iterable[Any], name: str) -> tuple[Edge, ...]:
+    edges = set()
+    try:
+        for query, key in values:
+            place, column = natural(query), natural(key)
+            if column is None or (place is None and query is not None):
+                raise ValueError
+            edges.add((place, column))
+    except (TypeError, ValueError):
+        raise MaskError(f"cells (query, key), counted from 0, for “{name}”", f"{values!r}") from None
+    return tuple(sorted(edges, key=lambda edge: (-1 if edge[0] is None else edge[0], edge[1])))
