@@ -40,4 +40,5 @@ def labelling(
     _labels(key=key, data=data, on_labelled_change=labelled)
 
 
-_labels = component("labels", ["shared/build", "shared/draw", "labels/labels"], style("labels/labels"))
+SCRIPTS = ("shared/build", "shared/draw", "labels/plot", "labels/maps", "labels/labels")
+_labels = component("labels", SCRIPTS, style("labels/labels"))

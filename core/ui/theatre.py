@@ -118,4 +118,5 @@ def _forget() -> None:
     state.choose(forced=(), reads=())
 
 
-_theatre = component("theatre", ["theatre/parts", "theatre/stage", "theatre/theatre"], style("theatre/theatre"))
+SCRIPTS = ("parts", "stage", "grids", "ribbons", "theatre")
+_theatre = component("theatre", [f"theatre/{name}" for name in SCRIPTS], style("theatre/theatre"))

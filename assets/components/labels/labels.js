@@ -1,7 +1,5 @@
 // Points to label by clicking, what four ways make of the labels, and the two matrices the labels travel along. Pointing, the
 // way shown and the number of passes stay here; a changed label is one small message.
-const MARK = ["circle", "ring", "square", "cross", "diamond"];
-const CLOSE = 22;
 
 function percentOf(share) {
   const said = 100 * share;
@@ -45,7 +43,7 @@ class Labels {
     this.list.setAttribute("aria-label", "Whose answer is drawn");
     this.list.addEventListener("keydown", (event) => this.walk(event));
     this.maps = element("div", right, "maps");
-    this.pictures = [["Propagation: ", "D", "\u22121", "W"], ["Spreading: ", "D", "\u22121/2", "W", "D", "\u22121/2"]].map((title, at) => this.map(title, at));
+    this.pictures = [["Propagation: ", "D", "\u22121", "W"], ["Spreading: ", "D", "\u22121/2", "W", "D", "\u22121/2"]].map((title, at) => mapOf(this, title, at));
     element("p", right, "how", "A matrix, a square of numbers: how much each point (its row) looks at each other one (a column), both class by class. The line beside it is the sum of each row; dashed: 1. What D and W are stands under Maths, below.");
     this.canvas.addEventListener("pointermove", (event) => event.pointerType !== "touch" && this.point(event));
     this.canvas.addEventListener("pointerleave", (event) => event.pointerType !== "touch" && this.focusOn(null));
@@ -64,25 +62,6 @@ class Labels {
     this.box.view = this;
     this.way = "spreading";
     this.focus = null;
-  }
-
-  map(title, at) {
-    const box = element("figure", this.maps);
-    const caption = element("figcaption", box, "", title[0]);
-    title.slice(1).forEach((part) => element(part.startsWith("\u2212") ? "sup" : "span", caption, "", part));
-    const canvas = element("canvas", box);
-    canvas.setAttribute("role", "img");
-    const says = element("p", box, "sums");
-    const key = element("p", box, "key");
-    canvas.addEventListener("pointermove", (event) => {
-      const area = canvas.getBoundingClientRect();
-      const side = area.width * (1 - this.strip);
-      const n = this.data.places.length;
-      const row = Math.floor(((event.clientY - area.top) / area.height) * n);
-      this.focusOn(event.clientX - area.left <= side && row >= 0 && row < n ? row : null);
-    });
-    canvas.addEventListener("pointerleave", () => this.focusOn(null));
-    return { at, canvas, says, key, box };
   }
 
   open(data, send) {
@@ -178,33 +157,8 @@ class Labels {
     this.playing = null;
   }
 
-  frame() {
-    const { places, field } = this.data;
-    const range = (axis) => [Math.min(...places.map((p) => p[axis])), Math.max(...places.map((p) => p[axis]))];
-    const [left, right, bottom, top] = field || [...range(0), ...range(1)];
-    const wide = this.canvas.clientWidth;
-    const pad = 18 * pageScale();
-    const most = 430 * pageScale();
-    const unit = Math.min((wide - 2 * pad) / (right - left), (most - 2 * pad) / (top - bottom));
-    const high = unit * (top - bottom) + 2 * pad;
-    const shift = (wide - unit * (right - left)) / 2;
-    return { x: (v) => shift + (v - left) * unit, y: (v) => high - pad - (v - bottom) * unit, high, unit, left, right, bottom, top };
-  }
-
-  nearest(event) {
-    const area = this.canvas.getBoundingClientRect();
-    const { x, y } = this.place;
-    let best = null;
-    let least = (CLOSE * pageScale()) ** 2;
-    this.data.places.forEach(([a, b], at) => {
-      const far = (x(a) - event.clientX + area.left) ** 2 + (y(b) - event.clientY + area.top) ** 2;
-      if (far < least) [best, least] = [at, far];
-    });
-    return best;
-  }
-
   point(event) {
-    this.focusOn(this.nearest(event));
+    this.focusOn(nearest(this, event));
   }
 
   focusOn(at) {
@@ -215,7 +169,7 @@ class Labels {
   }
 
   click(event) {
-    const at = this.nearest(event);
+    const at = nearest(this, event);
     if (at === null) return;
     // a finger cannot point without touching: its first tap looks, the next one labels
     const looks = event.pointerType === "touch" && this.touched !== at;
@@ -242,7 +196,7 @@ class Labels {
   key(event) {
     const ways = { ArrowUp: [0, 1], ArrowDown: [0, -1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
     const from = this.focus ?? this.kept;
-    if (ways[event.key]) this.focusOn(this.toward(from, ways[event.key]));
+    if (ways[event.key]) this.focusOn(toward(this, from, ways[event.key]));
     else if (event.key === "PageDown") this.focusOn((from + 1) % this.data.places.length);
     else if (event.key === "PageUp") this.focusOn((from + this.data.places.length - 1) % this.data.places.length);
     else if (event.key === "Home") this.focusOn(0);
@@ -254,189 +208,11 @@ class Labels {
     event.preventDefault();
   }
 
-  // The nearest point within 45 degrees of a direction; where there is none, the nearest on that side; at the edge, stay.
-  toward(from, [dx, dy]) {
-    const [x, y] = this.data.places[from];
-    const search = (wide) => {
-      let best = null;
-      let least = Infinity;
-      this.data.places.forEach(([a, b], at) => {
-        const along = (a - x) * dx + (b - y) * dy;
-        const beside = Math.abs((a - x) * dy) + Math.abs((b - y) * dx);
-        if (along <= 0 || (!wide && beside > along)) return;
-        const far = along + 2 * beside;
-        if (far < least) [best, least] = [at, far];
-      });
-      return best;
-    };
-    return search(false) ?? search(true) ?? from;
-  }
-
   draw() {
     if (!this.data || !this.box.clientWidth) return;
-    this.drawPlot();
-    this.pictures.forEach((picture) => this.drawMap(picture));
+    drawPlot(this);
+    this.pictures.forEach((picture) => drawMap(this, picture));
     this.speak();
-  }
-
-  size(canvas, wide, high) {
-    const ratio = devicePixelRatio || 1;
-    canvas.style.height = `${high}px`;
-    canvas.width = Math.round(wide * ratio);
-    canvas.height = Math.round(high * ratio);
-    const pen = canvas.getContext("2d");
-    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    pen.clearRect(0, 0, wide, high);
-    return pen;
-  }
-
-  drawPlot() {
-    this.place = this.frame();
-    const { x, y, high } = this.place;
-    const k = pageScale();
-    const pen = this.size(this.canvas, this.canvas.clientWidth, high);
-    const told = this.told();
-    this.drawRegion(pen);
-    if (this.focus !== null) this.drawLook(pen);
-    this.data.places.forEach(([a, b], at) => {
-      const given = this.labels[at] !== ".";
-      const sign = given ? this.labels[at] : told[at];
-      this.drawMark(pen, x(a), y(b), sign, (given ? 9.5 : 5) * k, given);
-      if (!given && sign !== this.data.truth[at]) {
-        pen.strokeStyle = this.theme.change[1];
-        pen.lineWidth = 2 * k;
-        pen.beginPath();
-        pen.arc(x(a), y(b), 8.5 * k, 0, 2 * Math.PI);
-        pen.stroke();
-      }
-    });
-    const ringed = this.focus ?? (this.canvas.matches(":focus") ? this.kept : null);
-    if (ringed !== null) {
-      const [a, b] = this.data.places[ringed];
-      pen.strokeStyle = this.theme.ink;
-      pen.lineWidth = 1.5 * k;
-      pen.strokeRect(x(a) - 13 * k, y(b) - 13 * k, 26 * k, 26 * k);
-    }
-  }
-
-  // An inductive rule has an answer for every place: its field is shaded where it says the second, third … class.
-  drawRegion(pen) {
-    const { region } = this.shown();
-    if (!region) return;
-    const side = Math.round(Math.sqrt(region.length));
-    const { x, y, left, right, bottom, top, unit } = this.place;
-    const shade = element("canvas", document.createDocumentFragment());
-    shade.width = shade.height = side;
-    const cells = new ImageData(side, side);
-    const [red, green, blue] = rgbOf(this.theme.fade);
-    const strength = { 1: 90, 2: 190, 3: 240 };
-    Array.from(region).forEach((sign, cell) => {
-      const row = side - 1 - Math.floor(cell / side);
-      cells.data.set([red, green, blue, strength[sign] || 0], 4 * (row * side + (cell % side)));
-    });
-    shade.getContext("2d").putImageData(cells, 0, 0);
-    pen.imageSmoothingEnabled = false;
-    pen.drawImage(shade, x(left), y(top), (right - left) * unit, (top - bottom) * unit);
-  }
-
-  drawLook(pen) {
-    const n = this.data.places.length;
-    const matrix = this.data.matrices[0];
-    const { x, y } = this.place;
-    const k = pageScale();
-    const [a, b] = this.data.places[this.focus];
-    const row = matrix.subarray(this.focus * n, (this.focus + 1) * n);
-    row.forEach((weight, at) => {
-      if (weight < 0.004 || at === this.focus) return;
-      pen.strokeStyle = cssOf(mixed(this.theme.weights, 0.35 + 0.65 * Math.min(1, weight / this.data.tops[0])));
-      pen.lineWidth = Math.max(0.75, 26 * weight) * k;
-      pen.beginPath();
-      pen.moveTo(x(a), y(b));
-      pen.lineTo(x(this.data.places[at][0]), y(this.data.places[at][1]));
-      pen.stroke();
-    });
-  }
-
-  drawMark(pen, x, y, sign, r, given) {
-    const { ink, ink2, ink3, bg } = this.theme;
-    const k = pageScale();
-    const kind = sign === "." ? "none" : MARK[Number(sign)];
-    pen.lineWidth = (given ? 2.25 : 1.75) * k;
-    pen.strokeStyle = ink;
-    pen.beginPath();
-    if (kind === "none") {
-      pen.fillStyle = ink3;
-      pen.arc(x, y, 2 * k, 0, 2 * Math.PI);
-      pen.fill();
-      return;
-    }
-    if (kind === "square") pen.rect(x - 0.9 * r, y - 0.9 * r, 1.8 * r, 1.8 * r);
-    else pen.arc(x, y, r, 0, 2 * Math.PI);
-    pen.fillStyle = kind === "circle" ? ink : kind === "ring" ? bg : ink3;
-    pen.fill();
-    if (kind !== "square") pen.stroke();
-    if (!given) return;
-    pen.fillStyle = kind === "ring" ? ink : bg;
-    pen.font = `600 ${12 * k}px "Source Sans", sans-serif`;
-    pen.textAlign = "center";
-    pen.textBaseline = "middle";
-    pen.fillText(String(Number(sign) + 1), x, y + 0.5 * k);
-    pen.strokeStyle = ink2;
-  }
-
-  drawMap({ at, canvas, says, key }) {
-    const n = this.data.places.length;
-    const matrix = this.data.matrices[at];
-    const top = this.data.tops[at];
-    this.strip = 0.2;
-    const wide = canvas.clientWidth;
-    const side = wide * (1 - this.strip);
-    const pen = this.size(canvas, wide, side);
-    this.tinted ||= [];
-    if (!this.tinted[at]) {
-      const image = new ImageData(n, n);
-      const table = Array.from({ length: 256 }, (_, i) => mixed(this.theme.weights, i / 255));
-      matrix.forEach((weight, cell) => {
-        const [r, g, b] = table[Math.round(255 * Math.min(1, weight / top))];
-        image.data.set([r, g, b, 255], 4 * cell);
-      });
-      this.tinted[at] = element("canvas", document.createDocumentFragment());
-      this.tinted[at].width = this.tinted[at].height = n;
-      this.tinted[at].getContext("2d").putImageData(image, 0, 0);
-    }
-    pen.imageSmoothingEnabled = false;
-    pen.drawImage(this.tinted[at], 0, 0, side, side);
-    const k = pageScale();
-    pen.strokeStyle = this.theme.rule;
-    pen.strokeRect(0.5, 0.5, side - 1, side - 1);
-    const sums = this.data.sums[at];
-    const most = Math.max(1.25, ...this.data.sums.flat());
-    const across = (sum) => side + 4 * k + ((wide - side - 6 * k) * sum) / most;
-    pen.lineWidth = 1;
-    pen.setLineDash([2, 2]);
-    pen.strokeStyle = this.theme.ink3;
-    pen.beginPath();
-    pen.moveTo(across(1), 0);
-    pen.lineTo(across(1), side);
-    pen.stroke();
-    pen.setLineDash([]);
-    pen.strokeStyle = this.theme.ink;
-    pen.lineWidth = 1.5 * k;
-    pen.beginPath();
-    sums.forEach((sum, row) => pen.lineTo(across(sum), ((row + 0.5) / n) * side));
-    pen.stroke();
-    if (this.focus !== null) {
-      pen.strokeStyle = this.theme.ink;
-      pen.strokeRect(0, (this.focus / n) * side - 1, wide, side / n + 2);
-    }
-    const low = Math.min(...sums);
-    const high = Math.max(...sums);
-    says.textContent = this.focus !== null ? `this row sums to ${sums[this.focus].toFixed(3)}`
-      : `rows sum to ${low.toFixed(3)}${high - low < 0.0005 ? "" : ` … ${high.toFixed(3)}`}`;
-    key.style.background = `linear-gradient(90deg, ${Array.from({ length: 9 }, (_, i) => this.theme.weights[i]).join(",")})`;
-    key.setAttribute("data-low", "0");
-    key.setAttribute("data-high", `${percentOf(top)}${matrix.some((weight) => weight > top) ? " or more" : ""}`);
-    canvas.setAttribute("aria-label", `${n} by ${n} matrix; ${says.textContent}; largest weight between two points ${percentOf(top)}.`);
   }
 
   called(sign) {

@@ -269,49 +269,15 @@ class Theatre {
       if (!visible) continue;
       const share = panel.name === "all" || this.narrow ? room : room / side - 20 * this.k;
       panel.figure.style.width = `${share}px`;
-      panel.grid = this.grid(panel.name, lit);
+      panel.grid = gridOf(this, panel.name, lit);
       const sizes = { room: share, most: this.narrow ? 32 : 28, least: this.narrow ? 21 : 7, k: this.k, narrow: this.narrow, over };
       panel.place = drawMap(panel.canvas, this.theme, panel.grid, sizes);
-      panel.canvas.setAttribute("aria-label", `${TITLES[panel.name].join(" ")}. ${this.described(panel.grid)}`);
+      panel.canvas.setAttribute("aria-label", `${TITLES[panel.name].join(" ")}. ${described(this, panel.grid)}`);
     }
     this.together.hidden = this.narrow;
     this.together.setAttribute("aria-pressed", String(this.all));
     this.together.textContent = this.all ? "Three maps" : "All in one map";
     drawScale(this.scale, this.theme, this.k);
-  }
-
-  // A map in words: its size, and the strongest looks of the row in focus (the step's own, or the word pointed at).
-  described({ rows, columns, weight, may }) {
-    const q = rows.findIndex((one) => one.lit || one.current);
-    const size = `${rows.length} rows, ${columns.length} columns, at step ${this.step + 1}.`;
-    if (q < 0 || rows[q].ahead) return size;
-    const looks = columns.map((one, n) => [may(q, n) ? weight(q, n) : 0, one.text]).sort((a, b) => b[0] - a[0]);
-    return `${size} ${rows[q].text} looks at ${looks.slice(0, 3).filter(([share]) => share > 0.01).map(([share, text]) => `${text} ${approx(share)}`).join(", ")}.`;
-  }
-
-  // Rows, columns and weights of a map; rows and columns know the word they stand for: {side, index}.
-  grid(name, lit) {
-    const on = (one) => lit[one.side].has(one.index) || lit.aligned[one.side].has(one.index);
-    const named = (text, side, index) => ({ text, side, index });
-    const s = this.data.source.map((one, index) => named(one.text, "s", index));
-    const t = this.data.steps.map((one, index) => named(one.written.text, "t", index));
-    const read = this.data.steps.map((one, index) => named(one.reads, "t", index - 1));
-    for (const one of [...s, ...t, ...read]) Object.assign(one, { lit: on(one), ahead: one.side === "t" && one.index > this.step });
-    for (const one of t) one.current = !this.hovered && one.index === this.step;
-    for (const one of read) one.ahead = one.index >= this.step && one.index >= 0;
-    const plain = (block, rows, columns) => {
-      const values = this.now(block);
-      return { rows, columns, weight: (q, n) => values[q * columns.length + n], may: (q, n) => this.blocks[block].may(q, n) };
-    };
-    const parts = { encoder: plain("encoder", s, s), decoder: plain("decoder", t, read), cross: plain("cross", t, s) };
-    if (name !== "all") return parts[name];
-    const n = s.length;
-    const part = (q, k) => (q < n ? (k < n ? ["encoder", q, k] : null) : k < n ? ["cross", q - n, k] : ["decoder", q - n, k - n]);
-    const asked = (what) => (q, k) => {
-      const found = part(q, k);
-      return found ? parts[found[0]][what](found[1], found[2]) : 0;
-    };
-    return { rows: [...s, ...t], columns: [...s, ...read], split: n, weight: asked("weight"), may: asked("may") };
   }
 
   // The lead, read aloud at most once a second, and what the maps' cell under the pointer says.
@@ -369,59 +335,6 @@ class Theatre {
       this.stop();
       this.go(row.index);
     }
-  }
-}
-
-// Each look of weight LEAST or more as a ribbon from the source word to the written one: downwards, or sideways where narrow.
-function drawRibbons(it, lit) {
-  const { theme, narrow, k } = it;
-  const box = it.texts.getBoundingClientRect();
-  const g = sized(it.ribbons, box.width, box.height);
-  const end = (chip, first) => {
-    const at = chip.getBoundingClientRect();
-    if (narrow) return { x: (first ? at.right + 5 : at.left - 5) - box.left, y: at.top + at.height / 2 - box.top };
-    return { x: at.left + at.width / 2 - box.left, y: (first ? at.bottom + 1 : at.top - 1) - box.top };
-  };
-  const sources = [...it.sourceRow.list.children].map((chip) => end(chip, true));
-  const targets = [...it.targetRow.list.children].map((chip) => end(chip, false));
-  const cross = it.now("cross");
-  const { keys } = it.blocks.cross;
-  const touches = (t, n) => {
-    if (!it.hovered) return t === it.step;
-    if (it.hovered.other) return lit.t.has(t) && lit.s.has(n);
-    return it.hovered.side === "s" ? lit.s.has(n) : lit.t.has(t);
-  };
-  const said = [];
-  for (const front of [false, true]) {
-    for (let t = 0; t <= it.step; t += 1) {
-      for (let n = 0; n < keys; n += 1) {
-        const weight = cross[t * keys + n];
-        if (weight < LEAST || touches(t, n) !== front) continue;
-        const from = sources[n];
-        const to = targets[t];
-        g.globalAlpha = front ? 0.8 : it.hovered ? 0.3 : 0.6;
-        g.strokeStyle = front ? theme.cross : theme.fade;
-        g.lineWidth = Math.max(1, (narrow ? 15 : 20) * k * weight);
-        g.beginPath();
-        g.moveTo(from.x, from.y);
-        if (narrow) g.bezierCurveTo((from.x + to.x) / 2, from.y, (from.x + to.x) / 2, to.y, to.x, to.y);
-        else g.bezierCurveTo(from.x, (from.y + to.y) / 2, to.x, (from.y + to.y) / 2, to.x, to.y);
-        g.stroke();
-        if (front && weight >= 0.2) said.push({ weight, x: (from.x + to.x) / 2, y: (from.y + to.y) / 2 });
-      }
-    }
-  }
-  g.globalAlpha = 1;
-  g.font = font(12.5 * k, 600);
-  g.textAlign = "center";
-  g.textBaseline = "middle";
-  for (const { weight, x, y } of said) {
-    const text = `${Math.round(100 * weight)} %`;
-    const wide = g.measureText(text).width + 8 * k;
-    g.fillStyle = theme.bg;
-    g.fillRect(x - wide / 2, y - 9 * k, wide, 18 * k);
-    g.fillStyle = theme.cross;
-    g.fillText(text, x, y + 0.5);
   }
 }
 
