@@ -219,7 +219,7 @@ def readonly(array: np.ndarray) -> np.ndarray:
 
 
 def encode_u8(weights: np.ndarray) -> np.ndarray:
-    """Weights in [0, 1] as uint8 codes of the square root: small weights survive (worst error 0.0039)."""
+    """Weights in [0, 1] as codes of the square root, uint8 of the same shape: small weights survive (worst error 0.0039)."""
     codes = np.sqrt(weights)
     codes *= 255
     codes += 0.5
@@ -227,5 +227,5 @@ def encode_u8(weights: np.ndarray) -> np.ndarray:
 
 
 def decode_u8(codes: np.ndarray) -> np.ndarray:
-    """The weights that codes stand for: (code / 255)²."""
+    """The weights that codes stand for: (code / 255)², float32 of the same shape."""
     return np.square(codes.astype(np.float32) / np.float32(255))

@@ -86,7 +86,8 @@ class Trace:
         """The k likeliest tokens: the next one of a decoder, or the one at `position` of an encoder.
 
         A decoder's other positions, and an encoder's unmasked ones, need keep={"predictions"}.
-        Raises NotAPredictor where the model has no output head or an encoder was given no position.
+        Raises NotAPredictor where the model has no output head or an encoder was given no position, NoSuchHeadError for a
+        position that is not there.
         """
         logits = self.next_logits if position is None else self.masked_logits.get(position)
         if logits is not None:
@@ -120,7 +121,8 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One token a step could have chosen: before the filters, after them, and which filter cut it (None: none did)."""
+    """One token a step could have chosen: its probability before the filters and after them (0 where cut), and which filter cut
+    it (None: none did)."""
 
     token: Token
     before: float
@@ -169,13 +171,14 @@ class Beam:
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """Natural log-probabilities over the last axis, in float64 for a sum of exactly 1."""
+    """Natural log-probabilities over the last axis: float64 of the same shape, for a sum of exactly 1."""
     shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
 def largest(values: np.ndarray, k: int) -> np.ndarray:
-    """Where the k largest of a long row stand, largest first, ties by place: what a stable sort gives, without sorting all."""
+    """Where the k largest of a long row [n] stand, int64 [min(k, n)], largest first, ties by place: what a stable sort gives,
+    without sorting all."""
     k = min(max(0, k), len(values))
     if k == 0:
         return np.empty(0, dtype=np.intp)

@@ -43,7 +43,7 @@ class Cell:
 
     @property
     def products(self) -> np.ndarray:
-        """q_i · k_i for each dimension."""
+        """q_i · k_i for each dimension: [d]."""
         return self.query * self.key
 
     @property

@@ -38,7 +38,7 @@ class Measured:
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
-    """mean ± t · s / √20 for 20 seeds."""
+    """mean ± t · s / √20 of float [20], a value a seed: where the mean lies with 95 % confidence. ValueError for another count."""
     if len(values) != SEEDS:
         raise ValueError(f"the factor is that of {SEEDS} values, not of {len(values)}")
     middle, wide = float(values.mean()), T95 * float(values.std(ddof=1)) / np.sqrt(SEEDS)
@@ -46,7 +46,8 @@ def interval(values: np.ndarray) -> tuple[float, float]:
 
 
 def ends(sets: Sequence[PointSet], gamma: float, alpha: float) -> list[np.ndarray]:
-    """For each set where spreading ends, whatever the labels: `transduction.reach`. A set that comes again is worked out once."""
+    """For each set where spreading ends, whatever the labels: `transduction.reach`, float64 [n, n]. A set that comes again is
+    worked out once."""
     found: dict[int, np.ndarray] = {}
     for points in sets:
         if id(points) not in found:
@@ -55,7 +56,7 @@ def ends(sets: Sequence[PointSet], gamma: float, alpha: float) -> list[np.ndarra
 
 
 def draw(points: PointSet, each: int, seed: int) -> np.ndarray:
-    """The labels of one draw: `each` a class."""
+    """The labels of one draw, int64 [n]: `each` a class, NONE for all other points."""
     return some_labels(points.classes, each, np.random.default_rng([seed, each]))
 
 

@@ -24,6 +24,7 @@ def rollout(patterns: Iterable[np.ndarray]) -> np.ndarray:
 
     patterns: float [head, query, key] of one text's layers, from the first on, square. Heads are averaged; half of each
     position passes by the attention on the residual path: Ã = ½ · A + ½ · 1, rows normalised, then Ã_L · … · Ã_1.
+    ValueError for no layers.
     """
     rolled = None
     for pattern in patterns:

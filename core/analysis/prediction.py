@@ -19,7 +19,7 @@ class Change(NamedTuple):
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
-    """softmax over the last axis, float64, each row with the sum 1."""
+    """softmax over the last axis: float64 of the same shape, each row with the sum 1."""
     return np.exp(log_softmax(np.asarray(logits)))
 
 

@@ -40,7 +40,7 @@ class Flat:
 
     @property
     def off(self) -> np.ndarray:
-        """Half the sum of |weight − true| of each row: how much attention stands elsewhere in the plane."""
+        """Half the sum of |weight − true| of each row, [query]: how much attention stands elsewhere in the plane."""
         return np.abs(self.weight - self.true).sum(axis=-1) / 2
 
 

@@ -56,7 +56,10 @@ def known(labels: np.ndarray, classes: int) -> np.ndarray:
 
 def propagate(matrix: np.ndarray, y: np.ndarray, passes: int) -> list[np.ndarray]:
     """F after 0, 1, …, `passes` passes of label propagation: F ← D⁻¹W F, then every labelled point gets its own label back
-    (a hard clamp; Zhu and Ghahramani 2002, section 2.2). One pass is one step of attention whose values are the labels."""
+    (a hard clamp; Zhu and Ghahramani 2002, section 2.2). One pass is one step of attention whose values are the labels.
+
+    matrix D⁻¹W float64 [n, n], y float64 [n, m]; each F float64 [n, m].
+    """
     given, now = y.sum(1) > 0, y.copy()
     found = [now]
     for _ in range(passes):
@@ -86,7 +89,10 @@ def propagated(matrix: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def spread(matrix: np.ndarray, y: np.ndarray, alpha: float, passes: int) -> list[np.ndarray]:
-    """F after 0, 1, …, `passes` passes of label spreading: F ← αSF + (1 − α)Y (a soft clamp; Zhou et al. 2004, step 3)."""
+    """F after 0, 1, …, `passes` passes of label spreading: F ← αSF + (1 − α)Y (a soft clamp; Zhou et al. 2004, step 3).
+
+    matrix S float64 [n, n], y float64 [n, m]; each F float64 [n, m].
+    """
     now = y.copy()
     found = [now]
     for _ in range(passes):

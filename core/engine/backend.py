@@ -96,7 +96,10 @@ class Backend(Protocol):
         keep_state: bool = False,
         residual: bool = False,
         predict: bool = True,
-    ) -> Result: ...
+    ) -> Result:
+        """One pass, every attention of which goes through `probe` in order of execution. keep_state: for a next step; residual:
+        keep the stream at every depth; predict False: the output layer may be left out."""
+        ...
 
     def state_bytes(self, state: Any) -> int:
         """How many bytes of keys and values a state holds."""

@@ -153,7 +153,10 @@ def check_budget(found: Found, budget: int | None) -> None:
 
 
 def budget_of(budget: int | float | None) -> float | None:
-    """The most bytes of weights that may be loaded: `budget`, else LOOKBACK_MODEL_BYTES; None: as many as there are."""
+    """The most bytes of weights that may be loaded: `budget`, else LOOKBACK_MODEL_BYTES; None: as many as there are.
+
+    Raises ModelTooLargeError for a limit that is no number from 0 up.
+    """
     value = os.environ.get("LOOKBACK_MODEL_BYTES", "") if budget is None else budget
     if isinstance(value, str) and not value.strip():
         return None

@@ -23,7 +23,10 @@ LONGEST_WORD = 12  # pieces
 
 
 def generate(lens: Lens, request: Request, sampling: Sampling, steps: int, first: int = 0) -> Iterator[Step]:
-    """Yield one Step a token. Each pass holds only what is new, unless a mask lets an old token see it."""
+    """Yield one Step a token. Each pass holds only what is new, unless a mask lets an old token see it.
+
+    Raises NotAPredictor, and RequestError for fewer than one step or a first below 0.
+    """
     lens.predicts()
     if steps < 1 or first < 0:
         raise RequestError("at least one step, counted from 0 up", f"{steps} from {first}")
@@ -118,7 +121,10 @@ def choose(logits: np.ndarray, sampling: Sampling, index: int, piece: Any) -> tu
 
 
 def next_words(lens: Lens, request: Request, k: int) -> list[Token]:
-    """The k likeliest next pieces completed greedily to whole words, by joint probability."""
+    """The k likeliest next pieces completed greedily to whole words, by joint probability.
+
+    Raises NotAPredictor, and RequestError for a k below 1.
+    """
     lens.predicts()
     if k < 1:
         raise RequestError("at least one word", f"{k}")
@@ -159,7 +165,8 @@ def beams(lens: Lens, request: Request, sampling: Sampling, width: int, steps: i
     """Beam search (Sutskever et al. 2014): at each step the `width` likeliest prefixes live on, ended ones among them.
 
     Yields each step's nodes: all that were among its 2 · width best, dead ones too, in order of score. Scores are sums of
-    log-probabilities, without a length norm; sampling.temperature (above 0) flattens them.
+    log-probabilities in nats, without a length norm; sampling.temperature (above 0) flattens them.
+    Raises NotAPredictor, and RequestError for a width or steps below 1.
     """
     lens.predicts()
     if width < 1 or steps < 1:

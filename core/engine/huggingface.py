@@ -83,9 +83,8 @@ class HuggingFaceBackend:
         self.picks_positions = "logits_to_keep" in signature(model.forward).parameters
         self.last_is_normed: dict[Stream, bool] = {}
         self.heads: list[int] = []
-        self.outputs: list[
-            Any
-        ] = []  # the linear module that each site's result goes through next, or None, known from the dry run
+        # the linear module that each site's result goes through next, or None, known from the dry run
+        self.outputs: list[Any] = []
         self.encoder_end: nn.Module | None = None  # what the encoder does after its last layer; None where unknown
         # layers without attention (Mamba, convolutions) remember in ways a cache of keys and values does not hold
         self.caches = True
@@ -211,7 +210,8 @@ class Discovery:
         self.results: list[Tensor] = []
         self.outputs: list[nn.Module | None] = []
 
-    def attend(self, call: AttentionCall) -> tuple[Tensor, Tensor]:
+    def attend(self, call: AttentionCall) -> tuple[Tensor, Tensor | None]:
+        """Let the family's own code run, and hold the reference formula against what it gave: [batch, query, head, d], weights."""
         output, weights = call.owner(call.mask)
         self.finite &= bool(torch.isfinite(output).all())
         queries, keys = call_shape(call)

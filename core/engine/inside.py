@@ -30,5 +30,5 @@ def admitted(lens: Lens, reason: str, wanted: str, instead: str) -> Transformer:
 
 
 def kept(values: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
-    """Values by name as read-only float32 arrays of their own."""
+    """Values by name as read-only float32 arrays of the same shapes, each holding its own memory."""
     return {name: as_array(value, copy=True) for name, value in values.items()}

@@ -97,11 +97,11 @@ class Lens:
         return made
 
     def encode(self, text: str) -> tuple[int, ...]:
-        """A text as ids, with the tokenizer's own special tokens."""
+        """A text as ids, with the tokenizer's own special tokens. Raises InputError."""
         return self._tokenizer().encode(check_text(text))
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Ids as a text; special tokens are left out."""
+        """Ids as a text; special tokens are left out. Raises InputError for ids that are none, or without a tokenizer."""
         return self._tokenizer().decode(self._numbers(ids))
 
     def tokens(self, ids: Sequence[int]) -> Tokens:
@@ -114,11 +114,18 @@ class Lens:
     # answering
 
     def run(self, request: Request) -> Trace:
-        """The answer to one request: a pure function of it."""
+        """The answer to one request: a pure function of it.
+
+        Raises RequestError for a request to another model, and for changes this one cannot make; InputError, TooLongError,
+        NoSuchHeadError; MaskError where a mask leaves a row nothing to look at; ModelError where the model itself fails.
+        """
         return self._answer([self._admit(request)])[0]
 
     def run_many(self, requests: Iterable[Request]) -> list[Trace]:
-        """The answers to many requests, those of like length side by side in one forward pass, each as `run` gives it."""
+        """The answers to many requests, those of like length side by side in one forward pass, each as `run` gives it.
+
+        Raises what `run` raises, before anything runs where that can be known.
+        """
         admitted = [self._admit(request) for request in requests]
         answers: dict[int, Trace] = {}
         for group in groups(admitted, self.info.heads):
@@ -149,7 +156,7 @@ class Lens:
     def logprobs(self, request: Request, position: int, ids: Iterable[int]) -> np.ndarray:
         """Log-probabilities, in nats, of tokens at one position: of what stands there (an encoder) or comes after (a decoder).
 
-        float64, one for each of `ids`, however unlikely. Raises NotAPredictor, NoSuchHeadError for a position not there.
+        float64 [id], one for each of `ids`, however unlikely. Raises NotAPredictor, NoSuchHeadError for a position not there.
         """
         wanted = list(self._numbers(ids))
         _, result = self.forward([self.row(self._admit(request.keeping("predictions")))])
@@ -162,7 +169,7 @@ class Lens:
     def next_words(self, request: Request, k: int = 5) -> list[Token]:
         """The k likeliest next pieces, each completed greedily to a whole word, with the joint probability of its pieces.
 
-        The text of a word carries its leading space; `id` is that of its first piece.
+        The text of a word carries its leading space; `id` is that of its first piece. Raises NotAPredictor, RequestError.
         """
         return generation.next_words(self, self._admit(request), k)
 
@@ -208,7 +215,7 @@ class Lens:
     ) -> tuple[list[Trace], Result]:
         """One pass over requests side by side. new_from: the target's first position that `state` does not hold.
 
-        Raises MaskError where a mask leaves a row nothing to look at.
+        Raises MaskError where a mask leaves a row nothing to look at, ModelError where the model itself fails on this text.
         """
         requests = [row.request for row in rows]
         device = torch.device(self.info.device)

@@ -31,6 +31,7 @@ class Row:
     target_pad: np.ndarray  # bool [target so far]
 
     def padding(self, stream: Stream) -> np.ndarray:
+        """Which keys of a stream are padding: bool [key]."""
         return self.target_pad if stream is Stream.DECODER else self.source_pad
 
 
@@ -101,7 +102,10 @@ class Probe:
         self._bias: dict[int, tuple[Tensor, np.ndarray]] = {}
 
     def attend(self, call: AttentionCall) -> tuple[Tensor, Tensor | None]:
-        """Run one attention as its requests want it. Output [batch, query, head, d], and weights where computed."""
+        """Run one attention as its requests want it. Output [batch, query, head, d], and weights where computed.
+
+        Raises MaskError where a mask leaves a row nothing to look at, ModelFileError for more attentions than the dry run saw.
+        """
         if self.seen >= len(self.sites):
             raise ModelFileError(
                 f"{len(self.sites)} attentions in a pass",
@@ -335,7 +339,7 @@ def call_shape(call: AttentionCall) -> tuple[int, int]:
 
 
 def as_bool(mask: Tensor | None) -> Tensor | None:
-    """A mask as bool, True = may look. Additive masks forbid with the least number of their type, or −∞."""
+    """A mask as bool of the same shape, True = may look. Additive masks forbid with the least number of their type, or −∞."""
     return None if mask is None else booleans(mask)
 
 
@@ -345,13 +349,14 @@ def booleans(mask: Tensor) -> Tensor:
 
 
 def additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """A boolean mask in the form Hugging Face's eager functions add: 0 where one may look, the least number elsewhere."""
+    """A boolean mask as Hugging Face's eager functions add it, of the same shape: 0 where one may look, else the least number."""
     zero = torch.zeros((), dtype=dtype, device=mask.device)
     return torch.where(mask, zero, torch.finfo(dtype).min)
 
 
 def as_array(tensor: Tensor, copy: bool = False) -> np.ndarray:
-    """A tensor as a read-only float32 array; `copy` where the tensor is a view of something larger that need not live on."""
+    """A tensor as a read-only float32 array of the same shape; `copy` where it is a view of something larger that need not
+    live on."""
     tensor = tensor.detach().to("cpu", torch.float32)
     if copy:
         tensor = tensor.clone(memory_format=torch.contiguous_format)

@@ -23,11 +23,29 @@ class Text(Protocol):
     pad: int | None
     mask: int | None
 
-    def encode(self, text: str, special: bool = True) -> tuple[int, ...]: ...
-    def encode_target(self, text: str) -> tuple[int, ...]: ...
-    def encode_chat(self, messages: Chat) -> tuple[int, ...]: ...
-    def decode(self, ids: Iterable[int]) -> str: ...
-    def piece(self, token: int) -> str: ...
+    def encode(self, text: str, special: bool = True) -> tuple[int, ...]:
+        """A text as ids; special: with the tokens that the tokenizer puts around a text. Names of special tokens that a person
+        typed are text. Raises InputError where the tokenizer cannot read it."""
+        ...
+
+    def encode_target(self, text: str) -> tuple[int, ...]:
+        """What a decoder has written as ids, without special tokens: some tokenizers have a vocabulary of its own for it."""
+        ...
+
+    def encode_chat(self, messages: Chat) -> tuple[int, ...]:
+        """Messages {"role", "content"} as ids, put into the model's template and open for its answer.
+
+        Raises InputError for a model without one, and for messages of another form.
+        """
+        ...
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Ids as a text; special tokens are left out."""
+        ...
+
+    def piece(self, token: int) -> str:
+        """One id as a text, leading space kept; “⟨?⟩” for one that the vocabulary does not hold."""
+        ...
 
 
 def check_text(text: object) -> str:
