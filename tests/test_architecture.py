@@ -56,6 +56,8 @@ DANGEROUS = {
     "torch.load(": "a file could run code; read safetensors",
 }
 RUNS_CODE = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+LONGEST, LONGEST_TEST = 390, 610  # lines
+BEING_SPLIT = {"core/model/training.py": 592, "core/model/evaluate.py": 604}
 OUTSIDE = "." + "./shared"  # a folder that only developers have
 
 
@@ -141,6 +143,13 @@ def thick(path: str, source: str, most: int = 100) -> list[str]:
     return [f"{path}: {count} lines, a page has {most} at most"] if count > most else []
 
 
+def long(path: str, source: str) -> list[str]:
+    """A file is one idea, read in one go: what grows beyond this holds two."""
+    most = LONGEST_TEST if path.startswith("tests/") else BEING_SPLIT.get(path, LONGEST)
+    count = len(source.splitlines())
+    return [f"{path}: {count} lines, a file has {most} at most; split it by idea"] if count > most else []
+
+
 def shadows(names: Iterable[str], packages: Iterable[str]) -> list[str]:
     """core/ui comes first on sys.path when the app runs: no module there may hide a package that someone imports."""
     return [f"core/ui/{name} hides the package {name}" for name in sorted(set(names) & set(packages))]
@@ -209,6 +218,11 @@ def test_nothing_reads_outside_the_repository() -> None:
 
 def test_pages_are_thin() -> None:
     clean(line for path in sources("pages/") for line in thick(path, read(path)))
+
+
+def test_no_file_is_too_long_to_be_one_idea() -> None:
+    spots = [*sources("core/", "pages/", "tests/", "app.py", ".ci/"), *sources("assets/components/", suffix=(".js",))]
+    clean(line for path in spots for line in long(path, read(path)))
 
 
 def test_no_module_of_the_ui_hides_a_package() -> None:
@@ -317,12 +331,14 @@ def test_a_dangerous_call_is_seen(path: str, source: str) -> None:
     assert dangerous(path, "model.eval()\ntext.content = 1\n") == []
 
 
-def test_reads_outside_thick_pages_and_stray_names_are_seen() -> None:
+def test_reads_outside_thick_pages_long_files_and_stray_names_are_seen() -> None:
     assert outside_reads("core/a.py", f"open('{OUTSIDE}/data/a.tsv')")
     assert outside_reads("core/a.py", "ROOT.parent / " + "'shared' / 'data'")
     assert outside_reads("core/a.py", "shared = Runs(); from core.ui.runs import shared") == []
     assert thick("pages/a.py", "\n" * 101)
     assert thick("pages/a.py", "\n" * 100) == []
+    assert long("core/a.py", "\n" * (LONGEST + 1)) and long("assets/components/a/a.js", "\n" * (LONGEST + 1))
+    assert long("core/a.py", "\n" * LONGEST) == long("tests/a.py", "\n" * LONGEST_TEST) == []
     assert shadows({"click", "bar"}, {"click", "numpy"}) == ["core/ui/click hides the package click"]
     assert misplaced(["core/a.py", "setup.py", ".ci/run"]) == ["setup.py: not a name for the top of the repository"]
 

@@ -214,7 +214,8 @@ def _load_hugging_face(
     found: Found, device: torch.device, dtype: torch.dtype | str, say: Callable[[str], None]
 ) -> Lens:
     say("Starting transformers")
-    from core.engine.huggingface import discover, max_tokens_of
+    from core.engine.discovery import discover
+    from core.engine.huggingface import max_tokens_of
     from core.engine.pretrained import load_pretrained, plan, quiet
 
     with quiet():

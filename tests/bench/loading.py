@@ -21,7 +21,7 @@ print(time.process_time() - begin)
 # tokenizer and site discovery are no part of from_pretrained, so they are timed and taken off ours
 LENS = """
 import sys, time, torch
-import core.engine.loading as loading, core.engine.huggingface as hf
+import core.engine.loading as loading, core.engine.discovery as discovery
 from core.engine.files import find_local
 torch.set_num_threads(1)
 spent = 0.0
@@ -35,7 +35,7 @@ def timed(work):
             spent += time.process_time() - begin
     return run
 loading._tokenizer = timed(loading._tokenizer)
-hf.discover = timed(hf.discover)
+discovery.discover = timed(discovery.discover)
 import transformers.models.llama.modeling_llama, transformers.models.gpt2.modeling_gpt2
 begin = time.process_time()
 loading.load(sys.argv[1])

@@ -109,7 +109,7 @@ def test_a_text_that_cannot_be_read_is_told_and_kept_and_the_page_lives_on(visit
     for text in ("word " * 20_000, ""):
         visit.change(lambda text=text: visit.type(text))
         assert visit.lead.startswith("Expected ")
-        assert visit.page.get_by_label("Text", exact=True).input_value() == text.strip() or text
+        assert visit.page.get_by_label("Text", exact=True).input_value().strip() == text.strip()
     visit.change(lambda: visit.type("gen ai is"))
     assert len(visit.map) >= 3
 

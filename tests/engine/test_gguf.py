@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gguf
 import numpy as np
 import pytest
 import torch
@@ -16,7 +17,6 @@ import core
 from core.errors import LensError, ModelFileError, ModelTooLargeError, UnsupportedModelError
 from tests import families
 
-gguf = pytest.importorskip("gguf")
 WIDTH, LAYERS, HEADS, KEYS, INNER, LIMIT = 32, 2, 4, 2, 64, 64
 
 

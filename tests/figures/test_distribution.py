@@ -40,7 +40,7 @@ def test_without_a_change_there_is_no_tick():
 def test_bars_begin_at_0_and_the_longest_bar_or_tick_ends_the_scale():
     for chart in (bars([Bar("a", 0.4, 0.9)], LIGHT.decoder, LIGHT), bars([Bar("a", 0.4)], LIGHT.decoder, LIGHT)):
         scales = [layer["encoding"]["x"]["scale"] for layer in chart["layer"] if "field" in layer["encoding"]["x"]]
-        assert all(scale["zero"] and not scale["nice"] and "domain" not in scale for scale in scales)
+        assert scales and all(scale["zero"] and not scale["nice"] and "domain" not in scale for scale in scales)
 
 
 @pytest.mark.parametrize("rows", [[], [Bar("a", 0.5)], [Bar("a", 0.5, 0.2), Bar("<b>", 0.1)]])

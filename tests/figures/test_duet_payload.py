@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 import core
 from core.figures.duet_payload import END, first_difference, odds, payload
+from core.figures.labels import label
 from core.trace import log_softmax
 
 IDS = st.lists(st.integers(0, 3), max_size=5)
@@ -56,7 +57,7 @@ def test_both_runs_hold_the_models_own_numbers(lens):
             piece = own[row] if row < len(own) else max(lens.ends, key=lambda end, held=logprobs: held[end])
             total += logprobs[piece]
             assert step["own"] == (int(logprobs.argmax()) == piece)
-            assert step["best"] == trace.piece(int(logprobs.argmax())).strip() or step["best"]
+            assert step["best"] == label(trace.piece(int(logprobs.argmax())), 18)
         assert side["logprob"] == pytest.approx(total, abs=1e-4)
     assert all(step["own"] for step in made["free"]["steps"])
     assert made["first"] == first_difference([*other, END], [*ids, END])

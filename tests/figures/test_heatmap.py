@@ -72,6 +72,7 @@ def test_plotly_takes_the_drawing_for_valid(length):
 def test_every_number_can_be_read_on_its_cell(theme):
     weights = np.linspace(0.1, 1, 19)[:, None]
     made = heatmap(weights, weights > 0, words(19), ["a"], Stream.CROSS, (0, 0), theme, margins=False)
+    assert sum(len(trace.y) for trace in numbers(made)) == len(weights)
     for trace in numbers(made):
         for row in trace.y:
             ground = "#" + bytes(paint(weights[row], theme.weights)[0]).hex()

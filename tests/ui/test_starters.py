@@ -61,7 +61,7 @@ def test_a_starter_shows_what_its_line_says(model, one):
     if one.ignored is not None:
         assert pattern[:, one.ignored].sum() < 0.5 and keys[one.ignored] in said
     for word in said:
-        assert word in {*queries, *keys} or word in " ".join((*queries, *keys)), word
+        assert word in " ".join((*queries, *keys)), word
 
 
 @pytest.mark.parametrize("model", SHIPPED)

@@ -1,0 +1,171 @@
+"""The dry run: which attentions a Hugging Face model has, in which order, and whether each is the formula it is taken for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from core.engine.backend import Batch
+from core.engine.huggingface import WORKING, HuggingFaceBackend, refusal
+from core.engine.probe import as_bool, call_shape, reference
+from core.errors import ModelFileError, UnsupportedModelError
+from core.model.attention import AttentionCall
+from core.request import Site, Stream
+
+
+class Discovery:
+    """The probe of the dry run: it only looks, and holds every family's formula against the reference."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[int, int, int, int]] = []  # heads, kv heads, queries, keys
+        self.causal: list[bool] = []
+        self.worst = 0.0
+        self.finite = True
+        self.results: list[Tensor] = []
+        self.outputs: list[nn.Module | None] = []
+
+    def attend(self, call: AttentionCall) -> tuple[Tensor, Tensor | None]:
+        """Let the family's own code run, and hold the reference formula against what it gave: [batch, query, head, d], weights."""
+        output, weights = call.owner(call.mask)
+        self.finite &= bool(torch.isfinite(output).all())
+        queries, keys = call_shape(call)
+        allowed = as_bool(call.mask)
+        self.calls.append((call.query.shape[1], call.key.shape[1], queries, keys))
+        self.causal.append(allowed is not None and queries == keys and not bool(allowed[0, 0].triu(1).any()))
+        self.results.append(output.flatten(-2))
+        self.outputs.append(None)
+        ours, pattern, _ = reference(call, allowed)
+        if weights is not None and weights.shape == pattern.shape:
+            self.worst = max(self.worst, float((weights.float() - pattern.float()).abs().max()))
+        self.worst = max(
+            self.worst, float((output.float() - ours.float()).abs().max() / (1 + ours.float().abs().max()))
+        )
+        return output, weights
+
+    def enter(self, module: nn.Module, args: tuple[Any, ...]) -> None:
+        """A linear module is about to run: W_O is the first that reads exactly what the last attention gave."""
+        if not self.results or self.outputs[-1] is not None or not args or not isinstance(args[0], Tensor):
+            return
+        if args[0].shape == self.results[-1].shape and torch.equal(args[0], self.results[-1]):
+            self.outputs[-1] = module
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the dry run saw."""
+
+    sites: tuple[Site, ...]
+    kv_heads: int
+    causal: bool
+    depths: int | None = None
+
+
+def discover(backend: HuggingFaceBackend, family: str, avoid: set[int], vocab: int, start: int) -> Found:
+    """One dry run, source length 3 and target length 2: the n-th call is the n-th site, told apart by its shape.
+
+    Raises UnsupportedModelError where the attention is not called through the interface or is not the reference formula,
+    ModelFileError where the weights give no numbers.
+    """
+    ids = list(islice((token for token in range(vocab) if token not in avoid), 3)) or [0]
+    ids = (ids * 3)[:3]
+    device = backend.model.device
+    source = torch.tensor([ids], device=device) if backend.kind != "decoder" else None
+    target = [start, ids[0]] if backend.kind == "encoder-decoder" else ids[:2]
+    probe = Discovery()
+    batch = Batch(source, torch.tensor([target], device=device) if backend.kind != "encoder" else None)
+    hooks, last = _watch_last_layers(backend.model)
+    linear = (m for m in backend.model.modules() if isinstance(m, nn.Linear) or type(m).__name__ == "Conv1D")
+    hooks += [module.register_forward_pre_hook(probe.enter) for module in linear]
+    backend.last_is_normed = dict.fromkeys(Stream, False)  # until known: show all of them to the comparison below
+    try:
+        result = backend.forward(batch, probe, residual=True)
+    except Exception as error:  # whatever a family's code raises at its very first run means: not for us
+        raise UnsupportedModelError(
+            f"a family whose attention can be watched ({WORKING})",
+            f"{family}, whose first run failed: {error}",
+            "Choose another model",
+        ) from error
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if not probe.calls:
+        raise refusal(family)
+    if not probe.finite or (result.logits is not None and bool(result.logits.isnan().any())):
+        raise ModelFileError(
+            f"weights of {family} that give numbers in {str(backend.model.dtype).removeprefix('torch.')}",
+            "NaN or infinity on the first three tokens",
+            'The file is damaged, or needs dtype="float32"',
+        )
+    tolerance = 1e-4 if backend.model.dtype == torch.float32 else 3e-2
+    if not probe.worst <= tolerance:
+        raise UnsupportedModelError(
+            "attention that is softmax(scaling · q·k + bias + mask) · v",
+            f"{family}, whose own differs by {probe.worst:.2g}",
+            f"Choose a model of another family, such as {WORKING}",
+        )
+    backend.last_is_normed = {
+        stream: not any(torch.equal(states[-1], out) for out in last) for stream, states in result.residual.items()
+    }
+    backend.heads, backend.outputs = [heads for heads, _, _, _ in probe.calls], probe.outputs
+    if backend.kind == "decoder":
+        backend.caches = len(probe.calls) >= int(getattr(backend.model.config, "num_hidden_layers", 0) or 0)
+    sites = _sites(probe.calls, backend.kind, family)
+    causal = any(c for (_, _, queries, _), c in zip(probe.calls, probe.causal, strict=True) if queries == 2)
+    depths = sum(site.stream is Stream.ENCODER for site in sites)
+    backend.encoder_end = _encoder_end(backend, batch, depths) if backend.kind == "encoder-decoder" else None
+    return Found(sites, probe.calls[0][1], causal, None if backend.encoder_end is None else depths)
+
+
+def _encoder_end(backend: HuggingFaceBackend, batch: Batch, layers: int) -> nn.Module | None:
+    """What an encoder applies to its stream after the last layer: its final norm, or nothing at all. Known only where it turns
+    the last hidden state into the encoder's result bit for bit, and there is one hidden state per layer; else None."""
+    encoder = backend.model.get_encoder()
+    try:
+        with torch.inference_mode():
+            output = encoder(input_ids=batch.source, probe=Discovery(), output_hidden_states=True, return_dict=True)
+            ends = [getattr(encoder, name, None) for name in ("final_layer_norm", "layer_norm")] + [nn.Identity()]
+            for end in filter(None, ends):
+                if torch.equal(end(output.hidden_states[-1]), output.last_hidden_state):
+                    return end if len(output.hidden_states) == layers + 1 else None
+    except Exception:  # an encoder that cannot run by itself has no depths to read; the model works all the same
+        return None
+    return None
+
+
+def _sites(calls: Sequence[tuple[int, int, int, int]], kind: str, family: str) -> tuple[Site, ...]:
+    only = {"encoder": {(3, 3): Stream.ENCODER}, "decoder": {(2, 2): Stream.DECODER}}
+    both = {(3, 3): Stream.ENCODER, (2, 2): Stream.DECODER, (2, 3): Stream.CROSS}
+    streams, layers = only.get(kind, both), dict.fromkeys(Stream, 0)
+    sites = []
+    for heads, _, queries, keys in calls:
+        stream = streams.get((queries, keys))
+        if stream is None:
+            raise UnsupportedModelError(
+                "maps of queries by keys, one row for each token",
+                f"{family}, with a map of {queries} × {keys}",
+                "Choose another family",
+            )
+        sites.append(Site(stream, layers[stream], heads))
+        layers[stream] += 1
+    return tuple(sites)
+
+
+def _watch_last_layers(model: nn.Module) -> tuple[list[Any], list[Tensor]]:
+    """Note what the last module of each list gives, to learn whether hidden states end before or after a final norm.
+
+    Only during the dry run at load, before the model is shared with anyone.
+    """
+    seen: list[Tensor] = []
+
+    def note(module: nn.Module, args: Any, output: Any) -> None:
+        output = output[0] if isinstance(output, (tuple, list)) else output
+        if isinstance(output, Tensor):
+            seen.append(output)
+
+    lists = [module for module in model.modules() if isinstance(module, nn.ModuleList) and len(module)]
+    return [layers[-1].register_forward_hook(note) for layers in lists], seen
