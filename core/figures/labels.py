@@ -40,6 +40,12 @@ def labels(tokens: Tokens, longest: int = LONGEST) -> list[str]:
     return [label(piece, longest) for piece in tokens.text]
 
 
+def joins(tokens: Tokens, place: int) -> bool:
+    """Whether a piece goes on the word of the one before it; special pieces stand alone."""
+    before = place - 1
+    return place > 0 and tokens.word[place] == tokens.word[before] and not (tokens.special[place] or tokens.special[before])
+
+
 def short(text: str, longest: int) -> str:
     """A sentence as one line, its spaces kept as they are, its beginning cut where it is longer."""
     line = "".join(char if char == " " else _visible(char) for char in " ".join(text.split()))

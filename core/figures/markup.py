@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-from core.figures.labels import label, labels, percent
+from core.figures.labels import joins, label, labels, percent
 from core.request import Stream
 from core.trace import Tokens
 
@@ -22,8 +22,7 @@ def chips(name: str, tokens: Tokens, stream: Stream, chosen: int | None = None) 
             f'<span class="{kind}"><bdi title="{escape(_title(tokens.text[i]))}">{escape(text)}</bdi>'
             f"<small>{tokens.ids[i]}</small></span>"
         )
-        joins = i > 0 and not tokens.special[i] and not tokens.special[i - 1] and tokens.word[i] == tokens.word[i - 1]
-        if joins:
+        if joins(tokens, i):
             groups[-1].append(piece)
         else:
             groups.append([piece])

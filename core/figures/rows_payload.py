@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from core.attention import encode_u8
-from core.figures.labels import label
+from core.figures.labels import joins, label
 from core.request import Stream
 from core.trace import Attention, Tokens, Trace
 
@@ -47,8 +47,5 @@ def names(tokens: Tokens | None, longest: int = 18) -> list[dict[str, Any]]:
     """A text's pieces as chips: label, whether special, and whether it goes on the word before it."""
     if tokens is None:
         return []
-    found: list[dict[str, Any]] = []
-    for place, (text, special) in enumerate(zip(tokens.text, tokens.special, strict=True)):
-        joins = place > 0 and not special and not tokens.special[place - 1] and tokens.word[place] == tokens.word[place - 1]
-        found.append({"text": label(text, longest), "special": bool(special), "joins": joins})
-    return found
+    pieces = enumerate(zip(tokens.text, tokens.special, strict=True))
+    return [{"text": label(text, longest), "special": bool(special), "joins": joins(tokens, n)} for n, (text, special) in pieces]

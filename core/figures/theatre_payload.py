@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from core.figures.labels import label, percent
+from core.figures.rows_payload import names
 from core.request import Site, Stream
 from core.trace import Tokens, Trace
 
@@ -43,15 +44,7 @@ def room(sites: Sequence[Site]) -> int:
 
 def words(tokens: Tokens) -> list[dict[str, Any]]:
     """A text's pieces: label, word, whether it is special and whether it goes on the word before it."""
-    found: list[dict[str, Any]] = []
-    for place, piece in enumerate(tokens.text):
-        joins = (
-            place > 0 and tokens.word[place] == tokens.word[place - 1]
-            and not tokens.special[place] and not tokens.special[place - 1]
-        )  # fmt: skip
-        word = int(tokens.word[place])
-        found.append({"text": label(piece, 18), "word": word, "special": bool(tokens.special[place]), "joins": joins})
-    return found
+    return [{**piece, "word": int(word)} for piece, word in zip(names(tokens), tokens.word, strict=True)]
 
 
 def payload(

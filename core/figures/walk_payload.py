@@ -14,6 +14,7 @@ import numpy as np
 
 from core.analysis.encoder import cosines, firing, moments, paths, strongest_neurons
 from core.figures.labels import label
+from core.figures.rows_payload import names
 from core.inside import Inner, Near
 from core.trace import Tokens, Trace
 
@@ -125,18 +126,4 @@ def _views(tokens: Tokens, residual: np.ndarray) -> dict[str, tuple[list[int], n
 
 def _pieces(tokens: Tokens) -> list[dict[str, Any]]:
     """A text's pieces: label, id, whether it is special and whether it goes on the word before it."""
-    found: list[dict[str, Any]] = []
-    for place, piece in enumerate(tokens.text):
-        joins = (
-            place > 0 and tokens.word[place] == tokens.word[place - 1]
-            and not tokens.special[place] and not tokens.special[place - 1]
-        )  # fmt: skip
-        found.append(
-            {
-                "text": label(piece, 18),
-                "id": int(tokens.ids[place]),
-                "special": bool(tokens.special[place]),
-                "joins": joins,
-            }
-        )
-    return found
+    return [{**piece, "id": int(id)} for piece, id in zip(names(tokens), tokens.ids, strict=True)]
