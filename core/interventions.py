@@ -19,7 +19,10 @@ COLDEST = 1e-30  # below, float32 scores divided by a temperature overflow
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """One head silenced before W_O: its output set to zero, or to its mean over the positions of this run."""
+    """One head silenced before W_O: its output set to zero (how "zero"), or to its mean over the positions of this run ("mean").
+
+    Raises RequestError for another how, or a head that is no HeadRef.
+    """
 
     head: HeadRef
     how: str = "zero"
@@ -32,7 +35,10 @@ class Ablation:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """One edge removed before the softmax, so that the rest of its row renormalises."""
+    """One edge removed before the softmax, so that the rest of its row renormalises. query and key: positions from 0.
+
+    Raises RequestError for a head that is no HeadRef, NoSuchHeadError for positions that are none.
+    """
 
     head: HeadRef
     query: int
@@ -48,6 +54,7 @@ class Cut:
 class PositionRule:
     """Where the tokens of a text stand: nowhere ("off"), in a random order ("shuffled", by the seed `amount`), or `amount`
     places further on ("shifted"). The text itself stays as it is. stream: ENCODER for the source, DECODER for the target.
+    Raises RequestError for the cross stream, another how, or an amount that is no seed or shift.
     """
 
     stream: Stream
@@ -88,6 +95,7 @@ class Intervention:
     depth: the decoder reads the source as it stood after that many encoder layers (0: the embedded words), normed as the last
     one is; None: after all of them (“DecoderLens”, Langedijk et al. 2023). top_k: of each row only the k largest weights stay
     and renormalise (None: all). residual False: each sublayer hands on what it computed alone, not added to what came in.
+    temperature divides every score before the softmax (1: as trained). Raises RequestError, or MaskError for masks that are none.
     """
 
     masks: tuple[MaskRule, ...] = ()

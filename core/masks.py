@@ -23,7 +23,8 @@ Edge = tuple[int | None, int]
 @dataclass(frozen=True, slots=True)
 class MaskKind:
     """A named mask. `allows(q, k, scene)` takes positions q [query, 1] and k [1, key] and gives bool [query, key] (or what
-    broadcasts to it), True = may look."""
+    broadcasts to it), True = may look. says: the sentence it is shown with. needs_width, needs_edges: what its rule must bring;
+    on_cross: whether it makes sense between two texts."""
 
     allows: Callable[[np.ndarray, np.ndarray, MaskScene], np.ndarray]
     says: str

@@ -31,6 +31,8 @@ class Request:
     source, target: token ids; a decoder's text is `target`, an encoder's is `source`. keep: what the trace shall hold.
     capture: how patterns are stored ("lazy" keeps q and k and computes a head when asked; "u8" is for display only).
     layers: only these layers' attention is kept. `sites` is the model's list, used for checks, not part of the identity.
+    Raises InputError without a token, RequestError for values out of range, NoSuchHeadError for heads, layers or cells that the
+    model or the text does not have.
     """
 
     lens: str
@@ -73,7 +75,8 @@ class Request:
         return self._with(masks=(*self.intervention.masks, rule))
 
     def with_ablation(self, *heads: HeadRef, how: str = "zero") -> Request:
-        """Silence heads before W_O, by zero or by their mean over this run's positions."""
+        """Silence heads before W_O, by zero or by their mean ("mean") over this run's positions. Raises as all of these do:
+        RequestError for a value out of range, NoSuchHeadError for what the model or the text does not have."""
         return self._with(ablated=(*self.intervention.ablated, *(Ablation(as_head(head), how) for head in heads)))
 
     def with_cut(self, *edges: tuple[HeadRef, int, int] | Cut) -> Request:
@@ -106,7 +109,7 @@ class Request:
         return replace(self, intervention=Intervention())
 
     def keeping(self, *what: str, capture: str | None = None) -> Request:
-        """The same question, keeping this instead."""
+        """The same question, keeping this instead (names of KEEPS, one of CAPTURES). Raises RequestError for other names."""
         return replace(self, keep=frozenset(what), capture=capture)
 
     def append(self, *ids: int) -> Request:
@@ -187,7 +190,8 @@ class Sampling:
     """How the next token is chosen. temperature 0 is greedy; filters apply in the order temperature, top-k, top-p, min-p.
 
     top_k: keep the k likeliest. top_p: keep the smallest set whose probability reaches top_p (Holtzman et al. 2020).
-    min_p: keep what has at least min_p of the likeliest one's probability. Same seed, same text.
+    min_p: keep what has at least min_p of the likeliest one's probability. Same seed, same text. Raises RequestError for values
+    out of range.
     """
 
     temperature: float = 1.0
