@@ -48,7 +48,7 @@ class Painter {
 
     const next = element("section", "next-column");
     parts.next = element("h2", "heading");
-    parts.dumbbells = document.createElementNS(SVG, "svg");
+    parts.dumbbells = drawn("svg", null);
     parts.dumbbells.setAttribute("role", "img");
     parts.legend = element("p", "how legend");
     parts.kl = element("p", "how kl");

@@ -4,7 +4,7 @@ function drawn(name, parent, attributes = {}, text = "") {
   const made = document.createElementNS("http://www.w3.org/2000/svg", name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   if (text) made.textContent = text;
-  parent.append(made);
+  if (parent) parent.append(made);
   return made;
 }
 
