@@ -41,10 +41,10 @@ def texts(source: Tokens | None, target: Tokens | None, stream: Stream | None = 
     return f'<div class="texts">{"".join(parts)}</div>'
 
 
-def sentence(parts: Iterable[str | tuple[str]]) -> str:
-    """The lead: plain strings, and 1-tuples for what stands out. Read aloud when it changes."""
+def sentence(parts: Iterable[str | tuple[str]], kind: str = "lead") -> str:
+    """The lead: plain strings, and 1-tuples for what stands out. Read aloud when it changes. kind: its class."""
     said = "".join(escape(part) if isinstance(part, str) else f"<b><bdi>{escape(part[0])}</bdi></b>" for part in parts)
-    return f'<p class="lead" aria-live="polite">{said}</p>'
+    return f'<p class="{kind}" aria-live="polite">{said}</p>'
 
 
 def lead(

@@ -156,6 +156,14 @@ REPEATS = (
     Starter("2468 1357 246", "After the second “246” it expects “8”.", "What comes after the second “246”?", next="8"),
     Starter("see the sea see the s", "After “see the s” it expects “e”, as the first time.", "What follows “see the s”?", next="e"),
 )  # fmt: skip
+# sentences whose words mean different things in different company, so that a word alone does not say how to translate it
+AMBIGUOUS = (
+    "the flies fly over the fruit", "we park the car in the park", "the right answer is on the right",
+    "the light bag is near the light", "she left the left bag on the table", "my watch is new but I watch the old one",
+    "he can open a can of soup", "the second boy waits a second", "we play football and she plays the piano",
+    "the teacher is tired and the girl is tired too", "the old houses are white", "did you see the movie last night",
+    "what time is it", "the cats are hungry and tired",
+)  # fmt: skip
 SHIPPED = {"classroom": CONTINUES, "translator": TRANSLATES, "writer": WRITES, "filler": FILLS, "induction": REPEATS}
 KINDS = {"encoder-decoder": TRANSLATES, "decoder": WRITES, "encoder": FILLS}
 
@@ -165,6 +173,12 @@ def starters(model: str, kind: str | None = None) -> tuple[Starter, ...]:
     if model.startswith("induction"):
         return REPEATS
     return SHIPPED.get(model) or KINDS.get(kind or "", CONTINUES)
+
+
+def searched(model: str, kind: str | None = None) -> tuple[str, ...]:
+    """The texts among which one is looked for that shows something best: those to begin with, and for a translator more."""
+    texts = tuple(one.text for one in starters(model, kind))
+    return texts if starters(model, kind) is CONTINUES else (*texts, *AMBIGUOUS)
 
 
 def head_of(one: Starter, trace: Trace) -> tuple[int, int]:

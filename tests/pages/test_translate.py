@@ -2,12 +2,14 @@
 
 import base64
 import json
+import re
 
 import numpy as np
 import pytest
 import torch
 
 import core
+from core.figures.labels import percent
 from core.figures.theatre_payload import BUDGET, block, payload, room, words
 from core.request import MaskRule, Stream
 from core.ui.branches import closed
@@ -262,6 +264,61 @@ def test_each_encoder_layer_gives_its_sentence(screen, small):
         assert ("layer" in sent(page)["note"]) == (depth < small.info.depths)
     page.app.radio(key="depth").set_value(small.info.depths).run()
     assert "depth" not in page.app.query_params and not sent(page)["note"]
+
+
+def cells(page):
+    """The decoder lens's table: a list of a row's texts for each depth, the first that of its name."""
+    (body,) = [one for one in page.html if 'class="settling"' in one]
+    return [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in body.split("<tbody>")[1].split("<tr")[1:]], body
+
+
+def test_each_word_is_weighed_at_each_depth(screen, small):
+    page = screen("translate", model="translator-small", text="the red car")
+    rows, body = cells(page)
+    start = small.request("the red car", "")
+    ids = greedy(small, start)
+    end = max(small.ends, key=lambda id: small.run(start.append(*ids)).next_logits[id])
+    chances = []
+    for depth, row in enumerate(rows):
+        assert len(row) == len(ids) + 3  # its name, the end, all together
+        asked, mine = start.with_depth(depth), []
+        for place, id in enumerate([*ids, end]):
+            logits = small.run(asked.append(*ids[:place]) if place else asked).next_logits.astype(np.float64)
+            chance = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
+            mine.append(float(chance[id]))
+            assert f"<span>{percent(mine[-1])}</span>" in row[place + 1]
+            # where another piece is likelier, it is told with its own probability
+            other = int(chance.argmax())
+            assert ("<em>" in row[place + 1]) == (other != id)
+            assert other == id or percent(float(chance[other])) in row[place + 1].partition("<em>")[2]
+        chances.append(float(np.prod(mine)))
+        assert percent(chances[-1]) == row[-1]
+    (says,) = page.said("says")
+    assert percent(chances[0]) in says and percent(chances[-1]) in says
+    assert sum("settles" in cell for cell in re.findall(r'<td class="[^"]*"', body)) <= len(ids) + 1
+
+
+def test_a_sentence_whose_layers_disagree_is_found_among_those_offered(screen, small, monkeypatch):
+    texts = ("my dog", "she is a good teacher", "the cats are hungry and tired")
+    monkeypatch.setattr("core.ui.depths.searched", lambda model, kind: texts)
+
+    def differing(text):
+        start = small.request(text, "")
+        whole = greedy(small, start)
+        return sum(greedy(small, start.with_depth(depth)) != whole for depth in range(small.info.depths))
+
+    most = max(map(differing, texts))
+    page = screen("translate", model="translator-small", text="the red car")
+    page.app.button(key="depth-find").click().run()
+    assert page.calm()
+    if most:
+        text = page.app.query_params["text"]
+        text = text[0] if isinstance(text, list) else text
+        assert differing(text) == most
+        assert any(f"at {most} of {small.info.depths} depths" in one for one in page.said("how"))
+        assert not [button for button in page.app.button if button.key == "depth-find"]
+    else:
+        assert any("In none of the 3" in one for one in page.said("how"))
 
 
 def test_a_depth_this_encoder_lacks_is_told(screen):
