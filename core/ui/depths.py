@@ -49,7 +49,8 @@ def depths(view: Scene) -> None:
         "The encoder changes each word’s vector layer by layer; the decoder was trained to read what the last one leaves. Hand it "
         "what an earlier one left and see how much of the text is already there. Choose a line: it plays above."
     )
-    chosen = most if state.chosen().depth is None else state.chosen().depth
+    asked_for = state.chosen().depth
+    chosen = int(most if asked_for is None else asked_for)
 
     def picked() -> None:
         depth = st.session_state["depth"]
@@ -115,7 +116,8 @@ def lead(view: Scene, said: list[str], found: Settling) -> list[str | tuple[str]
     where = "Reading the embedded words alone" if first == 0 else f"Reading layer {first} of {most}"
     parts: list[str | tuple[str]] = [where, ", the decoder ends at once" if not said[first] else ", the decoder writes “"]
     parts += [(line(said[first], 80),), "”"] if said[first] else []
-    parts += ["; after the last layer “", (line(said[-1], 80),), "”, whose probability goes from ", (before,), " to ", (after,), "."]
+    parts += ["; after the last layer “", (line(said[-1], 80),), "”, whose probability goes from ", (before,), " to "]
+    parts += [(after,), "."]
     layer = int(found.settled.max())
     if 0 < layer <= most:
         last = [name for name, settled in zip(names, found.settled, strict=True) if settled == layer]
