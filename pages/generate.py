@@ -18,12 +18,13 @@ def page(view: scene.Scene) -> None:
         fill_mask(view, top)
         return
     name, numbers = parts.picker()
-    if name == "beam":
-        beam_tree(view, top, numbers)
-    elif name == "own":
-        own_words(view, top)
-    else:
-        loop(view, top)
+    with parts.place(name):
+        if name == "beam":
+            beam_tree(view, top, numbers)
+        elif name == "own":
+            own_words(view, top)
+        else:
+            loop(view, top)
 
 
 view = bar.open_page("Generate")

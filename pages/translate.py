@@ -15,8 +15,9 @@ POINTER = {
 @trouble.block
 def page(view: scene.Scene) -> None:
     """Everything below the title; runs again on its own when something in it is used."""
-    for note in state.take_notes():
-        trouble.tell(note, "note")
+    with st.container():  # what is told must not shift the place of what stands below
+        for note in state.take_notes():
+            trouble.tell(note, "note")
     state.publish()
     theatre.theatre(view)
     charts.rule()

@@ -76,6 +76,11 @@ def percent(share: float) -> str:
     return f"{said} %".replace(" ", "\N{NO-BREAK SPACE}")
 
 
+def others(count: int, share: float) -> str:
+    """What is left over beside a list of pieces: how many others there are, and their probability together; "" for none."""
+    return f"All other {count:,} pieces together: {percent(max(0.0, share))}." if count > 0 else ""
+
+
 def width_px(texts: Sequence[str], size: float) -> float:
     """About how wide the widest of these texts is, in px, at a font size in px: wide scripts count double."""
     return max((sum(1.0 if _wide(char) else 0.5 for char in text) for text in texts), default=0.0) * size

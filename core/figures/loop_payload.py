@@ -8,7 +8,7 @@ from typing import Any
 
 from core.analysis.cache import WIDTHS, Layer, layers_of, work
 from core.analysis.sampling import Cut, cuts, tempered
-from core.figures.labels import label, percent
+from core.figures.labels import label, others, percent
 from core.figures.rows_payload import looks, names
 from core.request import Sampling, Stream
 from core.trace import Step, Trace
@@ -67,6 +67,7 @@ def one_step(step: Step, sampling: Sampling, d_model: int, dtype: str) -> dict[s
     return {
         "written": written, "candidates": candidates, "spectrum": spectrum, "looks": looks(step.trace),
         "cache": cache_said(step, d_model, dtype), "finished": step.finished,
+        "rest": others(len(heat) - len(listed), 1 - sum(one.before for one in listed)),
     }  # fmt: skip
 
 

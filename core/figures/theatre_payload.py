@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from core.figures.labels import label, percent
+from core.figures.labels import label, others, percent
 from core.figures.rows_payload import names
 from core.request import Site, Stream
 from core.trace import Tokens, Trace
@@ -57,7 +57,8 @@ def payload(
     next. given: how many pieces after the start the model did not choose by itself. at: the step to open on. ends: the ids
     that end a text. only: row → the source pieces it was left to read. note: a line under the lead.
     """
-    assert trace.source is not None and trace.target is not None and trace.predictions is not None
+    assert trace.source is not None and trace.target is not None
+    assert trace.predictions is not None and trace.next_logits is not None
     target, expected = words(trace.target), trace.predictions
     steps = []
     for row in range(len(target)):
@@ -81,6 +82,7 @@ def payload(
         read = read if len(read) <= 40 else "…" + read[-39:]
         steps.append({
             "written": written, "best": said, "read": read, "reads": target[row]["text"], "candidates": candidates,
+            "rest": others(len(trace.next_logits) - len(candidates), 1 - float(chances.sum())),
             "flag": flag, "only": list((only or {}).get(row, ())) or None,
         })  # fmt: skip
     blocks = {stream.value: block(trace, stream) for stream in Stream}

@@ -45,14 +45,15 @@ def open_part() -> Scene | None:
 
 def _open(target: st.delta_generator.DeltaGenerator) -> Scene | None:
     scene = None
-    try:
-        scene = open_scene(state.chosen())
-        _point(scene)
-    except LensError as error:
-        trouble.show(error)
-    _target(target, scene)
-    for note in state.take_notes():
-        trouble.tell(note, "note")
+    with st.container():  # what is told here, now or while waiting, must not shift the place of what stands below
+        try:
+            scene = open_scene(state.chosen())
+            _point(scene)
+        except LensError as error:
+            trouble.show(error)
+        _target(target, scene)
+        for note in state.take_notes():
+            trouble.tell(note, "note")
     state.publish()
     return scene
 

@@ -14,7 +14,7 @@ from core.analysis.surprise import ratio_said
 from core.errors import LensError
 from core.figures import beam_payload, markup
 from core.figures.labels import line
-from core.request import Sampling
+from core.request import Request, Sampling
 from core.trace import Beam
 from core.ui import charts, models, parts, stage, state, trouble
 from core.ui.runs import shared
@@ -51,11 +51,34 @@ class Searching:
                     return
 
 
-def searching(view: Scene, forced: tuple[int, ...], width: int) -> tuple[Any, Searching]:
-    """The search from here, as far as anyone has let it go on; and the key it is kept under."""
-    request, lens = asked(view, forced).keeping("pattern"), lens_of(view.model)
-    key = (view.info.id, "beams", request, width)
-    return key, shared.ask(key, lambda: Searching(lens.beam_steps(request, Sampling(), width, LONGEST))).result()
+def _key(view: Scene, forced: tuple[int, ...], width: int) -> tuple[str, str, Request, int]:
+    return view.info.id, "beams", asked(view, forced).keeping("pattern"), width
+
+
+def searching(view: Scene, forced: tuple[int, ...], width: int) -> Searching:
+    """The search from here, as far as anyone has let it go on."""
+    key, lens = _key(view, forced, width), lens_of(view.model)
+    return shared.ask(key, lambda: Searching(lens.beam_steps(key[2], Sampling(), width, LONGEST))).result()
+
+
+def further(view: Scene, forced: tuple[int, ...], width: int, steps: int, search: Searching) -> bool:
+    """Let a search go on towards `steps` steps for a moment; whether more is to be done."""
+    if len(search.steps) >= steps or search.finished:
+        return False
+    key, lens = _key(view, forced, width), lens_of(view.model)
+
+    def compute() -> None:
+        with models.shelf.lease(view.model, lens):
+            search.grow(steps, TURN)
+
+    ticket = shared.ask((*key, "turn", steps, len(search.steps)), compute, keep=False)
+    wait(ticket.settled, lambda: f"Searching: step {len(search.steps) + 1} of {steps}. {ticket.seconds:.0f} s", TURN * 2)
+    try:
+        ticket.result()
+    except BaseException:  # a search that broke off cannot be gone on with
+        shared.forget(lambda known: known == key)
+        raise
+    return len(search.steps) < steps and not search.finished
 
 
 def controls(width: int, steps: int) -> None:
@@ -65,8 +88,8 @@ def controls(width: int, steps: int) -> None:
         read = st.session_state
         parts.go("beam", int(read["beam-width"]), int(read["beam-steps"]))
 
-    st.number_input("Beams kept", 1, WIDEST, key=held("beam-width", width), on_change=changed, width=180)
-    st.number_input("Steps", 1, LONGEST, key=held("beam-steps", steps), on_change=changed, width=180)
+    st.number_input("Beams kept", 1, WIDEST, key=held("beam-width", width), on_change=changed, width=168)
+    st.number_input("Steps", 1, LONGEST, key=held("beam-steps", steps), on_change=changed, width=168)
 
 
 def beam_tree(view: Scene, top: Any, numbers: tuple[int, ...]) -> None:
@@ -75,26 +98,12 @@ def beam_tree(view: Scene, top: Any, numbers: tuple[int, ...]) -> None:
     width, steps = min(max(1, wished[0]), WIDEST), min(max(1, wished[1]), LONGEST)
     forced = state.chosen().forced
     try:
-        key, search = searching(view, forced, width)
-        lens = lens_of(view.model)
-        going = len(search.steps) < steps and not search.finished
-        if going:
-
-            def compute() -> None:
-                with models.shelf.lease(view.model, lens):
-                    search.grow(steps, TURN)
-
-            ticket = shared.ask((*key, "turn", steps, len(search.steps)), compute, keep=False)
-            wait(ticket.settled, lambda: f"Searching: step {len(search.steps) + 1} of {steps}. {ticket.seconds:.0f} s", TURN * 2)
-            try:
-                ticket.result()
-            except BaseException:  # a search that broke off cannot be gone on with
-                shared.forget(lambda known: known == key)
-                raise
-            going = len(search.steps) < steps and not search.finished
-        greedy = writing(view, forced, GREEDY)
-        going = turn(view, greedy, forced, GREEDY, steps) or going
-        prompt = given(view, forced)
+        with st.container():  # what is told while waiting must not shift the place of what stands below
+            search = searching(view, forced, width)
+            going = further(view, forced, width, steps, search)
+            greedy = writing(view, forced, GREEDY)
+            going = turn(view, greedy, forced, GREEDY, steps) or going
+            prompt = given(view, forced)
     except LensError as error:
         trouble.show(error)
         return

@@ -56,22 +56,26 @@ def own_words(view: Scene, top: Any) -> None:
     if view.info.kind == "encoder-decoder" and not choice.target:
         asks = "Your words in answer to “" + line(choice.text, 50) + "”"
     st.text_input(asks, key=held("own", choice.own), on_change=changed, placeholder="Type how it should go on, and press Enter")
+    told = st.container()  # what is told while waiting must not shift the place of what stands below
     try:
         request, before = worded(view, choice.own)
         if not choice.own and view.info.kind == "encoder-decoder":
             request, before = view.request, 1  # what the bar shows as written so far
-        trace = scored(view, request)
+        with told:
+            trace = scored(view, request)
         count = len(request.target or ()) - before
         rows = [words_payload.one_row("Your words", trace, before, "yours")]
         mine = price(nats_of(trace, count)) if count else price(nats_of(trace, len(request.target or ()) - 1))
         going = False
         if choice.own and count:
-            text = writing(view, (), GREEDY)
-            going = turn(view, text, (), GREEDY, count)
+            with told:
+                text = writing(view, (), GREEDY)
+                going = turn(view, text, (), GREEDY, count)
             base = base_of(view)
             start = base.target or ()
             ids = tuple(step["written"]["id"] for step in text.steps[:count])
-            free = scored(view, replace(base, target=(*start, *ids)))
+            with told:
+                free = scored(view, replace(base, target=(*start, *ids)))
             rows.append(words_payload.one_row("What it would have written", free, len(start), "its"))
             its = price(nats_of(free, len(ids)))
             top.html(markup.sentence(costs(line(lens_of(view.model).decode((request.target or ())[before:]), 80), mine, its)))

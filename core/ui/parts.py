@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from core.ui import state
@@ -19,6 +21,17 @@ def read(part: str) -> tuple[str, tuple[int, ...]]:
 def go(name: str, *numbers: int) -> None:
     """Show another part."""
     state.choose(part="" if name == "step" else ".".join((name, *map(str, numbers))))
+
+
+def place(name: str) -> Any:
+    """Where a part is drawn; emptied when another one comes.
+
+    A run that asks to be run again ends early, and a browser keeps what such a run did not draw anew: while a part is at work, the
+    buttons of the part before would stand beside its own.
+    """
+    other = st.session_state.get("part-drawn") != name
+    st.session_state["part-drawn"] = name
+    return st.empty().container() if other else st.container()
 
 
 def picker() -> tuple[str, tuple[int, ...]]:

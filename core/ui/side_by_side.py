@@ -49,10 +49,12 @@ def compare(view: Scene, text: Writing, prompt: Trace, sampling: Sampling, wante
     if len(known) < 2:
         return False
     busy, rows = False, []
+    told = st.container()  # what is told while waiting must not shift the place of what stands below
     for branch in known:
-        here = text if branch == choice.forced else writing(view, branch, sampling)
-        busy = turn(view, here, branch, sampling, wanted) or busy
-        trace = prompt if branch == choice.forced else given(view, branch)
+        with told:
+            here = text if branch == choice.forced else writing(view, branch, sampling)
+            busy = turn(view, here, branch, sampling, wanted) or busy
+            trace = prompt if branch == choice.forced else given(view, branch)
         nats = [*price(trace, len(branch)), *here.logprobs]
         rows.append((branch, (*branch, *here.ids), nats))
     charts.heading("Branches side by side", "the same model, the same seed")

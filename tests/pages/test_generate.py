@@ -17,11 +17,13 @@ from core.attention import decode_u8
 from core.engine.generation import distribution
 from core.errors import InputError
 from core.figures import beam_payload, fill_payload, words_payload
+from core.figures.labels import percent
 from core.figures.loop_payload import one_step, payload, surprisals
 from core.request import Sampling, Stream
 from core.ui import beam_tree, loop
 from core.ui import writing as writer_of_pages
 from core.ui.loop import read_branch
+from core.ui.runs import Ticket
 from core.ui.side_by_side import parting, price
 from core.ui.stage import read
 from core.ui.writing import Writing
@@ -130,6 +132,8 @@ def test_the_cut_is_drawn_where_the_sampler_cuts(classroom, sampling):
         assert step.candidates[spectrum["chosen"]].token.id == step.choice.id
         kept = lines[-1].kept if lines else len(logits)
         assert [bool(one["cut"]) for one in made["candidates"]] == [n >= kept for n in range(10)]
+        left = math.fsum(float(one) for one in tempered(logits, 1.0)) - sum(one["before"] for one in made["candidates"])
+        assert made["rest"] == f"All other {len(logits) - 10:,} pieces together: {percent(max(0.0, left))}."
         assert all(f"leaves {line.kept:,} of" in said["said"] or line.name == "greedy"
                    for line, said in zip(lines, spectrum["cuts"], strict=True))  # fmt: skip
 
@@ -454,3 +458,41 @@ def test_the_page_fills_for_an_encoder_and_the_link_holds_the_words(screen, fill
     assert page.lead.startswith(f"In place of “cat” the model would put “{best.text.strip()}”")
     assert "No word is hidden" in screen("generate", model="filler", part="fill.99").lead
     assert "In place of “is”" in screen("generate", model="filler", text="gen ai is").lead
+
+
+def where(node, key, path=()):
+    """The place of a widget among the blocks of a page: what a browser knows it by."""
+    if getattr(node, "key", None) == key:
+        return path
+    for number, child in getattr(node, "children", {}).items():
+        if (found := where(child, key, (*path, number))) is not None:
+            return found
+    return None
+
+
+@pytest.mark.parametrize(("part", "key"), [("", "s-seed"), ("beam", "beam-steps"), ("own", "own")])
+def test_what_is_told_while_waiting_moves_no_control(screen, monkeypatch, part, key):
+    """A run that asks to be run again ends early, and the browser keeps what it drew: what moved would stand there twice."""
+    settled, told = Ticket.settled, []
+
+    def impatient(self, timeout=0.0):
+        if self in told or self.future.done():
+            return settled(self, timeout)
+        told.append(self)
+        return False
+
+    text = f"the dog sees the {part or 'step'}"  # a text that no other test has asked about
+    page = screen("generate", part=part, text=text)
+    quiet = where(page.app.main, key)
+    monkeypatch.setattr(Ticket, "settled", impatient)
+    page.type(f"{text} again")
+    assert told and page.calm()
+    assert where(page.app.main, key) == quiet is not None
+
+
+def test_another_part_takes_the_whole_place_of_the_one_before(screen):
+    page = screen("generate")
+    assert where(page.app.main, "s-seed")
+    page.app.session_state["part"] = "beam"
+    page.go("generate", part="beam")
+    assert page.calm() and where(page.app.main, "beam-steps") and not where(page.app.main, "s-seed")

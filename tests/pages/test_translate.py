@@ -168,6 +168,8 @@ def test_the_payload_holds_the_traces_numbers(classroom):
         assert step["written"]["id"] == trace.target.ids[row + 1]
         chance = np.exp(trace.predictions.actual_logprob[row])
         listed = {one["id"]: one["p"] for one in step["candidates"]}
+        assert f"All other {classroom.info.vocab - len(listed):,} pieces together: " in step["rest"]
+        assert percent(max(0.0, 1 - sum(listed.values()))) in step["rest"]
         if step["written"]["id"] in listed:
             assert listed[step["written"]["id"]] == pytest.approx(float(chance), rel=1e-4)
         other = row < 3 and step["candidates"][0]["id"] != step["written"]["id"]

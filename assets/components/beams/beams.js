@@ -13,8 +13,9 @@ class Beams {
     this.tree.addEventListener("pointerleave", () => this.preview(null));
     const key = element("p", this.box, "how keys");
     for (const [kind, text] of [["alive", "lives on"], ["dead", "died: others were likelier"], ["ended", "ended the text"], ["best", "the likeliest in the end"]]) {
-      element("i", key, `mark ${kind}`);
-      element("span", key, "", text);
+      const pair = element("span", key, "pair");
+      element("i", pair, `mark ${kind}`);
+      pair.append(text);
     }
     element("p", this.box, "how", "The number is the natural logarithm of the probability of all pieces up to there: nearer to 0 is likelier. Point at a box to see where it looked, click to keep it in view; arrow keys walk the tree.");
     const stage = element("div", this.box, "stage");
@@ -101,7 +102,9 @@ class Beams {
     const start = 40 * scale;
     const room = (this.scroller.clientWidth - start) / this.columns.length;
     const wide = Math.max(118 * scale, Math.min(190 * scale, room));
-    const high = 30 * scale;
+    // a finger needs more height than a pointer; the style sheet gives the boxes theirs at the same width of the page
+    const box = (matchMedia("(max-width: 760px)").matches ? 44 : 26) * scale;
+    const high = box + 4 * scale;
     const top = 26 * scale;
     const tall = Math.max(...this.columns.map((column) => column.length));
     this.tree.style.width = `${start + wide * this.columns.length}px`;
@@ -111,17 +114,17 @@ class Beams {
     this.spots = this.data.nodes.map((node, index) => {
       const x = start + wide * node.step + 26 * scale;
       const y = top + high * this.columns[node.step].indexOf(index);
-      const box = this.boxes[index];
-      box.style.left = `${x}px`;
-      box.style.top = `${y}px`;
-      box.style.width = `${wide - 30 * scale}px`;
-      return { x, right: x + wide - 30 * scale, y: y + 13 * scale };
+      const { style } = this.boxes[index];
+      style.left = `${x}px`;
+      style.top = `${y}px`;
+      style.width = `${wide - 30 * scale}px`;
+      return { x, right: x + wide - 30 * scale, y: y + box / 2 };
     });
     this.heads.forEach((head, step) => {
       head.style.left = `${start + wide * step + 26 * scale}px`;
     });
     this.root.style.top = `${top}px`;
-    this.rootSpot = { right: 24 * scale, y: top + 13 * scale };
+    this.rootSpot = { right: 24 * scale, y: top + box / 2 };
     this.mark();
   }
 

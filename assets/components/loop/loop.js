@@ -1,5 +1,6 @@
 // The auto-regressive loop: what is read, what could come, what was chosen, and how it joins the input. All steps are sent once.
-const BEAT = 1300;
+const BEAT = 1300; // ms a step at speed 1
+const SPEEDS = [0.5, 1, 2, 4];
 
 class Loop {
   constructor(root) {
@@ -13,10 +14,19 @@ class Loop {
     this.joining = element("div", this.box, "joining");
     const bar = element("div", this.box, "transport");
     this.buttons = {};
-    for (const [name, label, said] of [["first", "\u00ab", "First step"], ["back", "\u2039", "Step back"], ["toggle", "Play", "Play"],
-      ["next", "\u203a", "Step"], ["last", "\u00bb", "Last step"]]) {
+    for (const [name, label, said] of [["first", "\u25c0\ufe0e\u25c0\ufe0e", "First step"], ["back", "\u25c0\ufe0e", "Step back"],
+      ["toggle", "\u25b6\ufe0e Play", "Play"], ["next", "\u25b6\ufe0e", "Step"], ["last", "\u25b6\ufe0e\u25b6\ufe0e", "Last step"]]) {
       this.buttons[name] = button(bar, name, label, said, () => this.press(name));
     }
+    this.speed = element("select", bar, "speed");
+    this.speed.setAttribute("aria-label", "Speed");
+    for (const value of SPEEDS) element("option", this.speed, "", `${value}\u00d7`).value = String(value);
+    this.speed.value = "1";
+    this.speed.addEventListener("change", () => {
+      if (!this.playing) return;
+      this.stop();
+      this.toggle();
+    });
     this.scrub = element("input", bar, "scrub");
     this.scrub.type = "range";
     this.scrub.min = "0";
@@ -34,6 +44,7 @@ class Loop {
     this.spectrum.setAttribute("role", "img");
     this.cuts = element("p", left, "how cuts");
     this.list = element("div", left, "candidates");
+    this.rest = element("p", left, "how");
     element("p", left, "how", "Click another piece to write it instead: the text branches there.");
     const right = element("div", stage);
     this.looks = new Looks(right, (stream, key) => this.light(stream, key));
@@ -96,7 +107,7 @@ class Loop {
       return this.draw();
     }
     if (this.step === this.data.steps.length - 1) this.step = 0;
-    this.playing = setInterval(() => this.go(this.step + 1), BEAT);
+    this.playing = setInterval(() => this.go(this.step + 1), BEAT / Number(this.speed.value));
     this.draw();
   }
 
@@ -106,7 +117,7 @@ class Loop {
   }
 
   typed(event) {
-    if (event.target.tagName === "INPUT" || (event.key === " " && event.target.tagName === "BUTTON")) return;
+    if (["INPUT", "SELECT"].includes(event.target.tagName) || (event.key === " " && event.target.tagName === "BUTTON")) return;
     const jumps = { ArrowRight: this.step + 1, ArrowLeft: this.step - 1, Home: 0, End: this.data.steps.length - 1 };
     if (event.key === " ") this.toggle();
     else if (event.key in jumps) {
@@ -159,7 +170,7 @@ class Loop {
     const place = slot.getBoundingClientRect().left - this.joining.getBoundingClientRect().left;
     this.joining.style.paddingLeft = `${Math.max(0, Math.min(place, this.box.clientWidth - needs - 8))}px`;
     slot.classList.toggle("ends", step.finished);
-    this.buttons.toggle.textContent = this.playing ? "Pause" : "Play";
+    this.buttons.toggle.textContent = this.playing ? "\u2759\u2759 Pause" : "\u25b6\ufe0e Play";
     this.buttons.toggle.setAttribute("aria-label", this.playing ? "Pause" : "Play");
     this.scrub.value = String(this.step);
     this.scrub.setAttribute("aria-valuetext", `step ${this.step + 1}: ${step.written.text}`);
@@ -191,9 +202,9 @@ class Loop {
     const inView = cuts.filter((cut) => cut.kept < it.before.length).map((cut) => cut.kept + 3);
     const count = Math.min(it.before.length, Math.max(16, wide, it.chosen + 1, ...inView));
     const width = Math.max(200, this.spectrum.parentElement.clientWidth);
-    const height = 132 * scale;
+    const height = 136 * scale;
     const left = 40 * scale;
-    const base = height - 20 * scale;
+    const base = height - 24 * scale;
     const top = 16 * scale;
     const g = sharp(this.spectrum, width, height);
     const most = 1.04 * Math.max(...it.before, ...(this.data.greedy ? [] : [...it.heat, ...it.after]), 1e-9);
@@ -245,7 +256,7 @@ class Loop {
     g.stroke();
     g.textAlign = "center";
     g.fillStyle = theme.ink2;
-    for (const rank of count > 20 ? [1, 10, 20, 30, 40, 50] : [1, 5, 10, 15, 20]) if (rank <= count) g.fillText(rank === 1 ? "1st" : String(rank), x(rank - 0.5), base + 11 * scale);
+    for (const rank of count > 20 ? [1, 10, 20, 30, 40, 50] : [1, 5, 10, 15, 20]) if (rank <= count) g.fillText(rank === 1 ? "1st" : String(rank), x(rank - 0.5), base + 15 * scale);
     g.fillStyle = theme.ink;
     const chosen = x(it.chosen + 0.5);
     g.beginPath();
@@ -327,6 +338,7 @@ class Loop {
       element("span", row, "said", one.said);
       row.title = mine ? "this one was written" : "write this one instead";
     });
+    this.rest.textContent = step.rest;
   }
 
   branch(id) {

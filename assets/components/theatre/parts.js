@@ -132,19 +132,26 @@ function hatched(g, theme, x, y, size) {
   g.stroke();
 }
 
-// A map. grid: rows and columns [{text, ahead, lit}], weight(q, k), may(q, k), split (where the source ends in the block map).
-// Gives where it stands: {left, top, cell}, in CSS px. narrow: numbers from 30 % on only. label: the widest name of a row. over: names
-// of other maps' columns, so that all begin at one height.
-function drawMap(canvas, theme, grid, { room, most, least, k, narrow, label = 88, over = [] }) {
-  const { rows, columns } = grid;
+// Where a map's cells begin, what its slanted names need at the right, and how large a cell is.
+function roomOf(canvas, { rows, columns }, { room, most, least, k, label = 88, over = [], tall = Infinity, cell = 0 }) {
   const probe = canvas.getContext("2d");
   probe.font = font(12.5 * k);
   const widest = (names) => Math.max(...names.map((one) => probe.measureText(one.text).width), 10);
   const left = Math.ceil(Math.min(label * k, widest(rows)) + 8 * k);
   const long = Math.min(84 * k, widest([...columns, ...over]) + 4 * k);
-  const top = Math.ceil(long * 0.72 + 14 * k);
-  const right = Math.ceil(long * 0.72);
-  const cell = Math.max(least * k, Math.min(most * k, Math.floor((room - left - right) / columns.length)));
+  const [top, right] = [Math.ceil(long * 0.72 + 14 * k), Math.ceil(long * 0.72)];
+  const fits = Math.min(most * k, Math.floor((room - left - right) / columns.length), Math.floor(tall / rows.length));
+  return { left, top, right, cell: cell || Math.max(least * k, fits) };
+}
+
+// A map. grid: rows and columns [{text, ahead, lit}], weight(q, k), may(q, k), split (where the source ends in the block map).
+// Gives where it stands: {left, top, cell}, in CSS px. narrow: numbers from 30 % on only. label: the widest name of a row. over: names
+// of other maps' columns, so that all begin at one height. tall: px that all rows together may take. cell: its size, where it is
+// settled already.
+function drawMap(canvas, theme, grid, sizes) {
+  const { k, narrow } = sizes;
+  const { rows, columns } = grid;
+  const { left, top, right, cell } = roomOf(canvas, grid, sizes);
   const g = sized(canvas, left + cell * columns.length + right, top + cell * rows.length + 3);
   const tone = (one) => (one.ahead ? theme.fade : one.lit ? theme.ink : theme.ink2);
   g.textBaseline = "middle";

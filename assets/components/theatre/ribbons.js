@@ -35,7 +35,7 @@ function drawRibbons(it, lit) {
         if (narrow) g.bezierCurveTo((from.x + to.x) / 2, from.y, (from.x + to.x) / 2, to.y, to.x, to.y);
         else g.bezierCurveTo(from.x, (from.y + to.y) / 2, to.x, (from.y + to.y) / 2, to.x, to.y);
         g.stroke();
-        if (front && weight >= 0.2) said.push({ weight, x: (from.x + to.x) / 2, y: (from.y + to.y) / 2 });
+        if (front && weight >= 0.2) said.push({ weight, from, to });
       }
     }
   }
@@ -43,7 +43,12 @@ function drawRibbons(it, lit) {
   g.font = font(12.5 * k, 600);
   g.textAlign = "center";
   g.textBaseline = "middle";
-  for (const { weight, x, y } of said) {
+  // several numbers stand where their ribbons are apart: near the words that differ
+  const t = said.length < 2 ? 0.5 : it.hovered && it.hovered.side === "s" ? 0.72 : 0.28;
+  const [across, along] = [3 * t ** 2 - 2 * t ** 3, 1.5 * t * (1 - t) + t ** 3].map((part) => (a, b) => a + (b - a) * part);
+  for (const { weight, from, to } of said) {
+    const x = (narrow ? along : across)(from.x, to.x);
+    const y = (narrow ? across : along)(from.y, to.y);
     const text = `${Math.round(100 * weight)} %`;
     const wide = g.measureText(text).width + 8 * k;
     g.fillStyle = theme.bg;

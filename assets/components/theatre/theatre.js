@@ -3,6 +3,8 @@
 const BEAT = 900; // ms a step at speed 1
 const SPEEDS = [0.5, 1, 2, 4];
 const NARROW = 560; // px of width below which the sentences become two columns
+const TALL = 640; // px that the rows of a map may take together, times the page's scale, where cells need not be as large as a finger
+const WAITING = 15; // words not yet written that a phone's column shows
 const TITLES = {
   encoder: ["Encoder", "reads the source: each piece looks at all the others"],
   decoder: ["Decoder", "reads what it wrote: each piece looks back"],
@@ -190,6 +192,7 @@ class Theatre {
         const ahead = side === "t" && index > this.step;
         const shut = side === "s" && this.choosing && !this.choosing.has(index);
         chip.classList.toggle("ahead", ahead);
+        chip.hidden = this.narrow && ahead && index > Math.max(this.step + 2, WAITING);
         chip.classList.toggle("here", side === "t" && index === this.step);
         chip.classList.toggle("lit", lit[side].has(index));
         chip.classList.toggle("aligned", lit.aligned[side].has(index));
@@ -226,7 +229,7 @@ class Theatre {
   }
 
   drawSide() {
-    const { candidates, written, flag, only } = this.data.steps[this.step];
+    const { candidates, written, flag, only, rest } = this.data.steps[this.step];
     this.agree.hidden = this.cancel.hidden = !this.choosing;
     this.narrowing.hidden = Boolean(this.choosing);
     this.narrowing.textContent = `Choose what step ${this.step + 1} may read`;
@@ -251,6 +254,7 @@ class Theatre {
       row.disabled = taken;
       row.title = taken ? "This one was written" : "Write this one instead and go on from here";
     }
+    element("p", this.candidates, "rest", rest);
     const shut = only ? `Made to read only ${only.map((i) => `\u201c${this.data.source[i].text}\u201d`).join(", ")} here.` : "";
     this.flag.textContent = [flag, shut].filter(Boolean).join(" ");
     this.flag.hidden = !this.flag.textContent;
@@ -262,15 +266,22 @@ class Theatre {
     // as many maps side by side as leave a cell that can be pointed at
     const side = [3, 2].find((count) => (room / count - 160 * this.k) / longest >= 9 * this.k) || 1;
     const over = [...this.data.source, ...this.data.steps.slice(1).map((one) => ({ text: one.reads }))];
+    const shown = [];
     for (const panel of this.panels) {
       const visible = this.narrow ? panel.name === this.tab : (panel.name === "all") === this.all;
       panel.figure.hidden = !visible;
       panel.tab.setAttribute("aria-pressed", String(panel.name === this.tab));
       if (!visible) continue;
       const share = panel.name === "all" || this.narrow ? room : room / side - 20 * this.k;
-      panel.figure.style.width = `${share}px`;
+      panel.figure.style.width = side > 1 || this.narrow ? `${share}px` : "auto";
       panel.grid = gridOf(this, panel.name, lit);
-      const sizes = { room: share, most: this.narrow ? 32 : 28, least: this.narrow ? 21 : 7, k: this.k, narrow: this.narrow, over };
+      const [most, least, tall] = this.narrow ? [32, 21, Infinity] : [28, 7, TALL * this.k];
+      shown.push([panel, { room: share, most, least, tall, k: this.k, narrow: this.narrow, over }]);
+    }
+    // side by side, one size of cell for all
+    const cell = Math.min(...shown.map(([panel, sizes]) => roomOf(panel.canvas, panel.grid, sizes).cell));
+    for (const [panel, sizes] of shown) {
+      if (side > 1) sizes.cell = cell;
       panel.place = drawMap(panel.canvas, this.theme, panel.grid, sizes);
       panel.canvas.setAttribute("aria-label", `${TITLES[panel.name].join(" ")}. ${described(this, panel.grid)}`);
     }
