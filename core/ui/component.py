@@ -12,6 +12,7 @@ import streamlit as st
 
 from core.figures.theme import DARK, LIGHT
 
+DRAWN = ("shared/build", "shared/draw", "shared/canvas")  # what a drawing on canvases builds on
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "components"
 
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import streamlit as st
 
-from core.ui.component import component, style
+from core.ui.component import DRAWN, component, style
 
 
 def drawing(name: str) -> Any:
     """The component of assets/components/NAME, with the rows of heads before it."""
     files = "rows/rows", f"{name}/{name}"
-    return component(name, files, style(*files))
+    return component(name, (*DRAWN, *files), style(*files))
 
 
 def told(key: str, name: str, version: str, fields: tuple[str, ...]) -> dict[str, int] | None:

@@ -12,7 +12,7 @@ from core.figures.theatre_payload import room
 from core.request import Request
 from core.ui import charts, state, trouble
 from core.ui.branches import asked, base_of, encoded, play, trace_of
-from core.ui.component import component, style
+from core.ui.component import DRAWN, component, style
 from core.ui.scene import Scene, lens_of
 from core.ui.state import held
 from core.ui.theatre import ROOM
@@ -81,4 +81,4 @@ def duet(view: Scene, text: str, depth: int | None) -> None:
     _duet(key="duet", data={**data, "theme": st.context.theme.type})
 
 
-_duet = component("duet", ["theatre/parts", "theatre/duet"], style("theatre/duet"))
+_duet = component("duet", [*DRAWN, "theatre/parts", "theatre/duet"], style("theatre/duet"))

@@ -13,7 +13,7 @@ from core.request import Request
 from core.trace import Trace
 from core.ui import charts, state, trouble
 from core.ui.branches import LONGEST, Played, asked, base_of, closed, fitting, play, read_branch, trace_of
-from core.ui.component import component, style
+from core.ui.component import DRAWN, component, style
 from core.ui.scene import Scene, lens_of
 
 ROOM = 96  # pieces of source or target that the maps can show, where all heads of the model fit one message
@@ -118,5 +118,5 @@ def _forget() -> None:
     state.choose(forced=(), reads=())
 
 
-SCRIPTS = ("parts", "stage", "grids", "ribbons", "theatre")
-_theatre = component("theatre", [f"theatre/{name}" for name in SCRIPTS], style("theatre/theatre"))
+SCRIPTS = (*DRAWN, *(f"theatre/{name}" for name in ("parts", "stage", "grids", "ribbons", "theatre")))
+_theatre = component("theatre", SCRIPTS, style("theatre/theatre"))

@@ -23,7 +23,7 @@ class Beams {
     this.says = element("p", left, "node-says");
     this.says.setAttribute("aria-live", "polite");
     this.table = element("table", left);
-    this.go = button(left, "go", "Continue from here, step by step", "", () => this.send("branch", { version: this.data.version, node: this.chosen }));
+    this.go = button(left, "go", "Continue from here, step by step", () => this.send("branch", { version: this.data.version, node: this.chosen }));
     const right = element("div", stage);
     this.looks = new Looks(right);
     this.watch = new ResizeObserver(() => this.draw());
@@ -59,7 +59,7 @@ class Beams {
     const best = new Set(this.path(this.data.best));
     this.boxes = nodes.map((node, index) => {
       const kind = `node ${node.alive ? "alive" : "dead"}${node.ends ? " ended" : ""}${best.has(index) ? " best" : ""}`;
-      const made = button(this.tree, kind, "", "", () => this.choose(index));
+      const made = button(this.tree, kind, "", () => this.choose(index));
       element("bdi", made, "", node.text);
       element("small", made, "", node.total.toFixed(2).replace("-", "\u2212"));
       made.setAttribute("aria-label", `step ${node.step + 1}, ${node.text}, log-probability ${node.total.toFixed(2)}, ${node.alive ? (node.ends ? "ended the text" : "lives on") : "died"}`);
@@ -98,7 +98,7 @@ class Beams {
 
   draw() {
     if (!this.data || !this.box.clientWidth) return;
-    const scale = rem();
+    const scale = pageScale();
     const start = 40 * scale;
     const room = (this.scroller.clientWidth - start) / this.columns.length;
     const wide = Math.max(118 * scale, Math.min(190 * scale, room));
@@ -159,16 +159,10 @@ class Beams {
     const { nodes, prompt, source, views } = this.data;
     const node = nodes[index];
     const path = this.path(index);
-    const say = (text, strong) => this.says.append(strong ? Object.assign(document.createElement("b"), { textContent: text }) : text);
-    this.says.replaceChildren();
-    say("\u201c");
-    say(path.map((at) => nodes[at].text).join(" "), true);
-    say("\u201d: ");
-    say(`${node.total.toFixed(2).replace("-", "\u2212")} nats`, true);
-    const column = this.columns[node.step];
-    const rank = column.indexOf(index) + 1;
-    say(node.ends && node.alive ? ", and the text ends here." : node.alive ? `, number ${rank} of step ${node.step + 1}: it lives on.`
-      : `, number ${rank} of step ${node.step + 1}: it died here, for ${this.data.width} others were likelier.`);
+    const rank = `, number ${this.columns[node.step].indexOf(index) + 1} of step ${node.step + 1}: `;
+    const fate = node.ends && node.alive ? ", and the text ends here."
+      : rank + (node.alive ? "it lives on." : `it died here, for ${this.data.width} others were likelier.`);
+    speak(this.says, ["\u201c", [path.map((at) => nodes[at].text).join(" ")], "\u201d: ", [`${node.total.toFixed(2).replace("-", "\u2212")} nats`], fate]);
     this.table.replaceChildren();
     const head = element("tr", element("thead", this.table));
     for (const text of ["piece", "probability", "log p", "so far"]) element("th", head, "", text).scope = "col";
@@ -183,15 +177,4 @@ class Beams {
   }
 }
 
-const trees = new WeakMap();
-
-export default function ({ data, parentElement, setTriggerValue }) {
-  if (!trees.has(parentElement)) trees.set(parentElement, new Beams(parentElement));
-  const tree = trees.get(parentElement);
-  tree.open(data, THEMES[data.theme === "dark" ? "dark" : "light"], setTriggerValue);
-  return () => {
-    tree.watch.disconnect();
-    tree.box.remove();
-    trees.delete(parentElement);
-  };
-}
+export default mounted(Beams);

@@ -44,7 +44,7 @@ class Fill {
         const hidden = piece.masked;
         if (piece.word === undefined) holder = element("span", this.words, "word special");
         else {
-          holder = button(this.words, `word${hidden ? " masked" : ""}`, "", "", () => this.send("word", { version, word: piece.word }));
+          holder = button(this.words, `word${hidden ? " masked" : ""}`, "", () => this.send("word", { version, word: piece.word }));
           holder.setAttribute("aria-pressed", String(Boolean(hidden)));
           holder.title = hidden ? "show this word" : "hide this word";
         }
@@ -57,7 +57,7 @@ class Fill {
     this.tabs.replaceChildren();
     this.tabs.hidden = places.length < 2;
     places.forEach((place, n) => {
-      const made = button(this.tabs, "tab", `${this.data.mask} was \u201c${place.was}\u201d`, "", () => {
+      const made = button(this.tabs, "tab", `${this.data.mask} was \u201c${place.was}\u201d`, () => {
         this.place = n;
         this.draw();
       });
@@ -70,7 +70,7 @@ class Fill {
     this.list.replaceChildren();
     const most = place.candidates[0].share;
     for (const one of place.candidates) {
-      const row = button(this.list, `candidate${one.was ? " chosen" : ""}`, "", "", () => this.send("put", { version, place: place.at, id: one.id }));
+      const row = button(this.list, `candidate${one.was ? " chosen" : ""}`, "", () => this.send("put", { version, place: place.at, id: one.id }));
       element("bdi", row, "", one.text);
       element("i", element("span", row, "bars")).style.width = `${(100 * one.share) / most}%`;
       element("span", row, "said", one.said);
@@ -80,15 +80,4 @@ class Fill {
   }
 }
 
-const fills = new WeakMap();
-
-export default function ({ data, parentElement, setTriggerValue }) {
-  if (!fills.has(parentElement)) fills.set(parentElement, new Fill(parentElement));
-  const fill = fills.get(parentElement);
-  fill.open(data, THEMES[data.theme === "dark" ? "dark" : "light"], setTriggerValue);
-  return () => {
-    fill.watch.disconnect();
-    fill.box.remove();
-    fills.delete(parentElement);
-  };
-}
+export default mounted(Fill);

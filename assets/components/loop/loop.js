@@ -16,7 +16,7 @@ class Loop {
     this.buttons = {};
     for (const [name, label, said] of [["first", "\u25c0\ufe0e\u25c0\ufe0e", "First step"], ["back", "\u25c0\ufe0e", "Step back"],
       ["toggle", "\u25b6\ufe0e Play", "Play"], ["next", "\u25b6\ufe0e", "Step"], ["last", "\u25b6\ufe0e\u25b6\ufe0e", "Last step"]]) {
-      this.buttons[name] = button(bar, name, label, said, () => this.press(name));
+      this.buttons[name] = button(bar, name, label, () => this.press(name), said);
     }
     this.speed = element("select", bar, "speed");
     this.speed.setAttribute("aria-label", "Speed");
@@ -111,6 +111,10 @@ class Loop {
     this.draw();
   }
 
+  close() {
+    this.stop();
+  }
+
   stop() {
     clearInterval(this.playing);
     this.playing = null;
@@ -181,18 +185,16 @@ class Loop {
   }
 
   drawLead(step, input) {
-    const say = (text, strong) => this.lead.append(strong ? Object.assign(document.createElement("b"), { textContent: text }) : text);
-    this.lead.replaceChildren();
-    say(`Step ${this.step + 1} of ${this.data.steps.length}: it reads ${input.length} ${input.length === 1 ? "piece" : "pieces"} and writes \u201c`);
-    say(step.written.text, true);
-    say("\u201d, to which it gave ");
-    say(step.written.said, true);
-    say(step.finished ? "; there it stops." : ". The piece joins the input, and the model is asked again.");
+    speak(this.lead, [
+      `Step ${this.step + 1} of ${this.data.steps.length}: it reads ${input.length} ${input.length === 1 ? "piece" : "pieces"} and writes \u201c`,
+      [step.written.text], "\u201d, to which it gave ", [step.written.said],
+      step.finished ? "; there it stops." : ". The piece joins the input, and the model is asked again.",
+    ]);
   }
 
   drawSpectrum(it) {
     const { theme } = this;
-    const scale = rem();
+    const scale = pageScale();
     const cuts = it.cuts.filter((cut, n) => cut.kept < (n ? it.cuts[n - 1].kept : it.all) || cut.name === "greedy");
     const last = cuts.length ? cuts[cuts.length - 1].kept : it.all;
     // as many as hold nearly everything, the cuts and the choice among them
@@ -206,12 +208,12 @@ class Loop {
     const left = 40 * scale;
     const base = height - 24 * scale;
     const top = 16 * scale;
-    const g = sharp(this.spectrum, width, height);
+    const g = sized(this.spectrum, width, height);
     const most = 1.04 * Math.max(...it.before, ...(this.data.greedy ? [] : [...it.heat, ...it.after]), 1e-9);
     const slot = (width - left - 6) / count;
     const x = (rank) => left + rank * slot;
     const y = (share) => base - (Math.min(share, most) / most) * (base - top);
-    g.font = `${11 * scale}px ${FACE}`;
+    g.font = font(11 * scale);
     g.textBaseline = "middle";
     g.fillStyle = theme.ink2;
     g.textAlign = "right";
@@ -329,7 +331,7 @@ class Loop {
         element("div", this.list, "cutline", `${cut.name} cuts what is below`);
       });
       const mine = one.id === step.written.id;
-      const row = button(this.list, `candidate${mine ? " chosen" : ""}${one.cut ? " cut" : ""}`, "", "", () => this.branch(one.id));
+      const row = button(this.list, `candidate${mine ? " chosen" : ""}${one.cut ? " cut" : ""}`, "", () => this.branch(one.id));
       row.disabled = mine;
       element("bdi", row, "", one.text);
       const bars = element("span", row, "bars");
@@ -370,16 +372,4 @@ class Loop {
   }
 }
 
-const loops = new WeakMap();
-
-export default function ({ data, parentElement, setTriggerValue }) {
-  if (!loops.has(parentElement)) loops.set(parentElement, new Loop(parentElement));
-  const loop = loops.get(parentElement);
-  loop.open(data, THEMES[data.theme === "dark" ? "dark" : "light"], setTriggerValue);
-  return () => {
-    loop.stop();
-    loop.watch.disconnect();
-    loop.box.remove();
-    loops.delete(parentElement);
-  };
-}
+export default mounted(Loop);

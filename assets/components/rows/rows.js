@@ -1,53 +1,10 @@
-// What the drawings of Generate share: small builders, and the rows of one query, a line for each head.
-
-function element(name, parent, className = "", text = "") {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  if (text) made.textContent = text;
-  parent.append(made);
-  return made;
-}
-
-function button(parent, className, text, said, pressed) {
-  const made = element("button", parent, className, text);
-  made.type = "button";
-  if (said) made.setAttribute("aria-label", said);
-  made.addEventListener("click", pressed);
-  return made;
-}
-
-function dress(box, theme) {
-  for (const name of ["ink", "ink2", "ink3", "rule", "field", "bg", "encoder", "decoder", "cross", "fade", "hatch"]) box.style.setProperty(`--${name}`, theme[name]);
-  box.style.setProperty("--scale", `linear-gradient(90deg, ${theme.weights.join(",")})`);
-}
-
-function colour(theme, value) {
-  const at = Math.max(0, Math.min(1, value)) * 8;
-  const low = Math.min(7, Math.floor(at));
-  const hex = (text, n) => parseInt(text.slice(1 + 2 * n, 3 + 2 * n), 16);
-  const mix = [0, 1, 2].map((n) => Math.round(hex(theme.weights[low], n) * (1 - at + low) + hex(theme.weights[low + 1], n) * (at - low)));
-  return `rgb(${mix.join(",")})`;
-}
+// What the drawings of Generate share: the rows of one query, a line for each head.
 
 function percent(value) {
   const share = 100 * value;
   if (share > 0 && share < 0.1) return "< 0.1\u00a0%";
   return `${share.toFixed(share < 9.95 ? 1 : 0)}\u00a0%`;
 }
-
-function sharp(canvas, width, height) {
-  const ratio = devicePixelRatio || 1;
-  canvas.width = Math.round(width * ratio);
-  canvas.height = Math.round(height * ratio);
-  canvas.style.width = `${width}px`;
-  canvas.style.height = `${height}px`;
-  const g = canvas.getContext("2d");
-  g.setTransform(ratio, 0, 0, ratio, 0, 0);
-  return g;
-}
-
-const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
-const FACE = '"Source Sans", sans-serif';
 
 // One stream's rows. `lit` hears which key is pointed at, or null.
 class Rows {
@@ -90,11 +47,11 @@ class Rows {
 
   layout() {
     const { keys } = this.spec;
-    const scale = rem();
+    const scale = pageScale();
     const lines = this.where.length;
     const left = 92 * scale;
     const g = this.canvas.getContext("2d");
-    g.font = `${12.5 * scale}px ${FACE}`;
+    g.font = font(12.5 * scale);
     const longest = Math.max(...this.names.map((one) => g.measureText(one.text).width), 10);
     const top = Math.min(84 * scale, longest * 0.72) + 14 * scale;
     const room = Math.max(120, this.scroller.clientWidth) - left - 30 * scale;
@@ -115,10 +72,10 @@ class Rows {
     this.at = at;
     const { keys, heads } = this.spec;
     const width = at.left + at.cell * keys + 30 * at.scale;
-    const g = sharp(this.canvas, width, at.top + at.high * (at.lines + 1) + at.gap * (heads.length + 1));
+    const g = sized(this.canvas, width, at.top + at.high * (at.lines + 1) + at.gap * (heads.length + 1));
     const { theme } = this;
     g.textBaseline = "middle";
-    g.font = `${12.5 * at.scale}px ${FACE}`;
+    g.font = font(12.5 * at.scale);
     const every = Math.ceil((11 * at.scale) / at.cell);
     this.names.forEach((one, key) => {
       const here = this.cursor && this.cursor[1] === key;
@@ -127,7 +84,7 @@ class Rows {
       g.translate(at.left + (key + 0.5) * at.cell, at.top - 7 * at.scale);
       g.rotate(-Math.PI / 4);
       g.fillStyle = here ? theme.ink : theme.ink2;
-      if (here) g.font = `600 ${12.5 * at.scale}px ${FACE}`;
+      if (here) g.font = font(12.5 * at.scale, 600);
       g.fillText(one.text.length > 14 ? `${one.text.slice(0, 13)}\u2026` : one.text, 0, 0);
       g.restore();
     });
@@ -137,18 +94,18 @@ class Rows {
       const head = line ? this.where[line - 1][1] : 0;
       if (!line || !head) {
         g.fillStyle = theme.ink2;
-        g.font = `${12 * at.scale}px ${FACE}`;
+        g.font = font(12 * at.scale);
         g.fillText(line ? `layer ${this.where[line - 1][0] + 1}` : "mean of all", at.left - (line ? 24 : 6) * at.scale, y + at.high / 2 + 1);
       }
       if (line && at.high >= 10 * at.scale) {
         g.fillStyle = theme.ink3;
-        g.font = `${11 * at.scale}px ${FACE}`;
+        g.font = font(11 * at.scale);
         g.fillText(String(head + 1), at.left - 6 * at.scale, y + at.high / 2 + 1);
       }
       g.textAlign = "left";
       for (let key = 0; key < keys; key += 1) {
         const value = this.weight(line, key);
-        g.fillStyle = colour(theme, value);
+        g.fillStyle = cssOf(mixed(theme.weights, value));
         g.fillRect(at.left + key * at.cell, y, at.cell - 1, at.high - 1);
         if (value < 0.04) {
           g.strokeStyle = theme.rule;
@@ -243,6 +200,7 @@ class Looks {
       if (n < specs.length) part.show(specs[n], names[specs[n].stream], theme);
     });
     this.legend.hidden = !specs.length;
+    this.legend.style.background = `linear-gradient(90deg, ${theme.weights.join(",")})`;
   }
 
   draw() {

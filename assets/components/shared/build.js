@@ -14,3 +14,36 @@ function dress(box, theme) {
   box.dataset.theme = theme.name;
   for (const [name, value] of Object.entries(theme)) if (typeof value === "string") box.style.setProperty(`--${name}`, value);
 }
+
+function button(parent, className, text, act, label = "") {
+  const made = element("button", parent, className, text);
+  made.type = "button";
+  if (label) made.setAttribute("aria-label", label);
+  made.addEventListener("click", act);
+  return made;
+}
+
+// A sentence of plain strings, and [string] for what stands out.
+function speak(place, parts) {
+  place.replaceChildren();
+  for (const part of parts) {
+    if (typeof part === "string") place.append(part);
+    else element("bdi", element("b", place), "", part[0]);
+  }
+}
+
+// What Streamlit calls at each of its runs: one drawing for each place on the page, opened with what was sent, and gone with it.
+function mounted(Drawing) {
+  const drawings = new WeakMap();
+  return ({ data, parentElement, setTriggerValue }) => {
+    if (!drawings.has(parentElement)) drawings.set(parentElement, new Drawing(parentElement));
+    const drawing = drawings.get(parentElement);
+    drawing.open(data, THEMES[data.theme === "dark" ? "dark" : "light"], setTriggerValue);
+    return () => {
+      if (drawing.close) drawing.close();
+      if (drawing.watch) drawing.watch.disconnect();
+      drawing.box.remove();
+      drawings.delete(parentElement);
+    };
+  };
+}

@@ -46,9 +46,7 @@ class Duet {
       this.shown = fillHeads(this.select, this.blocks.free, data.best);
       this.columns();
     }
-    for (const name of ["ink", "ink2", "ink3", "rule", "field", "bg", "decoder", "cross", "fade"]) {
-      this.box.style.setProperty(`--${name}`, theme[name]);
-    }
+    dress(this.box, theme);
     this.draw();
   }
 
@@ -142,15 +140,4 @@ class Duet {
   }
 }
 
-const duets = new WeakMap();
-
-export default function ({ data, parentElement }) {
-  if (!duets.has(parentElement)) duets.set(parentElement, new Duet(parentElement));
-  const duet = duets.get(parentElement);
-  duet.open(data, THEMES[data.theme === "dark" ? "dark" : "light"]);
-  return () => {
-    duet.watch.disconnect();
-    duet.box.remove();
-    duets.delete(parentElement);
-  };
-}
+export default mounted(Duet);

@@ -49,67 +49,8 @@ class Block {
   }
 }
 
-function element(name, parent, className = "", text = "") {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  if (text) made.textContent = text;
-  parent.append(made);
-  return made;
-}
-
-function button(parent, className, text, act, label = "") {
-  const made = element("button", parent, className, text);
-  made.type = "button";
-  if (label) made.setAttribute("aria-label", label);
-  made.addEventListener("click", act);
-  return made;
-}
-
-// A sentence of plain strings, and [string] for what stands out.
-function speak(place, parts) {
-  place.replaceChildren();
-  for (const part of parts) {
-    if (typeof part === "string") place.append(part);
-    else element("bdi", element("b", place), "", part[0]);
-  }
-}
-
 function approx(weight) {
   return weight < 0.005 ? "less than 1 %" : `≈ ${Math.round(100 * weight)} %`;
-}
-
-function pageScale() {
-  return parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
-}
-
-function mixed(theme, value) {
-  const at = Math.max(0, Math.min(1, value)) * 8;
-  const low = Math.min(7, Math.floor(at));
-  const part = at - low;
-  const hex = (colour, n) => parseInt(colour.slice(1 + 2 * n, 3 + 2 * n), 16);
-  return [0, 1, 2].map((n) => Math.round(hex(theme.weights[low], n) * (1 - part) + hex(theme.weights[low + 1], n) * part));
-}
-
-function shade(theme, value) {
-  const mix = mixed(theme, value);
-  const light = mix.map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
-  const luminance = 0.2126 * light[0] + 0.7152 * light[1] + 0.0722 * light[2];
-  return { fill: `rgb(${mix.join(",")})`, ink: luminance > 0.179 ? "#000000" : "#ffffff" };
-}
-
-function sized(canvas, width, height) {
-  const ratio = devicePixelRatio || 1;
-  canvas.width = Math.round(width * ratio);
-  canvas.height = Math.round(height * ratio);
-  canvas.style.width = `${width}px`;
-  canvas.style.height = `${height}px`;
-  const g = canvas.getContext("2d");
-  g.scale(ratio, ratio);
-  return g;
-}
-
-function font(size, weight = 400) {
-  return `${weight} ${size}px "Source Sans", sans-serif`;
 }
 
 function shortened(g, text, most) {

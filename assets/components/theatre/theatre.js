@@ -46,9 +46,7 @@ class Theatre {
       this.shown = fillHeads(this.select, this.blocks.cross, data.best);
       this.chips();
     }
-    for (const name of ["ink", "ink2", "ink3", "rule", "field", "bg", "encoder", "decoder", "cross", "fade"]) {
-      this.box.style.setProperty(`--${name}`, theme[name]);
-    }
+    dress(this.box, theme);
     this.draw();
   }
 
@@ -121,6 +119,11 @@ class Theatre {
   stop() {
     clearInterval(this.playing);
     this.playing = null;
+  }
+
+  close() {
+    this.stop();
+    clearTimeout(this.speaking);
   }
 
   key(event) {
@@ -349,17 +352,4 @@ class Theatre {
   }
 }
 
-const theatres = new WeakMap();
-
-export default function ({ data, parentElement, setTriggerValue }) {
-  if (!theatres.has(parentElement)) theatres.set(parentElement, new Theatre(parentElement));
-  const theatre = theatres.get(parentElement);
-  theatre.open(data, THEMES[data.theme === "dark" ? "dark" : "light"], setTriggerValue);
-  return () => {
-    theatre.stop();
-    clearTimeout(theatre.speaking);
-    theatre.watch.disconnect();
-    theatre.box.remove();
-    theatres.delete(parentElement);
-  };
-}
+export default mounted(Theatre);

@@ -26,7 +26,7 @@ class Words {
       if (data.rows.length > 1) element("h3", this.rows, "", row.name);
       const line = element("div", element("div", this.rows, "scroller"), "bits-row");
       return row.pieces.map((piece, n) => {
-        const made = button(line, `piece ${piece.kind}${piece.special ? " special" : ""}${piece.joins ? " joins" : ""}`, "", "", () => {
+        const made = button(line, `piece ${piece.kind}${piece.special ? " special" : ""}${piece.joins ? " joins" : ""}`, "", () => {
           this.chosen = [r, n];
           this.hovered = null;
           this.mark();
@@ -68,16 +68,12 @@ class Words {
     const piece = this.data.rows[r].pieces[n];
     this.says.replaceChildren();
     this.list.replaceChildren();
-    const say = (text, strong) => this.says.append(strong ? Object.assign(document.createElement("b"), { textContent: text }) : text);
     if (piece.bits === null) {
-      say("Nothing comes before the first piece, so nothing announced it.");
+      speak(this.says, ["Nothing comes before the first piece, so nothing announced it."]);
       return;
     }
-    say("The model gave \u201c");
-    say(piece.text, true);
-    say("\u201d ");
-    say(piece.said, true);
-    say(`: ${piece.bits.toFixed(2)} bits. It was ${piece.rank ? `its choice number ${piece.rank}` : `not among its first ${piece.listed} choices`}. It expected:`);
+    const rank = piece.rank ? `its choice number ${piece.rank}` : `not among its first ${piece.listed} choices`;
+    speak(this.says, ["The model gave \u201c", [piece.text], "\u201d ", [piece.said], `: ${piece.bits.toFixed(2)} bits. It was ${rank}. It expected:`]);
     for (const one of piece.top) {
       const row = element("div", this.list, `row${one.text === piece.text ? " mine" : ""}`);
       element("bdi", row, "", one.text);
@@ -87,14 +83,4 @@ class Words {
   }
 }
 
-const texts = new WeakMap();
-
-export default function ({ data, parentElement }) {
-  if (!texts.has(parentElement)) texts.set(parentElement, new Words(parentElement));
-  const text = texts.get(parentElement);
-  text.open(data, THEMES[data.theme === "dark" ? "dark" : "light"]);
-  return () => {
-    text.box.remove();
-    texts.delete(parentElement);
-  };
-}
+export default mounted(Words);
