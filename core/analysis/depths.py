@@ -27,8 +27,8 @@ class Settling(NamedTuple):
 
     @property
     def whole(self) -> np.ndarray:
-        """The text's probability at each depth, the product of its pieces': float64 [depth]."""
-        return self.chance.prod(axis=1)
+        """ln of the text's probability at each depth, the product of its pieces', in nats: float64 [depth]."""
+        return np.log(self.chance).sum(axis=1)
 
     @property
     def differing(self) -> int:

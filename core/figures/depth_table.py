@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from core.analysis.depths import Settling
+from core.figures.duet_payload import odds
 from core.figures.labels import label, percent
 
 
@@ -16,7 +17,7 @@ def table(found: Settling, names: Sequence[str], pieces: Sequence[str], others: 
     for depth, name in enumerate(names):
         cells = [_cell(found, depth, place, others[depth][place]) for place in range(len(pieces))]
         here = ' class="here"' if depth == chosen else ""
-        whole = f'<td class="whole">{percent(float(found.whole[depth]))}</td>'
+        whole = f'<td class="whole">{odds(float(found.whole[depth]))}</td>'
         body.append(f'<tr{here}><th scope="row">{escape(name)}</th>{"".join(cells)}{whole}</tr>')
     return (
         '<div class="settling" tabindex="0" role="region" aria-label="How likely each piece is at each depth"><table><thead><tr>'

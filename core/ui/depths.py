@@ -12,6 +12,7 @@ import streamlit as st
 from core.analysis.depths import Settling, settling
 from core.errors import LensError
 from core.figures import depth_table, markup
+from core.figures.duet_payload import odds
 from core.figures.labels import label, line, percent
 from core.request import Sampling
 from core.ui import charts, models, state, trouble
@@ -101,7 +102,7 @@ def end_of(view: Scene, trace: Any) -> int:
 
 def lead(view: Scene, said: list[str], found: Settling) -> list[str | tuple[str]]:
     """What the depths have in common and what they change, in numbers."""
-    most, before, after = view.info.depths, percent(float(found.whole[0])), percent(float(found.whole[-1]))
+    most, before, after = view.info.depths, odds(float(found.whole[0])), odds(float(found.whole[-1]))
     names = _pieces(view, found.ids)
     others = [depth for depth in range(most) if said[depth] != said[-1]]
     if not others:

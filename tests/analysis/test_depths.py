@@ -47,5 +47,5 @@ def test_every_number_is_what_softmax_and_a_walk_up_the_depths_give(seed, writte
         assert found.likeliest[:, place].tolist() == likeliest
         assert np.allclose(found.chance[:, place], [row[id] for row in rows], atol=1e-6)
         assert np.allclose(found.best[:, place], [max(row) for row in rows], atol=1e-6)
-    assert np.allclose(found.whole, [math.prod(column) for column in found.chance])
+    assert np.allclose(found.whole, [math.log(math.prod(row)) for row in found.chance])
     assert found.differing == sum(any(found.likeliest[d, p] != pieces[p] for p in range(len(pieces))) for d in range(depths - 1))

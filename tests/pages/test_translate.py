@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import core
+from core.figures.duet_payload import odds
 from core.figures.labels import percent
 from core.figures.theatre_payload import BUDGET, block, payload, room, words
 from core.request import MaskRule, Stream
@@ -293,10 +294,10 @@ def test_each_word_is_weighed_at_each_depth(screen, small):
             other = int(chance.argmax())
             assert ("<em>" in row[place + 1]) == (other != id)
             assert other == id or percent(float(chance[other])) in row[place + 1].partition("<em>")[2]
-        chances.append(float(np.prod(mine)))
-        assert percent(chances[-1]) == row[-1]
+        chances.append(float(np.log(mine).sum()))
+        assert odds(chances[-1]) == row[-1]
     (says,) = page.said("says")
-    assert percent(chances[0]) in says and percent(chances[-1]) in says
+    assert odds(chances[0]) in says and odds(chances[-1]) in says
     assert sum("settles" in cell for cell in re.findall(r'<td class="[^"]*"', body)) <= len(ids) + 1
 
 

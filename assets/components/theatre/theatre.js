@@ -12,7 +12,7 @@ const TITLES = {
   all: ["All in one", "source above, target below: encoder, cross and decoder in one square"],
 };
 const HOW =
-  "Point at a word or a cell: it lights in both sentences, the ribbons and the maps. A row is named by the piece " +
+  "Point at a word or a cell, or touch it: it lights in both sentences, the ribbons and the maps. A row is named by the piece " +
   "being written, its columns are the pieces it reads. Click a row or a target word to jump to its step.";
 
 class Theatre {
