@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -15,7 +14,6 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from core.model import weights
@@ -88,16 +86,14 @@ class Course:
         return self.step >= self.plan.steps
 
     def save(self) -> None:
-        """One file, whole or not there: tensors, and the small things as JSON in its header."""
+        """Tensors, and the small things as JSON in the file's header."""
         self.folder.mkdir(parents=True, exist_ok=True)
         tensors = {}
         for name, now in self.model.named_parameters():
             tensors[f"model.{name}"] = now.data
             tensors |= {f"{key}.{name}": value for key, value in self.optimizer.state.get(now, {}).items()}
         header = {"step": self.step, "seconds": self.seconds, "rows": self.rows, "plan": asdict(self.plan)}
-        fresh = self.folder / "checkpoint.new"
-        save_file({name: t.contiguous() for name, t in tensors.items()}, fresh, {"run": json.dumps(header)})
-        os.replace(fresh, self.folder / "checkpoint.safetensors")
+        weights.write_tensors(self.folder / "checkpoint.safetensors", tensors, {"run": json.dumps(header)})
 
     def resume(self) -> None:
         """Go on from the last checkpoint. Raises FileNotFoundError, or ValueError where the plan was another."""

@@ -29,9 +29,10 @@ def write(path: Path, text: str) -> None:
     os.replace(fresh, path)
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str] | None = None) -> None:
+    """The same for safetensors, with small texts in the file's header: a checkpoint is one file, whole or not there."""
     fresh = path.with_name(path.name + ".new")
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, fresh)
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, fresh, dict(header) if header else None)
     fresh.chmod(0o644)  # safetensors writes for the owner alone
     os.replace(fresh, path)
 

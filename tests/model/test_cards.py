@@ -6,16 +6,20 @@ import pytest
 import torch
 
 from core.errors import NotAPredictor
-from core.model import corpus, evaluate, weights
-from core.model.evaluate import Shipped, cross_attention, links, measure, membership, numbers_in
+from core.model import corpus, translating, weights
+from core.model.card import card as card_of
+from core.model.evaluate import MEASURES, measure
+from core.model.report import numbers_in
+from core.model.shipped import Shipped
 from core.model.transformer import Config, Transformer
+from core.model.translating import cross_attention, links, membership
 from core.model.vocabulary import Vocabulary
 
 torch.set_num_threads(1)
 MODELS = sorted(
     file.parent.name
     for file in weights.SHIPPED.glob("*/config.json")
-    if json.loads(file.read_text("utf-8")).get("task") in evaluate.MEASURES
+    if json.loads(file.read_text("utf-8")).get("task") in MEASURES
 )
 
 
@@ -89,8 +93,8 @@ def test_attention_from_word_to_word(untrained: Shipped) -> None:
 
 
 def test_a_translators_card_states_what_was_measured(untrained: Shipped, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluate, "TRANSLATED", 4)
-    report = evaluate.measure_translate(untrained)
-    stated = numbers_in(evaluate.card(untrained.about, report))
+    monkeypatch.setattr(translating, "TRANSLATED", 4)
+    report = translating.measure_translate(untrained)
+    stated = numbers_in(card_of(untrained.about, report))
     assert stated == pytest.approx(report.numbers, abs=1e-3)
     assert stated["WordNet: chrF"] < 15 and stated["alignment error rate, best head"] > 0.5

@@ -11,7 +11,6 @@ import torch
 from core.errors import InputError
 from core.model import weights
 from core.model.course import Plan
-from core.model.evaluate import numbers_in
 from core.model.exercises import (
     ASK,
     FILLER,
@@ -30,6 +29,7 @@ from core.model.exercises import (
 )
 from core.model.recall import SHAPES, Machine, build, course, load_machine, measure, results, shape_of
 from core.model.recurrent import parameters
+from core.model.report import numbers_in
 
 torch.set_num_threads(1)
 SMALL = Task(3, 8)

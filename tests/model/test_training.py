@@ -9,22 +9,9 @@ import torch
 from safetensors.torch import load_file
 
 from core.model import weights
-from core.model.training import (
-    RECIPES,
-    Recipe,
-    Run,
-    batches,
-    collate,
-    continuations,
-    fillings,
-    loss_of,
-    moments,
-    read_log,
-    split,
-    translations,
-    vary,
-    writings,
-)
+from core.model.examples import batches, collate, continuations, fillings, split, translations, vary, writings
+from core.model.recipes import RECIPES, Recipe
+from core.model.run import Run, loss_of, moments, read_log
 from core.model.transformer import Config, Transformer
 from core.model.vocabulary import END, MASK, PAD, SPECIALS, START, Vocabulary
 
@@ -65,7 +52,7 @@ def test_resumed_equals_straight_bit_for_bit(tmp_path: Path, vocabulary: Vocabul
     again = run_in(tmp_path / "half", vocabulary)
     torch.randn(7)  # whatever happened to the generator meanwhile
     again.resume()
-    assert (again.step, again.epoch > 0) == (10, True)
+    assert (again.step, again.feed.epoch > 0) == (10, True)
     again.train(report=5)
 
     assert losses[0] > losses[-1]
@@ -100,7 +87,7 @@ def test_shipped_weights_are_trained_further_as_one_run(tmp_path: Path, vocabula
     second = run_in(tmp_path / "second", vocabulary, replace(RECIPE, steps=60))
     second.go_on(tmp_path / "shipped")
     assert second.held_out_loss() == pytest.approx(first.held_out_loss(), abs=2e-3)  # half precision
-    assert second.epoch > first.epoch  # sentences are cut elsewhere than before
+    assert second.feed.epoch > first.feed.epoch  # sentences are cut elsewhere than before
     second.train(report=30)
     assert second.held_out_loss() < first.held_out_loss()
     second.save()
