@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -127,6 +127,19 @@ def collate(examples: Sequence[Example], source_end: bool) -> tuple[Tensor, Tens
     """source [row, position], what the decoder is given, and what it should say: each shifted by one from the other."""
     source = padded([ids + [END] * source_end for ids, _ in examples])
     return source, padded([[START, *ids] for _, ids in examples]), padded([[*ids, END] for _, ids in examples])
+
+
+class Feeding(Protocol):
+    """Where a run gets its batches from. `place` is plain JSON by which `go_to` finds the same spot again."""
+
+    @property
+    def epoch(self) -> int: ...
+
+    def next_batch(self) -> list[Example]: ...
+
+    def place(self) -> dict[str, Any]: ...
+
+    def go_to(self, place: Mapping[str, Any]) -> None: ...
 
 
 class Feed:

@@ -23,10 +23,21 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from core.model import weights
+from core.model import corpus, weights
 from core.model.attention import AttentionCall
 from core.model.course import read_rows, write_rows
-from core.model.examples import Epoch, Example, Feed, batches, collate
+from core.model.examples import (
+    Epoch,
+    Example,
+    Feed,
+    Feeding,
+    batches,
+    collate,
+    continuations,
+    fillings,
+    translations,
+    writings,
+)
 from core.model.recipes import Recipe
 from core.model.transformer import Config, Transformer
 from core.model.vocabulary import END, PAD, Vocabulary
@@ -70,7 +81,7 @@ class Run:
     ) -> None:  # fmt: skip
         self.recipe, self.vocabulary, self.held_out = recipe, vocabulary, held_out
         self.folder, self.bfloat16 = folder, bfloat16
-        self.feed = Feed(examples, recipe.batch, recipe.seed)
+        self.feed: Feeding = Feed(examples, recipe.batch, recipe.seed)
         torch.manual_seed(recipe.seed)
         self.config = Config(vocab=len(vocabulary), **recipe.shape)
         self.model = Transformer(self.config)
@@ -112,13 +123,17 @@ class Run:
         left = (recipe.steps - step + 1) / max(1.0, recipe.decay * recipe.steps)
         return recipe.rate * max(0.0, min(1.0, step / recipe.warm_up, left))
 
+    def smoothing(self) -> float:
+        """The label smoothing of this step."""
+        return self.recipe.smoothing
+
     def train_step(self) -> float:
         """One step of AdamW; gives the loss in nats per token."""
         batch = collate(self.feed.next_batch(), self.recipe.source_end)
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate()
-        loss, _ = loss_of(self.model, batch, self.recipe.smoothing, self.bfloat16)
+        loss, _ = loss_of(self.model, batch, self.smoothing(), self.bfloat16)
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
@@ -134,14 +149,19 @@ class Run:
         return loss.item()
 
     @torch.inference_mode()
-    def held_out_loss(self) -> float:
+    def held_out_loss(self, examples: Sequence[Example] | None = None) -> float:
         """Nats per target token of the averaged weights on text never trained on; no label smoothing."""
         total = count = 0.0
-        for group in batches(self.held_out, 4 * self.recipe.batch, np.random.default_rng(0)):
-            batch = collate([self.held_out[i] for i in group], self.recipe.source_end)
+        examples = self.held_out if examples is None else examples
+        for group in batches(examples, 4 * self.recipe.batch, np.random.default_rng(0)):
+            batch = collate([examples[i] for i in group], self.recipe.source_end)
             loss, tokens = loss_of(self.mean, batch, bfloat16=self.bfloat16)
             total, count = total + float(loss) * tokens, count + tokens
         return total / max(count, 1)
+
+    def measured(self) -> dict[str, float]:
+        """What a row of the log says about text never trained on."""
+        return {"held_out_loss": self.held_out_loss()}
 
     def save(self) -> None:
         """Tensors, and the small things as JSON in the file's header."""
@@ -198,7 +218,7 @@ class Run:
                     "seconds": 60 * self.so_far("minutes") + round(self.seconds),
                     "rate": f"{self.rate():.2e}",
                     "loss": f"{np.mean(losses):.4f}",
-                    "held_out_loss": f"{self.held_out_loss():.4f}",
+                    **{name: f"{loss:.4f}" for name, loss in self.measured().items()},
                 }
                 rows.append({key: str(value) for key, value in row.items()})
                 write_rows(log, rows)
@@ -253,3 +273,45 @@ def digest(examples: Sequence[Example]) -> str:
 
 def read_log(path: Path) -> list[dict[str, str]]:
     return read_rows(path) if path.is_file() else []
+
+
+# --- from a recipe to a run -------------------------------------------------------------------------------------------
+
+
+def prepare(recipe: Recipe, folder: Path, bfloat16: bool = False) -> Run:
+    """A run at its first step. The tokenizer is trained on the training part alone, once, and kept in `folder`."""
+    path = folder / "tokenizer.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    if recipe.tokenizer and not path.is_file():
+        shutil.copyfile(weights.SHIPPED / recipe.tokenizer / "tokenizer.json", path)
+    if not path.is_file():
+        Vocabulary.train(texts_of(recipe.task), recipe.pieces).save(path)
+    vocabulary = Vocabulary.load(path)
+    examples, held_out = data_of(recipe, vocabulary)
+    return Run(recipe, vocabulary, examples, held_out, folder, bfloat16)
+
+
+def texts_of(task: str) -> list[str]:
+    """What a tokenizer of its own is trained on."""
+    return [text for pair in corpus.pairs("train") for text in pair] if task == "translate" else corpus.english("train")
+
+
+def data_of(recipe: Recipe, vocabulary: Vocabulary) -> tuple[Epoch, list[Example]]:
+    """The passes over the training part, and up to 1,500 examples of the held-out part, always the same."""
+    limit, seed = Config(vocab=len(vocabulary), **recipe.shape).max_tokens, recipe.seed
+    if recipe.task == "translate":
+        examples = translations(corpus.pairs("train"), vocabulary, limit)
+        held_out = translations(corpus.pairs("held-out"), vocabulary, limit)(0)
+    else:
+        texts, unseen = corpus.english("train"), corpus.english("held-out")
+        if recipe.task == "write":
+            examples = writings(texts, vocabulary, seed, limit, recipe.again)
+            held_out = writings(unseen, vocabulary, seed, limit)(0)
+        elif recipe.task == "fill":
+            examples = fillings(texts, vocabulary, seed, limit, recipe.hidden)
+            held_out = fillings(unseen, vocabulary, seed, limit, recipe.hidden)(0)
+        else:
+            examples = continuations(texts, vocabulary, seed, limit)
+            held_out = continuations(unseen, vocabulary, seed, limit, plain=True)(0)
+    chosen = np.random.default_rng(0).permutation(len(held_out))[:1500]
+    return examples, [held_out[i] for i in chosen]

@@ -9,57 +9,16 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from core.model import corpus, weights
-from core.model.examples import continuations, fillings, translations, writings
-from core.model.recipes import RECIPES, Recipe
-from core.model.run import Run
-from core.model.transformer import Config
-from core.model.vocabulary import Vocabulary
+from core.model import weights
+from core.model.recipes import RECIPES
+from core.model.run import prepare
 
 RUNS = weights.ROOT / "runs"
-
-
-def prepare(recipe: Recipe, folder: Path, bfloat16: bool = False) -> Run:
-    """A run at its first step. The tokenizer is trained on the training part alone, once, and kept in `folder`."""
-    path = folder / "tokenizer.json"
-    if recipe.tokenizer and not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(weights.SHIPPED / recipe.tokenizer / "tokenizer.json", path)
-    if recipe.task == "translate":
-        train, unseen = corpus.pairs("train"), corpus.pairs("held-out")
-        vocabulary = vocabulary_at(path, [text for pair in train for text in pair], recipe.pieces)
-        limit = Config(vocab=len(vocabulary), **recipe.shape).max_tokens
-        examples, held_out = translations(train, vocabulary, limit), translations(unseen, vocabulary, limit)(0)
-    else:
-        texts = corpus.english("train")
-        vocabulary = vocabulary_at(path, texts, recipe.pieces)
-        limit = Config(vocab=len(vocabulary), **recipe.shape).max_tokens
-        unseen_texts, seed = corpus.english("held-out"), recipe.seed
-        if recipe.task == "write":
-            examples = writings(texts, vocabulary, seed, limit, recipe.again)
-            held_out = writings(unseen_texts, vocabulary, seed, limit)(0)
-        elif recipe.task == "fill":
-            examples = fillings(texts, vocabulary, seed, limit, recipe.hidden)
-            held_out = fillings(unseen_texts, vocabulary, seed, limit, recipe.hidden)(0)
-        else:
-            examples = continuations(texts, vocabulary, seed, limit)
-            held_out = continuations(unseen_texts, vocabulary, seed, limit, plain=True)(0)
-    chosen = np.random.default_rng(0).permutation(len(held_out))[:1500]
-    return Run(recipe, vocabulary, examples, [held_out[i] for i in chosen], folder, bfloat16)
-
-
-def vocabulary_at(path: Path, texts: Sequence[str], pieces: int) -> Vocabulary:
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Vocabulary.train(texts, pieces).save(path)
-    return Vocabulary.load(path)
 
 
 def main() -> None:

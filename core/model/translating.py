@@ -19,19 +19,17 @@ from core.model.vocabulary import START, Vocabulary
 TRANSLATED = (
     250  # sentences of each kind that are translated, and aligned: the first of the held-out part, in file order
 )
+KINDS = {"WordNet": corpus.WORDNET, "everyday": corpus.EVERYDAY}
 
 
 def measure_translate(shipped: Shipped) -> Report:
     """BLEU and chrF against the teacher on held-out text, alignments against the grammar's, and the reserved sentences."""
     report = Report()
-    reserved = set(map(corpus.key, corpus.RESERVED))
-    for name, file in (("WordNet", corpus.WORDNET), ("everyday", corpus.EVERYDAY)):
-        rows = [row for row in corpus.pairs("held-out", (file,)) if corpus.key(row[0]) not in reserved][:TRANSLATED]
-        if not rows:
+    for name, file in KINDS.items():
+        outputs, references = translated(shipped, file)
+        if not references:
             continue
-        outputs = [text for i in range(0, len(rows), 64) for text in shipped.write([en for en, _ in rows[i : i + 64]])]
-        references = [pt for _, pt in rows]
-        report.numbers[f"{name}: held-out sentences translated"] = len(rows)
+        report.numbers[f"{name}: held-out sentences translated"] = len(references)
         report.numbers[f"{name}: chrF"] = chrf(outputs, references)
         report.numbers[f"{name}: BLEU"] = bleu(outputs, references)
     if (corpus.DATA / ALIGNMENTS).is_file():
@@ -39,6 +37,14 @@ def measure_translate(shipped: Shipped) -> Report:
     sentences = list(corpus.RESERVED)
     report.shown.append(("Sentences never trained on", list(zip(sentences, shipped.write(sentences), strict=True))))
     return report
+
+
+def translated(shipped: Shipped, file: str) -> tuple[list[str], list[str]]:
+    """The first held-out sentences of a source, but for the reserved ones: put into Portuguese greedily, and the teacher's."""
+    reserved = set(map(corpus.key, corpus.RESERVED))
+    rows = [row for row in corpus.pairs("held-out", (file,)) if corpus.key(row[0]) not in reserved][:TRANSLATED]
+    outputs = [text for i in range(0, len(rows), 64) for text in shipped.write([en for en, _ in rows[i : i + 64]])]
+    return outputs, [pt for _, pt in rows]
 
 
 ALIGNMENTS = "alignments.tsv.gz"
