@@ -16,6 +16,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import ModelNotFoundError
+from core.ui import rest
 from core.ui.state import MODEL
 
 GUESTS = 2  # models beside the shipped ones that stay loaded
@@ -207,7 +208,9 @@ def _load(what: str, say: Callable[[str], None]) -> Any:
     with importing:
         from core.engine.loading import load
 
-    return load(what, local_only=not hub_allowed(), progress=say)
+    lens = load(what, local_only=not hub_allowed(), progress=say)
+    rest.settle()  # a model that made room is garbage by now; this one and its library stay
+    return lens
 
 
 def _forget(lens: Any) -> None:

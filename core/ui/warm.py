@@ -7,6 +7,8 @@ made.
 from __future__ import annotations
 
 import logging
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 
@@ -14,7 +16,7 @@ from core.figures import heatmap
 from core.figures.distribution import Bar, bars
 from core.figures.theme import LIGHT
 from core.request import Stream
-from core.ui import bar, charts, controls, look, models, scene, state, viewer  # noqa: F401
+from core.ui import bar, charts, controls, look, models, rest, scene, state, viewer  # noqa: F401
 
 log = logging.getLogger("lookback")
 
@@ -34,3 +36,12 @@ def model() -> None:
         scene.ask_growth(state.MODEL, lens, base).result()
     except Exception:
         log.exception("The default model could not be read ahead")
+    pages()
+    rest.settle()
+
+
+def pages() -> None:
+    """Import what the pages are made of, after the model and its libraries: each would else cost its first visitor."""
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        if file.stem not in ("__init__", "main", "warm"):  # main is the script that every session runs
+            import_module(f"core.ui.{file.stem}")
