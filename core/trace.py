@@ -158,7 +158,8 @@ class Step:
 class Beam:
     """A node of the beam tree: its parent's index in the list (None for a first token), its token, the sum of
     log-probabilities so far, whether it survived its step, whether it ended the text, and the trace of what stood before it
-    (shared with its siblings): the last query is where it looked when it was considered."""
+    (shared with its siblings): the last query is where it looked when it was considered. As in generation, a later step's
+    trace holds the new row alone, and the encoder's attention is in the first step's."""
 
     index: int
     parent: int | None

@@ -101,6 +101,10 @@ class Backend(Protocol):
         keep the stream at every depth; predict False: the output layer may be left out."""
         ...
 
+    def pick(self, state: Any, rows: Sequence[int]) -> Any:
+        """The state of these rows of a batch, in this order; one may come more than once. The old one is spent."""
+        ...
+
     def state_bytes(self, state: Any) -> int:
         """How many bytes of keys and values a state holds."""
         ...

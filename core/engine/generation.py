@@ -13,7 +13,7 @@ import numpy as np
 from core.engine.masking import looks_ahead
 from core.errors import RequestError
 from core.request import Request, Sampling, Stream
-from core.trace import Beam, CacheUse, Candidate, Step, Token, largest, log_softmax
+from core.trace import Beam, CacheUse, Candidate, Step, Token, Trace, largest, log_softmax
 
 if TYPE_CHECKING:
     from core.engine.lens import Lens
@@ -165,7 +165,8 @@ def beams(lens: Lens, request: Request, sampling: Sampling, width: int, steps: i
     """Beam search (Sutskever et al. 2014): at each step the `width` likeliest prefixes live on, ended ones among them.
 
     Yields each step's nodes: all that were among its 2 · width best, dead ones too, in order of score. Scores are sums of
-    log-probabilities in nats, without a length norm; sampling.temperature (above 0) flattens them.
+    log-probabilities in nats, without a length norm; sampling.temperature (above 0) flattens them. The source is read once; a
+    step costs one position for each living prefix, side by side, unless a mask lets an old token see a new one.
     Raises NotAPredictor, and RequestError for a width or steps below 1.
     """
     lens.predicts()
@@ -177,9 +178,11 @@ def beams(lens: Lens, request: Request, sampling: Sampling, width: int, steps: i
 def _beams(lens: Lens, request: Request, heat: float, width: int, steps: int) -> Iterator[tuple[Beam, ...]]:
     count = 0
     live: list[tuple[int | None, Request, float]] = [(None, request, 0.0)]
+    state: Any = None
+    parents: list[int] = []  # of each living prefix, its place among those of the step before
     done: list[Beam] = []
     for step in range(steps):
-        traces = lens.run_many([asked for _, asked, _ in live])
+        traces, state = _read_on(lens, [asked for _, asked, _ in live], state, parents)
         options: list[tuple[float, int, int]] = []
         scored = []
         for n, trace in enumerate(traces):
@@ -192,6 +195,7 @@ def _beams(lens: Lens, request: Request, heat: float, width: int, steps: int) ->
         pool = sorted([*(beam.logprob for beam in done), *(option[0] for option in options)], reverse=True)
         bar = pool[min(width, len(pool)) - 1]
         grown: list[tuple[int | None, Request, float]] = []
+        parents = []
         nodes: list[Beam] = []
         for score, n, token in options[: 2 * width]:
             logprob = float(scored[n][token])
@@ -214,7 +218,23 @@ def _beams(lens: Lens, request: Request, heat: float, width: int, steps: int) ->
                 longer = live[n][1].append(token)
                 if len(longer.target or ()) <= lens.info.max_tokens:
                     grown.append((node.index, longer, score))
+                    parents.append(n)
         yield tuple(nodes)
         count, live = count + len(nodes), grown
         if not live:
             return
+
+
+def _read_on(lens: Lens, requests: list[Request], state: Any, parents: list[int]) -> tuple[list[Trace], Any]:
+    """The traces of prefixes of like length, and the keys and values they leave. state: those of the step before, where it
+    left any; parents: whose each prefix goes on with. From the beginning where they do not hold, or were never kept."""
+    if state is not None and all(_cache_holds(lens, request) for request in requests):
+        held = len(requests[0].target or ()) - 1
+        traces, result = lens.forward(
+            [lens.row(request) for request in requests], held, lens.backend.pick(state, parents), keep_state=True
+        )
+        return traces, result.state
+    if len(requests) > 1 or not _cache_holds(lens, requests[0]):
+        return lens.run_many(requests), None
+    traces, result = lens.forward([lens.row(requests[0])], keep_state=True)
+    return traces, result.state

@@ -6,6 +6,7 @@ The probe travels down as a keyword argument of the forward pass; the family's o
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any
@@ -154,6 +155,12 @@ class HuggingFaceBackend:
         memory = self.encoder_end(at_depths(output.hidden_states, batch.depths))
         return BaseModelOutput(last_hidden_state=memory, hidden_states=output.hidden_states)
 
+    def pick(self, state: Kept, rows: Sequence[int]) -> Kept:
+        at = torch.tensor(rows, device=self.model.device)
+        state.cache.reorder_cache(at)
+        allowed = None if state.source_allowed is None else state.source_allowed[at]
+        return Kept(state.cache, _memory(None if state.encoded is None else state.encoded.last_hidden_state[at]), allowed)
+
     def state_bytes(self, state: Kept) -> int:
         names = ("self_attention_cache", "cross_attention_cache")
         caches = [getattr(state.cache, name) for name in names if hasattr(state.cache, name)]
@@ -191,9 +198,12 @@ def _mask(allowed: Tensor | None) -> Tensor | None:
 
 
 def _encoded(output: Any) -> Any:
+    return _memory(getattr(output, "encoder_last_hidden_state", None))
+
+
+def _memory(memory: Tensor | None) -> Any:
     from transformers.modeling_outputs import BaseModelOutput
 
-    memory = getattr(output, "encoder_last_hidden_state", None)
     return None if memory is None else BaseModelOutput(last_hidden_state=memory)
 
 

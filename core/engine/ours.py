@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,11 @@ class OurBackend:
             streams = {Stream.ENCODER: read, **streams}
         kept = Kept(output.past, batch.source_allowed) if keep_state and output.past is not None else None
         return Result(output.logits, streams, kept)
+
+    def pick(self, state: Kept, rows: Sequence[int]) -> Kept:
+        at = torch.tensor(rows, device=self.model.embedding.weight.device)
+        own, cross = (tuple((key[at], value[at]) for key, value in kept) for kept in (state.past.own, state.past.cross))
+        return Kept(Past(own, cross), None if state.source_allowed is None else state.source_allowed[at])
 
     def state_bytes(self, state: Kept) -> int:
         pairs = (*state.past.own, *state.past.cross)

@@ -25,6 +25,7 @@ from core.ui.writing import TURN, Writing, again, asked, given, turn, version_of
 
 WIDEST, LONGEST = 8, 24
 WIDTH, STEPS = 4, 6
+DRAWN = 6_000_000  # bytes of a search's steps as they are drawn, about
 
 
 @dataclass(slots=True)
@@ -35,7 +36,7 @@ class Searching:
     steps: list[dict[str, Any]] = field(default_factory=list)
     finished: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
-    reserved: int = 6_000_000  # bytes that it is counted with where it is kept
+    reserved: int = DRAWN  # bytes that it is counted with where it is kept
 
     def grow(self, count: int, seconds: float) -> None:
         """Search until there are `count` steps, nothing lives on, or the time is up; at least one."""
@@ -58,7 +59,18 @@ def _key(view: Scene, forced: tuple[int, ...], width: int) -> tuple[str, str, Re
 def searching(view: Scene, forced: tuple[int, ...], width: int) -> Searching:
     """The search from here, as far as anyone has let it go on."""
     key, lens = _key(view, forced, width), lens_of(view.model)
-    return shared.ask(key, lambda: Searching(lens.beam_steps(key[2], Sampling(), width, LONGEST))).result()
+
+    def begin() -> Searching:
+        steps = lens.beam_steps(key[2], Sampling(), width, LONGEST)
+        return Searching(steps, reserved=DRAWN + held_bytes(view.info, key[2], width))
+
+    return shared.ask(key, begin).result()
+
+
+def held_bytes(info: Any, request: Request, width: int) -> int:
+    """How many bytes of keys and values (float32) the living beams may come to hold."""
+    pieces = len(request.source or ()) + len(request.target or ()) + LONGEST
+    return 2 * 4 * width * pieces * info.layers * info.kv_heads * (info.d_model // info.heads)
 
 
 def further(view: Scene, forced: tuple[int, ...], width: int, steps: int, search: Searching) -> bool:
