@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.ui import bar, charts, controls, masks, scene, state, trouble
+from core.ui import bar, charts, controls, frame, masks, scene, state, trouble
 from core.ui.take import take
 
 WHAT = (
@@ -23,6 +23,7 @@ def page(view: scene.Scene) -> None:
     controls.site_picker(view, lambda: controls.causal_switch(view, len(it.queries), "Causal mask"))
     cards = st.container(key="gallery")  # filled last: six more runs must not keep the map waiting
     masks.painter(view, it)
+    frame.first()
     with cards:
         charts.words(WHAT)
         masks.gallery(view, it)

@@ -91,8 +91,8 @@ def attention_view(
     on_choice: Callable[[ViewChoice], None] | None = None,
     before: str = "",
     after: str = "",
-) -> None:
-    """Show the stream `choice.stream` of a trace.
+) -> bool:
+    """Show the stream `choice.stream` of a trace. Whether it is another picture than before, not just another choice in it.
 
     on_choice is called, as a widget's callback, when the visitor has locked, pinned, combined or switched something; it is
     to store the choice, which the next run passes in again. Another stream keeps what fits, layer and head among it.
@@ -115,6 +115,7 @@ def attention_view(
     wanted, query = _wanted(choice), choice.query or 0
     if memory.get("held") == (name, wanted) and memory.get("sent", ("",))[0] == name:
         _, wanted, query = memory["sent"]  # the same bytes again are not sent again
+    fresh = memory.get("sent", ("",))[0] != name
     memory["sent"] = name, wanted, query
     with st.container(key=f"{key}-box", gap=None):
         # what stands below keeps its place while the script is on its way
@@ -132,6 +133,7 @@ def attention_view(
         _part(
             key=f"{key}-choice", data=payload.settings(trace, stream, choice=plain(choice), before=before, after=after)
         )
+    return fresh
 
 
 FLAGS = {"words": "w", "special": "p", "sinks": "s"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.figures import markup
-from core.ui import state
+from core.ui import frame, state
 from core.ui.attention_view import ViewChoice, attention_view, moved, read_link, write_link
 from core.ui.look import Look
 
@@ -15,7 +15,8 @@ def attention_of(it: Look) -> None:
     shown = moved(read_link(choice.view, it.now, it.stream), it.stream, choice.layer, choice.head, cell)
     ours = [rule.name for rule in choice.mask if rule.stream is it.stream]
     before = markup.OPENINGS.get(ours[-1], markup.MASKED) if ours else ""
-    attention_view(it.now, shown, on_choice=_chosen, before=before, after=it.turned())
+    if attention_view(it.now, shown, on_choice=_chosen, before=before, after=it.turned()):
+        frame.first()
 
 
 def _chosen(made: ViewChoice) -> None:

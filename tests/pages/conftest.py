@@ -11,6 +11,8 @@ import pytest
 from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.testing.v1 import AppTest
 
+from core.ui import frame
+
 MAIN = Path(__file__).resolve().parents[2] / "core" / "ui" / "main.py"
 
 
@@ -83,6 +85,12 @@ def numbers(value) -> np.ndarray:
         flat = np.frombuffer(base64.b64decode(value["bdata"]), dtype=value["dtype"])
         return flat.reshape([int(part) for part in str(value["shape"]).split(",")]).astype(float)
     return np.array([[np.nan if cell is None else cell for cell in row] for row in value], dtype=float)
+
+
+@pytest.fixture(autouse=True)
+def nobody_draws(monkeypatch):
+    """There is no browser to give time to."""
+    monkeypatch.setattr(frame, "TURN", 0.0)
 
 
 @pytest.fixture
