@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 
-PARTS = ("capture", "generation", "many", "loading", "switch", "peers", "screen")
+PARTS = ("capture", "generation", "many", "loading", "switch", "peers", "screen", "students")
 
 
 def main(names: list[str]) -> None:
