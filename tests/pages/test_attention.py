@@ -8,6 +8,7 @@ import pytest
 import core
 from core.figures.labels import percent
 from core.request import MaskRule, PositionRule, Stream
+from core.ui import frame
 from tests.pages.conftest import numbers
 
 CLOSED = "decoder.full"
@@ -49,6 +50,17 @@ def test_the_switch_empties_the_encoders_upper_triangle(screen):
     assert np.array_equal(np.isnan(after), ~np.tri(len(after), dtype=bool))
     assert page.lead.startswith("The future is hidden: ")
     assert any(row["before"] is not None for row in page.bars(0))
+
+
+def test_only_new_pixels_are_waited_for_before_the_rest_is_worked_out(screen, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(frame, "first", lambda: drawn.append(1))
+    page = screen("attention", stream="encoder", text="the cat sits")
+    assert len(drawn) == 1
+    page.app.selectbox(key="row").set_value(1).run()
+    assert len(drawn) == 1
+    page.app.toggle(key="causal").set_value(True).run()
+    assert len(drawn) == 2
 
 
 def test_cross_attention_has_no_switch_and_says_why(screen):
