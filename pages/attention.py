@@ -7,9 +7,9 @@ from core.request import Stream
 from core.ui import bar, charts, controls, scene, state, trouble, viewer
 from core.ui.cell import cell_panel
 from core.ui.look import Look, look
-from core.ui.measures import numbers
+from core.ui.measures import numbers, reading
 from core.ui.pieces import pieces_panel
-from core.ui.places import places_panel
+from core.ui.places import places_panel, rule_of
 from core.ui.take import take
 
 
@@ -52,7 +52,7 @@ def page(view: scene.Scene) -> None:
     cell_panel(view, it)
     pieces_panel(view, it)
     places_panel(view, it)
-    take(view, it)
+    take(view, it, reading(it), rule_of(view, it))
 
 
 page(bar.open_page("Attention"))

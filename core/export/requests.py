@@ -63,10 +63,19 @@ def request_from_json(text: str) -> Request:
         raise InputError("a request saved by Lookback as JSON", "something else", "Save one first") from None
 
 
-def python_lines(request: Request, model: str, stream: Stream, layer: int, head: int) -> str:
-    """Lines that compute this view again: load, ask, change, run, look. model: as `core.load` takes it."""
+def python_lines(
+    request: Request, model: str, stream: Stream, layer: int, head: int, reading: str = "weight", moved: PositionRule | None = None
+) -> str:
+    """Lines that compute this view again: load, ask, change, run, look. model: as `core.load` takes it.
+
+    reading: how the head's numbers are shown, "weight", "norm" or "rollout". moved: where the position lab puts the pieces of
+    a text; None where it shows nothing.
+    """
     what = request.intervention
-    lines = ["from core import HeadRef, MaskRule, Stream, load", "", f"lens = load({model!r})"]
+    names = ["HeadRef", "MaskRule", *(["PositionRule"] if what.positions or moved else []), "Stream", "load"]
+    lines = [f"from core import {', '.join(names)}"]
+    lines += {"norm": ["from core.analysis import brought"], "rollout": ["from core.analysis import rollout"]}.get(reading, [])
+    lines += ["", f"lens = load({model!r})"]
     both = request.source is not None and request.target is not None
     first = request.source if request.source is not None else request.target
     given = f", target_ids={list(request.target or ())!r}" if both else ""
@@ -82,11 +91,7 @@ def python_lines(request: Request, model: str, stream: Stream, layer: int, head:
         lines.append(f"request = request.with_ablation({_ref(one.head)}, how={one.how!r})")
     for cut in what.cuts:
         lines.append(f"request = request.with_cut(({_ref(cut.head)}, {cut.query}, {cut.key}))")
-    for moved in what.positions:
-        lines.append(
-            f"request = request.with_positions(PositionRule({_stream(moved.stream)}, {moved.how!r}, {moved.amount}))"
-        )
-        lines[0] = "from core import HeadRef, MaskRule, PositionRule, Stream, load"
+    lines += [f"request = request.with_positions({_positions(rule)})" for rule in what.positions]
     if what.temperature != 1:
         lines.append(f"request = request.with_temperature({what.temperature!r})")
     if what.depth is not None:
@@ -95,10 +100,22 @@ def python_lines(request: Request, model: str, stream: Stream, layer: int, head:
         lines.append(f"request = request.with_top_k({what.top_k})")
     if not what.residual:
         lines.append("request = request.without_residual()")
-    lines += [
-        "trace = lens.run(request)",
-        f"pattern = trace.at({_stream(stream)}, {layer}).head({head})  # [query, key]",
-    ]
+    where = f"{_stream(stream)}, {layer}"
+    keep = '.keeping("pattern", "qkv")' if reading == "norm" else ""
+    lines += [f"trace = lens.run(request{keep})", f"pattern = trace.at({where}).head({head})  # [query, key]"]
+    if reading == "norm":
+        lines += [
+            f"attention, projection = trace.at({where}), lens.projection({where})",
+            f"projection = None if projection is None else projection[{head}]",
+            f"lengths = brought(pattern, attention.value[attention.kv_of({head})], projection)",
+        ]
+    if reading == "rollout":
+        lines.append(f"shares = rollout(trace.at({_stream(stream)}, layer).pattern for layer in range({layer + 1}))")
+    if moved is not None:
+        lines += [
+            "", f"moved = lens.run(request.with_positions({_positions(moved)}))",
+            f"change = moved.at({where}).head({head}) - pattern",
+        ]  # fmt: skip
     return "\n".join(lines)
 
 
@@ -108,6 +125,10 @@ def _head(head: HeadRef) -> list[Any]:
 
 def _stream(stream: Stream) -> str:
     return f"Stream.{stream.name}"
+
+
+def _positions(rule: PositionRule) -> str:
+    return f"PositionRule({_stream(rule.stream)}, {rule.how!r}, {rule.amount})"
 
 
 def _ref(head: HeadRef) -> str:

@@ -8,7 +8,8 @@ from core.analysis import cell, scaling_name, stages
 from core.figures import sums
 from core.figures.plain_map import plain_map
 from core.trace import Attention
-from core.ui import charts
+from core.ui import charts, state
+from core.ui.boxes import box
 from core.ui.look import Look
 from core.ui.scene import Scene
 
@@ -27,11 +28,11 @@ SAYS = {  # stage: its name, its formula, what its colours show, whether they ha
 
 def cell_panel(view: Scene, it: Look) -> None:
     """The sum of the focused cell, and the stages of its head; worked out when opened."""
-    opened = st.expander("Check this cell: the sum behind the number", key="check-cell", on_change="rerun")
+    opened = box("Check this cell: the sum behind the number", "check-cell")
     if opened.open:
         with opened:
             _sum(it, _attention(view, it))
-    opened = st.expander("Stages: from q·k to the weighted values, as maps", key="check-stages", on_change="rerun")
+    opened = box("Stages: from q·k to the weighted values, as maps", "check-stages")
     if opened.open:
         with opened:
             _stages(it, _attention(view, it))
@@ -62,8 +63,13 @@ def _stages(it: Look, attention: Attention) -> None:
         return
     maps = stages(attention, it.choice.head)
     names = list(maps)
+    wanted = it.choice.stage if it.choice.stage in names else "weights"
+
+    def walked() -> None:
+        state.choose(stage=st.session_state["stage"])
+
     at = st.select_slider(
-        "Stage", names, value="weights", format_func=lambda name: SAYS[name][0], key="stage",
+        "Stage", names, key=state.held("stage", wanted, tuple(names)), format_func=lambda name: SAYS[name][0], on_change=walked,
         help="Drag, or use the arrow keys.",
     )  # fmt: skip
     title, how, unit, signed = SAYS[at]

@@ -77,14 +77,13 @@ def sentence(html: str) -> None:
 def dial(idea: str, maths: Callable[[], None], code: Sequence[Any]) -> None:
     """How deep to look, kept from page to page: the idea in words, the formula with this example's numbers, or the lines that
     compute it. code: functions or classes of ours, shown as they stand in their files."""
-    known = state.session()
 
     def turned() -> None:
-        known.depth = st.session_state["depth"]
+        state.choose(deep=st.session_state["depth"].lower())
 
     with st.container(key="dial"):
         depth = st.segmented_control(
-            "How deep", DEPTHS, key=state.held("depth", known.depth), on_change=turned, required=True,
+            "How deep", DEPTHS, key=state.held("depth", state.chosen().deep.capitalize()), on_change=turned, required=True,
             label_visibility="collapsed",
         )  # fmt: skip
         if depth == "Maths":
@@ -94,6 +93,7 @@ def dial(idea: str, maths: Callable[[], None], code: Sequence[Any]) -> None:
                 _source(thing)
         else:
             charts.words(idea)
+    state.publish()
 
 
 def formula(latex: str, says: str = "") -> None:

@@ -81,9 +81,7 @@ def loop(view: Scene, top: Any) -> None:
     """The loop, its controls, and the branches beside each other."""
     choice = state.chosen()
     sampling, forced = choice.sampling, choice.forced
-    wishes = st.session_state.setdefault("wishes", {})
-    wish = (choice.model, choice.text, choice.target, forced, sampling)
-    wanted = wishes.get(wish, MORE)
+    wanted = min(choice.length or MORE, MOST)
     try:
         with st.container():  # what is told while waiting must not shift what stands below
             text = writing(view, forced, sampling)
@@ -98,13 +96,15 @@ def loop(view: Scene, top: Any) -> None:
     with st.container(horizontal=True, key="loop-controls", gap="small", vertical_alignment="center"):
         sampler(sampling)
         if going:
-            st.button("Stop", key="loop-stop", icon=":material/stop:", on_click=_wish, args=(wish, len(text.steps)))
+            st.button(
+                "Stop", key="loop-stop", icon=":material/stop:", on_click=state.choose, kwargs={"length": max(1, len(text.steps))}
+            )
             st.html(f'<p class="busy" role="status">Writing: {len(text.steps)} of at most {wanted} pieces.</p>')
         else:
             more = min(MOST, len(text.steps) + MORE)
             st.button(
-                "Write on", key="loop-more", on_click=_wish, args=(wish, more), disabled=text.finished or len(text.steps) >= MOST,
-                help=f"At most {MORE} pieces more",
+                "Write on", key="loop-more", on_click=state.choose, kwargs={"length": more},
+                disabled=text.finished or len(text.steps) >= MOST, help=f"At most {MORE} pieces more",
             )  # fmt: skip
             charts.words(said(sampling))
     version = version_of(asked(view, forced), sampling)
@@ -120,10 +120,6 @@ def loop(view: Scene, top: Any) -> None:
     busy = compare(view, text, prompt, sampling, wanted)
     if going or busy:
         again()
-
-
-def _wish(wish: tuple[object, ...], count: int) -> None:
-    st.session_state["wishes"][wish] = count
 
 
 def _back() -> None:

@@ -76,7 +76,7 @@ def widths(it: Look) -> dict[str, int]:
     """How wide each card's mask is: as adopted, else as this visitor last set it."""
     mine, _ = split(it.choice.mask, it.stream)
     adopted = {mine[0].name: mine[0].width} if len(mine) == 1 and mine[0].width else {}
-    return {**WIDTHS, **st.session_state.get("mask-widths", {}), **adopted}
+    return {**WIDTHS, **dict(it.choice.widths), **adopted}
 
 
 def offered(it: Look) -> dict[str, MaskRule | None]:
@@ -146,9 +146,9 @@ def gallery(view: Scene, it: Look) -> None:
         ours, kept = split(state.chosen().mask, it.stream)
         rule = rules.get(name)
         if width is not None and rule is not None and rule.width is not None:
-            st.session_state["mask-widths"] = {**st.session_state.get("mask-widths", {}), name: width}
-            if ours == (rule,):
-                state.choose(mask=(*kept, replace(rule, width=width)))
+            known = {**dict(state.chosen().widths), name: width}
+            own = {"mask": (*kept, replace(rule, width=width))} if ours == (rule,) else {}
+            state.choose(widths=tuple(sorted(known.items())), **own)
         elif width is None and name != "yours":
             state.choose(mask=kept if name == home or rule is None else (*kept, rule))
 

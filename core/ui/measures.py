@@ -67,16 +67,20 @@ def numbers(view: Scene, it: Look) -> None:
 
 
 def _picker(it: Look) -> str:
-    offered = [name for name in NAMES if name != "rollout" or it.stream is not Stream.CROSS]
-    wanted = st.session_state.get("measure-kept", "weight")
+    offered = tuple(name for name in NAMES if name != "rollout" or it.stream is not Stream.CROSS)
 
     def picked() -> None:
-        st.session_state["measure-kept"] = st.session_state["measure"]
+        state.choose(measure=st.session_state["measure"])
 
     return st.segmented_control(
-        "Read as", offered, key=state.held("measure", wanted if wanted in offered else "weight", tuple(offered)),
-        format_func=NAMES.__getitem__, on_change=picked, required=True, label_visibility="collapsed",
+        "Read as", offered, key=state.held("measure", reading(it), offered), format_func=NAMES.__getitem__, on_change=picked,
+        required=True, label_visibility="collapsed",
     )  # fmt: skip
+
+
+def reading(it: Look) -> str:
+    """How the numbers of the head are read: as chosen, where that means something here."""
+    return "weight" if it.stream is Stream.CROSS and it.choice.measure == "rollout" else it.choice.measure
 
 
 def _other(view: Scene, it: Look, chosen: str) -> None:

@@ -14,9 +14,14 @@ from core.figures import curves
 from core.figures.labels import percent
 from core.figures.plain_map import plain_map
 from core.figures.theme import Theme
-from core.ui import charts, trouble
+from core.ui import charts, state, trouble
+from core.ui.links import ROUNDS, SHORT
+from core.ui.memory_game import DELAYS as DELAYS
+from core.ui.memory_game import TASKS as TASKS
+from core.ui.memory_game import Game, play
 from core.ui.runs import shared
 from core.ui.scene import wait
+from core.ui.state import held
 
 KINDS = ("gru", "attention", "transformer")
 TITLES = {"gru": "GRU", "attention": "GRU with attention", "transformer": "Transformer"}
@@ -26,7 +31,6 @@ SAYS = {
     "<b>weights</b> says how much at each.",
     "transformer": "No state at all: every symbol looks at every other, and each answer looks back at all of them.",
 }
-TASKS = ("recall", "copy")
 NAMES = {"recall": "Recall", "copy": "Copy"}
 RULES = {
     "recall": "The game: read pairs like <b>a3 b7 c1</b>, then answer “which digit came with <b>b</b>?”. One of the first two "
@@ -42,7 +46,6 @@ ROWS = {
     "recall": "row “→” is the moment of the answer, the row above it that of the question.",
     "copy": "each row is the moment of one answer, with the symbol said just before.",
 }
-DELAYS = {"recall": tuple(range(0, 29, 2)), "copy": tuple(range(2, 29, 2))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,21 +183,22 @@ def curve(task: str, delay: int) -> None:
     charts.curve(spec, "accuracy", curves.said(lines, "share of right answers"))
 
 
-def choose(task: str, delay: int) -> Exercise:
+def choose(it: Game) -> Exercise:
     """The exercise in view: a held-out one, or the visitor's own."""
-    hint = "a3 b7 c1 → b" if task == "recall" else "gen1ai2go"
-    own = st.text_input("Or type your own", key=f"own-{task}", placeholder=hint)
-    if own.strip():
+    key, own = f"own-{it.task}", state.chosen().exercise
+
+    def typed() -> None:
+        play(exercise=st.session_state[key].strip())
+
+    hint = "a3 b7 c1 → b" if it.task == "recall" else "gen1ai2go"
+    st.text_input("Or type your own", key=held(key, own), on_change=typed, placeholder=hint, max_chars=SHORT, autocomplete="off")
+    if own:
         try:
-            return read_own(own, task)
+            return read_own(own, it.task)
         except LensError as error:
             trouble.show(error)  # and the page goes on with an exercise of ours
-
-    def other() -> None:
-        st.session_state["exercise"] = st.session_state.get("exercise", 0) + 1
-
-    st.button("Another exercise", key="another", on_click=other)
-    return exercise(task, delay, st.session_state.get("exercise", 0))
+    st.button("Another exercise", key="another", on_click=play, kwargs={"number": (it.number + 1) % ROUNDS})
+    return exercise(it.task, it.delay, it.number)
 
 
 def spelled(what: Exercise) -> None:
@@ -293,15 +297,21 @@ def shares(gradient: np.ndarray) -> np.ndarray:
     return gradient / total if total > 0 else gradient
 
 
-def gradients(task: str, what: Exercise) -> None:
+def gradients(task: str, what: Exercise, answer: int) -> None:
     """What the answer hangs on, over the distance to each symbol."""
     theme = charts.theme()
     charts.heading(
         "What the answer hangs on", "how fast the chance of the right answer changes when a symbol’s numbers change a little"
     )
-    number = 0
-    if len(what.wanted) > 1:
-        number = st.select_slider("Answer number", range(1, len(what.wanted) + 1), key="answer-number") - 1
+    last = len(what.wanted) - 1
+    number = min(answer, last)
+
+    def turned() -> None:
+        play(answer=st.session_state["answer-number"] - 1)
+
+    if last:
+        places = range(1, last + 2)
+        st.select_slider("Answer number", places, key=held("answer-number", number + 1, len(places)), on_change=turned)
     found = {TITLES[kind]: shares(gradient(task, kind, what, number)) for kind in KINDS}
     lines = {name: list(enumerate(part.tolist())) for name, part in found.items()}
     spec = curves.curves(lines, colours(theme), theme, "symbol read", "share of the speed", 200, marks=list(what.source))

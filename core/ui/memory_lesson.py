@@ -9,13 +9,19 @@ import numpy as np
 import streamlit as st
 
 from core.figures.labels import percent
-from core.ui import charts, lesson, memory, memory_cost
+from core.ui import charts, lesson, memory, memory_cost, memory_game, state, trouble
+from core.ui.state import held
 
 
 def game() -> None:
     """The whole page below the title."""
     top = st.container()
-    task, delay = _controls()
+    for note in state.take_notes():
+        trouble.tell(note, "note")
+    it = memory_game.game()
+    state.publish()
+    _controls(it)
+    task, delay = it.task, it.delay
     at = memory.nearest(task, delay)
     share = {kind: percent(found[at]) for kind, found in memory.measured(task).items()}
     with top:
@@ -28,7 +34,7 @@ def game() -> None:
     with right:
         charts.heading("One exercise", "run now, in all three")
         place = st.container()
-        what = memory.choose(task, delay)
+        what = memory.choose(it)
         with place:
             memory.spelled(what)
             memory.verdicts(task, what)
@@ -38,7 +44,7 @@ def game() -> None:
         with column:
             memory.memory(task, kind, what)
     charts.rule()
-    memory.gradients(task, what)
+    memory.gradients(task, what, it.answer)
     charts.rule()
     memory_cost.section()
     charts.rule()
@@ -59,21 +65,27 @@ def _first_line(task: str, at: int, share: dict[str, str]) -> None:
     )
 
 
-def _controls() -> tuple[str, int]:
+def _controls(it: memory_game.Game) -> None:
+    key = f"delay-{it.task}"
+
+    def picked() -> None:
+        memory_game.play(task=st.session_state["task"])
+
+    def delayed() -> None:
+        memory_game.play(delay=int(st.session_state[key]))
+
     left, right = st.columns([200, 760], gap="large")
     with left:
-        task = st.segmented_control(
-            "Game", memory.TASKS, default="recall", key="task", format_func=memory.NAMES.__getitem__, required=True
+        st.segmented_control(
+            "Game", memory.TASKS, key=held("task", it.task), format_func=memory.NAMES.__getitem__, on_change=picked, required=True
         )
-    task = task or "recall"
     with right:
-        label = "Delay: symbols read after the first two pairs" if task == "recall" else "Delay: symbols to copy"
-        delay = st.select_slider(label, memory.DELAYS[task], value=16, key=f"delay-{task}")
-    return task, int(delay)
+        label = "Delay: symbols read after the first two pairs" if it.task == "recall" else "Delay: symbols to copy"
+        st.select_slider(label, memory.DELAYS[it.task], key=held(key, it.delay), on_change=delayed)
 
 
 def _set(task: str, delay: int, own: str = "") -> None:
-    st.session_state["task"], st.session_state[f"delay-{task}"], st.session_state[f"own-{task}"] = task, delay, own
+    memory_game.play(task=task, delay=delay, exercise=own)
 
 
 def _presets() -> list[lesson.Preset]:

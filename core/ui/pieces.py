@@ -9,9 +9,12 @@ import streamlit as st
 
 from core.figures.labels import label
 from core.trace import Tokens
-from core.ui import charts
+from core.ui import charts, state
+from core.ui.boxes import box
+from core.ui.links import MERGED
 from core.ui.look import Look
 from core.ui.scene import Scene, lens_of
+from core.ui.state import held
 
 ROWS = 400  # pieces in the table
 REPLAYED = 400  # characters whose merges are replayed
@@ -31,7 +34,7 @@ INSTEAD = {
 
 def pieces_panel(view: Scene, it: Look) -> None:
     """Opened on demand: the table of pieces, and the merges of one word."""
-    opened = st.expander("Pieces: ids, bytes, and how words were cut", key="pieces", on_change="rerun")
+    opened = box("Pieces: ids, bytes, and how words were cut", "pieces")
     if not opened.open:
         return
     with opened:
@@ -104,22 +107,27 @@ def _merges(lens: Any, it: Look, texts: list[tuple[str, Tokens]]) -> None:
         return
     longest = max(range(len(words)), key=lambda n: (len(words[n].ranks), len(words[n].steps[-1])))
     names = [label(word.word, 24) for word in words]
+    place, done = it.choice.merges or (longest, MERGED)
+    place = place if place < len(words) else longest
+
+    def picked() -> None:
+        state.choose(merges=(st.session_state["merge-of"], MERGED))
+
+    def merged() -> None:
+        state.choose(merges=(place, st.session_state["merges"]))
+
     with st.container(key="merge-word"):
-        place = st.selectbox(
-            "Word",
-            range(len(words)),
-            index=longest,
-            key=f"merge-of-{hash(tuple(names))}",
-            format_func=names.__getitem__,
+        st.selectbox(
+            "Word", range(len(words)), key=held("merge-of", place, tuple(names)), format_func=names.__getitem__, on_change=picked
         )
     if len(written) > REPLAYED:
         charts.words(f"Words of the first {REPLAYED} characters.")
     word = words[place]
     last = len(word.ranks)
-    at = last
+    at = min(done, last)
     if last:
         at = st.select_slider(
-            "Merges done", range(last + 1), value=last, key=f"merges-{hash(word)}", help="Drag, or use the arrow keys."
+            "Merges done", range(last + 1), key=held("merges", at, word), on_change=merged, help="Drag, or use the arrow keys."
         )
     chips = "".join(
         f'<span class="word"><span class="chip"><bdi>{visible(part)}</bdi></span></span>' for part in word.steps[at]

@@ -10,13 +10,17 @@ from core.figures.labels import label, labels, percent
 from core.figures.plain_map import plain_map
 from core.figures.strip import strip
 from core.request import PositionRule, Stream
-from core.trace import Trace
-from core.ui import charts
+from core.trace import Tokens, Trace
+from core.ui import charts, state
+from core.ui.boxes import box
+from core.ui.links import ORDERS, SHIFTS
 from core.ui.look import Look
 from core.ui.scene import Scene, lens_of
+from core.ui.state import held
 
 LONGEST = 64  # pieces up to which positions are drawn
 HOW = {"off": "Off", "shuffled": "Shuffled", "shifted": "Shifted"}
+BEGINS = {"off": 0, "shuffled": 1, "shifted": 10}
 SAYS = {
     "off": "No piece is told where it stands: the model sees the words of the text, not their order.",
     "shuffled": "Each piece keeps its word but is told the place of another.",
@@ -26,13 +30,11 @@ SAYS = {
 
 def places_panel(view: Scene, it: Look) -> None:
     """Opened on demand: the vectors that enter the first layer, and the position lab."""
-    opened = st.expander("Embeddings and positions: off, shuffled, shifted", key="places", on_change="rerun")
+    opened = box("Embeddings and positions: off, shuffled, shifted", "places")
     if not opened.open:
         return
     with opened:
-        text = Stream.DECODER if it.stream is Stream.DECODER or it.now.source is None else Stream.ENCODER
-        tokens = it.now.target if text is Stream.DECODER else it.now.source
-        assert tokens is not None
+        text, tokens = _text(it)
         if len(tokens) > LONGEST:
             charts.words(f"Drawn for texts of up to {LONGEST} pieces; this one has {len(tokens)}.")
             return
@@ -90,20 +92,22 @@ def _lab(view: Scene, it: Look, text: Stream) -> None:
         "Position lab", f"{'the decoder’s text' if text is Stream.DECODER else 'the text that is read'}, same weights"
     )
     with st.container(horizontal=True, key="place-lab", gap="small", vertical_alignment="bottom"):
-        how = st.segmented_control(
-            "Positions", list(HOW), default="off", key="place-how", format_func=HOW.__getitem__, required=True,
+        how, amount = it.choice.moved
+        st.segmented_control(
+            "Positions", list(HOW), key=held("place-how", how), format_func=HOW.__getitem__, on_change=_moved, required=True,
             label_visibility="collapsed",
         )  # fmt: skip
-        amount = 0
         if how == "shifted":
-            amount = st.number_input("Places further on", 1, 64, 10, key="place-by", width=150)
-        elif how == "shuffled":
-            amount = st.number_input(
-                "Order number", 1, 99, 1, key="place-seed", width=150, help="Each number is another order."
+            st.number_input(
+                "Places further on", 1, SHIFTS, key=held("place-by", amount), on_change=_by, args=("place-by",), width=150
             )
+        elif how == "shuffled":
+            st.number_input(
+                "Order number", 1, ORDERS, key=held("place-seed", amount), on_change=_by, args=("place-seed",), width=150,
+                help="Each number is another order.",
+            )  # fmt: skip
     charts.words(SAYS[how])
-    rule = PositionRule(text, how, int(amount))
-    now = view.run(it.choice.mask, ("pattern",), (rule,))
+    now = view.run(it.choice.mask, ("pattern",), (PositionRule(text, how, amount),))
     before = it.now.at(it.stream, it.choice.layer)
     attention = now.at(it.stream, it.choice.layer)
     head = it.choice.head
@@ -123,6 +127,31 @@ def _lab(view: Scene, it: Look, text: Stream) -> None:
                 shown, it.rows, it.columns, theme, unit, signed, (it.query, it.key), 210, 34, None if signed else 1.0
             )
             charts.plot(figure, f"place-map-{place}", f"{name}: {it.name}, every query and key.")
+
+
+def _moved() -> None:
+    how = st.session_state["place-how"]
+    state.choose(moved=(how, BEGINS[how]))
+
+
+def _by(key: str) -> None:
+    state.choose(moved=(state.chosen().moved[0], int(st.session_state[key])))
+
+
+def rule_of(view: Scene, it: Look) -> PositionRule | None:
+    """How the position lab moves the text while its box is open; None where it shows nothing."""
+    text, tokens = _text(it)
+    if "places" not in it.choice.boxes or len(tokens) > LONGEST or not lens_of(view.model).backend.moves:
+        return None
+    return PositionRule(text, *it.choice.moved)
+
+
+def _text(it: Look) -> tuple[Stream, Tokens]:
+    """The text whose positions are drawn and moved."""
+    text = Stream.DECODER if it.stream is Stream.DECODER or it.now.source is None else Stream.ENCODER
+    tokens = it.now.target if text is Stream.DECODER else it.now.source
+    assert tokens is not None
+    return text, tokens
 
 
 def told(it: Look, now: Trace, share: float) -> str:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import streamlit as st
 
-from core.analysis.plane import Plane, read_link, write_link
+from core.analysis.plane import Plane, write_link
 from core.errors import LensError
 from core.request import MaskRule, Sampling, Site, Stream
-from core.ui.rules import LONGEST, MOST, read_reads, read_rules, write_reads, write_rules
+from core.ui.links import BRANCHES as BRANCHES  # read here by the pages, too
+from core.ui.links import LINKED, READERS, Widths, write_moved, write_sampling, write_widths
+from core.ui.rules import LONGEST, MOST, write_reads, write_rules
 
 MODEL, TEXT = "classroom", "gen ai is"
-BRANCHES = 4  # kept for comparison, beside the one in view
-LINKED = 4000  # characters of a text that still fits a link
 KEY = "lookback"
 GREEDY = Sampling(temperature=0.0)
+GAME = ("recall", 16, 0, 0)
 Reads = tuple[tuple[int, tuple[int, ...]], ...]  # rows of cross-attention, each with the only source pieces it may read
 
 
@@ -34,7 +34,13 @@ class Choice:
     reads: steps that may read only some source pieces. depth: how many encoder layers the decoder reads past; None: all.
     teacher: a target text given by the visitor, to be read beside the model's own.
     part: which part of Generate is in view, with its numbers. own: the visitor's own words.
+    length: how many pieces Generate was asked to write, None as it begins.
     plane: the arrows of Self-attention by hand, None as the lesson opens.
+    measure: how the numbers of a head are read. moved: where the position lab puts the pieces, and by how much.
+    widths: of masks in the gallery, where not as usual. boxes: those that are open, by their names in links.
+    stage: the step of a head that is drawn. merges: a word of the text, and how many of its merges are done.
+    deep: how deep the lessons look. game: of the memory machines, with delay, number of the exercise and of the answer in
+    view. exercise: one's own.
     """
 
     model: str = MODEL
@@ -55,15 +61,25 @@ class Choice:
     branches: tuple[tuple[int, ...], ...] = ()
     part: str = ""
     own: str = ""
+    length: int | None = None
     plane: Plane | None = None
+    measure: str = "weight"
+    moved: tuple[str, int] = ("off", 0)
+    widths: Widths = ()
+    boxes: tuple[str, ...] = ()
+    stage: str = "weights"
+    merges: tuple[int, int] | None = None
+    deep: str = "idea"
+    game: tuple[str, int, int, int] = GAME
+    exercise: str = ""
 
 
 @dataclass(slots=True)
 class Session:
     """One visitor: the choice, sentences to tell once, the address as it was last written, the one over which something was
     chosen that is not written there yet, the page they are on, and the widgets that already show the choice there. Of the
-    lessons: how deep they look, the pages they have opened, the questions (page, number) they have solved, how many a page
-    asks, and what to watch of the presets they tried, by page."""
+    lessons: the pages they have opened, the questions (page, number) they have solved, how many a page asks, and what to
+    watch of the presets they tried, by page."""
 
     choice: Choice = field(default_factory=Choice)
     notes: tuple[str, ...] = ()
@@ -71,7 +87,6 @@ class Session:
     outdated: Mapping[str, str] | None = None
     page: str = ""
     shown: dict[str, Hashable] = field(default_factory=dict)
-    depth: str = "Idea"
     opened: set[str] = field(default_factory=set)
     solved: set[tuple[str, int]] = field(default_factory=set)
     asked: dict[str, int] = field(default_factory=dict)
@@ -87,7 +102,7 @@ def read(params: Mapping[str, str]) -> tuple[Choice, tuple[str, ...]]:
         if raw is None:
             continue
         try:
-            values[name] = parse(raw)
+            values[FIELDS.get(name, name)] = parse(raw)
         except (ValueError, LensError):
             shown = raw if len(raw) <= 40 else raw[:39] + "…"
             notes.append(f"The link’s {name} “{shown}” means nothing here; the usual one is shown.")
@@ -112,7 +127,7 @@ def write(choice: Choice) -> dict[str, str]:
     if choice.plane is not None:
         params["plane"] = write_link(choice.plane)
     if choice.sampling != GREEDY:
-        params["sampling"] = _write_sampling(choice.sampling)
+        params["sampling"] = write_sampling(choice.sampling)
     if choice.box:
         params["box"] = choice.box
     if choice.forced:
@@ -129,7 +144,26 @@ def write(choice: Choice) -> dict[str, str]:
         params["part"] = choice.part
     if choice.own and len(choice.own) <= LINKED:
         params["own"] = choice.own
-    return params
+    if choice.length is not None:
+        params["length"] = str(choice.length)
+    return params | _write_rest(choice)
+
+
+def _write_rest(choice: Choice) -> dict[str, str]:
+    """What is looked at, beside the model's own answer: left out where it is as a page opens."""
+    usual, said = Choice(), {
+        "measure": choice.measure, "positions": write_moved(choice.moved), "widths": write_widths(choice.widths),
+        "open": ".".join(choice.boxes), "stage": choice.stage, "deep": choice.deep, "exercise": choice.exercise,
+        "merges": "" if choice.merges is None else f"{choice.merges[0] + 1}.{choice.merges[1]}",
+        "game": ".".join(map(str, (*choice.game[:3], choice.game[3] + 1))),
+    }  # fmt: skip
+    return {
+        name: text for name, text in said.items()
+        if getattr(choice, FIELDS.get(name, name)) != getattr(usual, FIELDS.get(name, name))
+    }  # fmt: skip
+
+
+FIELDS = {"positions": "moved", "open": "boxes"}  # of a Choice, where a link calls them otherwise
 
 
 def linkable(mask: tuple[MaskRule, ...]) -> bool:
@@ -222,6 +256,9 @@ def choose(**changes: Any) -> None:
         changes.setdefault("forced", ())
         changes.setdefault("reads", ())
         changes.setdefault("branches", ())
+        changes.setdefault("merges", None)
+    if {"model", "text", "target", "forced", "sampling"} & changes.keys():
+        changes.setdefault("length", None)
     if {"model", "text"} & changes.keys():
         changes.setdefault("teacher", None)
     if {"stream", "layer", "head"} & changes.keys():
@@ -259,88 +296,3 @@ def take_notes() -> tuple[str, ...]:
     known = session()
     notes, known.notes = known.notes, ()
     return notes
-
-
-def _count(raw: str) -> int:
-    number = int(raw) if re.fullmatch(r"[0-9]{1,4}", raw) else 0
-    if number < 1:
-        raise ValueError(raw)
-    return number - 1
-
-
-def _cell(raw: str) -> tuple[int, int | None]:
-    query, *key = raw.split(".")
-    if len(key) > 1:
-        raise ValueError(raw)
-    return _count(query), _count(key[0]) if key else None
-
-
-def _text(raw: str) -> str:
-    if len(raw) > LINKED:
-        raise ValueError(raw)
-    return raw
-
-
-def _name(raw: str) -> str:
-    if not raw or len(raw) > 200 or not raw.isprintable():
-        raise ValueError(raw)
-    return raw
-
-
-def _write_sampling(sampling: Sampling) -> str:
-    parts = {"t": sampling.temperature, "k": sampling.top_k, "p": sampling.top_p, "m": sampling.min_p, "s": sampling.seed}
-    return "_".join(f"{name}{value:g}" if name != "s" else f"s{value}" for name, value in parts.items() if value is not None)
-
-
-def _sampling(raw: str) -> Sampling:
-    found = re.fullmatch(r"t([0-9.]{1,8})(?:_k([0-9]{1,6}))?(?:_p([0-9.]{1,8}))?(?:_m([0-9.]{1,8}))?_s([0-9]{1,18})", raw)
-    if found is None:
-        raise ValueError(raw)
-    t, k, p, m, s = found.groups()
-    top_p, min_p = (None if value is None else float(value) for value in (p, m))
-    return Sampling(float(t), None if k is None else int(k), top_p, min_p, int(s))
-
-
-def _ids(raw: str) -> tuple[int, ...]:
-    if not re.fullmatch(r"[0-9]{1,7}(\.[0-9]{1,7}){0,99}", raw):
-        raise ValueError(raw)
-    return tuple(int(number) for number in raw.split("."))
-
-
-def _branches(raw: str) -> tuple[tuple[int, ...], ...]:
-    branches = tuple(_ids(one) for one in raw.split("_"))
-    if len(branches) > BRANCHES or len(set(branches)) < len(branches):
-        raise ValueError(raw)
-    return branches
-
-
-def _part(raw: str) -> str:
-    if not re.fullmatch(r"[a-z]{1,12}(\.[0-9]{1,4}){0,40}", raw):
-        raise ValueError(raw)
-    return raw
-
-
-def _box(raw: str) -> str:
-    if not re.fullmatch(r"[a-z0-9]{1,16}", raw):
-        raise ValueError(raw)
-    return raw
-
-
-def _depth(raw: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,3}", raw):
-        raise ValueError(raw)
-    return int(raw)
-
-
-def _view(raw: str) -> str:
-    if not re.fullmatch(r"[a-z0-9_.~-]{0,600}", raw):
-        raise ValueError(raw)
-    return raw
-
-
-READERS: dict[str, Callable[[str], Any]] = {
-    "model": _name, "text": _text, "target": _text, "stream": Stream, "layer": _count, "head": _count, "cell": _cell,
-    "mask": read_rules, "view": _view, "plane": read_link, "forced": _ids, "sampling": _sampling, "box": _box, "reads": read_reads,
-    "depth": _depth, "teacher": _text,
-    "branches": _branches, "part": _part, "own": _text,
-}  # fmt: skip

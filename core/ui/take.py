@@ -12,8 +12,9 @@ from core import export
 from core.analysis import stages
 from core.figures.labels import label
 from core.figures.plain_map import limit
-from core.request import Stream
+from core.request import PositionRule, Stream
 from core.ui import bar, charts, state
+from core.ui.boxes import box
 from core.ui.cell import SAYS
 from core.ui.component import component
 from core.ui.look import Look
@@ -28,7 +29,7 @@ cursor: pointer; color: var(--st-text-color); background: transparent; border: 1
 button:focus-visible { outline: 2px solid currentColor; }"""
 
 
-def figures(view: Scene, it: Look) -> dict[str, Callable[[], str]]:
+def figures(view: Scene, it: Look, moved: PositionRule | None = None) -> dict[str, Callable[[], str]]:
     """What can be taken as a picture: its name, and how it is drawn (SVG, titled with model, layer, head and text)."""
     sites = [attention for attention in it.now.attention if attention.site.stream is it.stream]
     offered: dict[str, Callable[[], str]] = {}
@@ -54,6 +55,11 @@ def figures(view: Scene, it: Look) -> dict[str, Callable[[], str]]:
             offered[NAMES["rollout"]] = lambda: _map(view, it, rolled(view, it), depth, "share")
         for name in _steps(it):
             offered[f"Stage: {SAYS[name][0]}"] = partial(_stage, view, it, name)
+    if moved is not None and it.pattern.size <= CELLS:
+        now = view.run(it.choice.mask, ("pattern",), (moved,)).at(it.stream, it.choice.layer).head(it.choice.head)
+        how = f"positions {moved.how}"
+        offered[how.capitalize()] = lambda: _map(view, it, now, how)
+        offered[f"Changed by {how}"] = lambda: _map(view, it, now - it.pattern, f"changed by {how}", "less or more", True)
     return offered
 
 
@@ -63,14 +69,15 @@ def stem(view: Scene, it: Look) -> str:
     return f"lookback-{model}-{it.stream.value}-{it.choice.layer + 1}-{it.choice.head + 1}"
 
 
-def take(view: Scene, it: Look) -> None:
-    """The downloads; built when the box is open."""
-    opened = st.expander("Take it with you: figures, numbers, link, Python", key="take", on_change="rerun")
+def take(view: Scene, it: Look, reading: str = "weight", moved: PositionRule | None = None) -> None:
+    """The downloads; built when the box is open. reading and moved: how the page shows the head's numbers, and where its
+    position lab puts the pieces."""
+    opened = box("Take it with you: figures, numbers, link, Python", "take")
     if not opened.open:
         return
     with opened:
         name = stem(view, it)
-        _pictures(view, it, name)
+        _pictures(view, it, name, moved)
         charts.heading("Numbers", "as they were computed, in full")
         with st.container(horizontal=True, key="downloads", gap="small"):
             layer = (it.now.at(it.stream, it.choice.layer),)
@@ -89,12 +96,17 @@ def take(view: Scene, it: Look) -> None:
                 "Request as JSON", export.request_to_json(it.now.request), f"{name}.json", "application/json",
                 on_click="ignore", key="take-json",
             )  # fmt: skip
+            if moved is not None:
+                st.download_button(
+                    f"Request, positions {moved.how}", export.request_to_json(it.now.request.with_positions(moved)),
+                    f"{name}-{moved.how}.json", "application/json", on_click="ignore", key="take-moved",
+                )  # fmt: skip
         if cells > export.ROWS:
             charts.words(f"A CSV holds up to {export.ROWS:,} cells; this layer has {cells:,}. The NPZ holds them all.")
         charts.heading("Link", "opens this view again")
         st.code(bar.link(), language=None, wrap_lines=True)
         model = it.choice.model.partition(":")[2] if ":" in it.choice.model else it.choice.model
-        lines = export.python_lines(it.now.request, model, it.stream, it.choice.layer, it.choice.head)
+        lines = export.python_lines(it.now.request, model, it.stream, it.choice.layer, it.choice.head, reading, moved)
         charts.heading("Python", "the same numbers again, run beside Lookback’s folder core")
         st.code(lines, language="python", wrap_lines=True)
         with st.container(horizontal=True, key="take-last", gap="small"):
@@ -109,8 +121,8 @@ def take(view: Scene, it: Look) -> None:
             )
 
 
-def _pictures(view: Scene, it: Look, name: str) -> None:
-    offered = figures(view, it)
+def _pictures(view: Scene, it: Look, name: str, moved: PositionRule | None) -> None:
+    offered = figures(view, it, moved)
     if not offered:
         charts.words("This map is too large for a figure: take its numbers.")
         return

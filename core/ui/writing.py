@@ -16,11 +16,11 @@ from core.request import Request, Sampling
 from core.trace import Step, Trace
 from core.ui import models
 from core.ui.branches import base_of, fitting
+from core.ui.links import WRITTEN as MOST
 from core.ui.runs import shared
 from core.ui.scene import Scene, lens_of, wait
 
 TURN = 0.6  # seconds of writing between two looks at the visitor
-MOST = 400  # pieces of one text
 
 
 @dataclass(slots=True)

@@ -74,6 +74,21 @@ class Screen:
         table = convert_arrow_bytes_to_pandas_df(sent.data.data if sent.data.data else sent.datasets[0].data.data)
         return table.astype(object).where(table.notna(), None).to_dict("records")
 
+    def everything(self) -> dict[str, object]:
+        """All that stands on the page: words, pictures, what components were sent, and what the widgets show."""
+        kinds = ("text_input", "number_input", "selectbox", "select_slider", "slider", "toggle", "radio", "button_group")
+        get = self.app.get
+        return {
+            "words": [*self.html, *(one.value for one in self.app.text), *(one.value for one in self.app.code)],
+            "plots": [one.proto.spec for one in get("plotly_chart")],
+            "sent": [(one.proto.component_name, one.proto.json, one.proto.bytes) for one in get("bidi_component")],
+            "curves": [one.proto.spec for one in get("vega_lite_chart")],
+            "bars": [self.bars(number) for number, one in enumerate(get("vega_lite_chart")) if one.proto.HasField("data")],
+            "widgets": [(kind, one.key, one.value) for kind in kinds for one in get(kind)],
+            "open": [one.proto.expanded for one in self.app.expander],
+            "buttons": [(one.label, one.disabled) for one in self.app.button],
+        }
+
     def calm(self) -> bool:
         """No exception reached the page, and nothing nobody foresaw happened."""
         return not self.app.exception and not any("not your fault" in body for body in self.html)

@@ -14,6 +14,14 @@ from tests.pages.conftest import numbers
 CLOSED = "decoder.full"
 
 
+def opened(page, box):
+    """A page with one of its boxes open: AppTest knows no click on a box, so the link opens it."""
+    page.app.query_params["open"] = box
+    page.app.run()
+    assert page.calm()
+    return page
+
+
 def test_the_page_opens_on_a_grown_target_and_the_decoder(screen):
     page = screen("attention")
     assert page.calm()
@@ -221,8 +229,7 @@ def test_a_cell_outside_the_text_falls_back_to_the_pages_own_choice(screen):
 def test_the_sum_of_the_focused_cell_ends_in_the_number_of_the_map(screen):
     page = screen("attention", stream="encoder", text="the cat sits on the mat", cell="2.5")
     assert not page.said("sum")
-    page.app.session_state["check-cell"] = True
-    page.app.run()
+    opened(page, "check-cell")
     assert page.calm()
     said = page.said("sum")[0]
     assert f"“{page.pieces[1]}” looks at “{page.pieces[4]}”" in said
@@ -234,8 +241,7 @@ def test_the_sum_of_the_focused_cell_ends_in_the_number_of_the_map(screen):
 
 def test_the_sum_of_a_forbidden_cell_says_so(screen):
     page = screen("attention", cell="1.3")
-    page.app.session_state["check-cell"] = True
-    page.app.run()
+    opened(page, "check-cell")
     assert page.calm()
     assert "may not look: the score becomes −∞" in page.said("sum")[0]
 
@@ -243,8 +249,7 @@ def test_the_sum_of_a_forbidden_cell_says_so(screen):
 def test_the_stages_are_the_heads_steps_and_end_in_its_weights(screen):
     page = screen("attention", stream="encoder", text="the cat sits on the mat")
     weights = page.map
-    page.app.session_state["check-stages"] = True
-    page.app.run()
+    opened(page, "check-stages")
     assert page.calm()
     stage = page.app.get_by_key("stage")
     assert stage.options == ["q·k", "× scaling", "+ mask", "softmax", "weight × ‖value‖"]
@@ -257,8 +262,7 @@ def test_the_stages_are_the_heads_steps_and_end_in_its_weights(screen):
 
 def test_what_is_taken_away_holds_the_numbers_on_the_screen(screen):
     page = screen("attention", stream="encoder", text="the cat sits", layer="2", head="3", mask="encoder.causal")
-    page.app.session_state["take"] = True
-    page.app.run()
+    opened(page, "take")
     assert page.calm()
     (lines,) = [code.value for code in page.app.code if "lens = load(" in code.value]
     space: dict = {}
@@ -273,8 +277,7 @@ def test_what_is_taken_away_holds_the_numbers_on_the_screen(screen):
 )
 def test_every_figure_of_the_page_can_be_taken(screen, params):
     page = screen("attention", text="the cat sits", **params)
-    page.app.session_state["take"] = True
-    page.app.run()
+    opened(page, "take")
     offered = page.app.selectbox(key="take-figure").options
     assert {"This head as a map", "This head as lines", "All heads", "Weight × value norm", "Stage: softmax"} <= set(
         offered
@@ -289,8 +292,7 @@ def test_every_figure_of_the_page_can_be_taken(screen, params):
 
 def test_start_again_stands_with_what_is_taken(screen):
     page = screen("attention", text="the cat", layer="2")
-    page.app.session_state["take"] = True
-    page.app.run()
+    opened(page, "take")
     page.app.button(key="reset-here").click().run()
     assert page.app.text_input(key="bar-text").value == "gen ai is"
 
@@ -347,13 +349,6 @@ def test_a_head_is_read_three_ways_each_with_its_formula(screen, stream):
 def test_cross_attention_has_no_rollout(screen):
     page = screen("attention", stream="cross")
     assert page.app.get_by_key("measure").options == ["Weight", "Weight × value norm"]
-
-
-def opened(page, key):
-    page.app.session_state[key] = True
-    page.app.run()
-    assert page.calm()
-    return page
 
 
 def test_the_text_is_shown_as_pieces_with_ids_bytes_and_the_merges_of_a_word(screen):

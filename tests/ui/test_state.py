@@ -1,10 +1,15 @@
 """The choice and its address: whatever a link holds, a page can be shown; what was chosen comes back from the link."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from core.request import MaskRule, Site, Stream
+from core.request import MOVES, MaskRule, PositionRule, Site, Stream
+from core.ui import cell, lesson, links, measures
+from core.ui.masks import WIDTHS
+from core.ui.memory_game import TASKS
+from core.ui.places import BEGINS
 from core.ui.state import LINKED, READERS, Choice, fit, read, write
 
 RULES = st.builds(
@@ -27,6 +32,18 @@ CHOICES = st.builds(
     reads=st.just(()) | st.just(((0, (1,)), (3, (0, 4, 5)))),
     depth=st.none() | st.integers(0, 99),
     teacher=st.none() | TEXTS,
+    length=st.none() | st.integers(1, links.WRITTEN),
+    measure=st.sampled_from(links.MEASURES),
+    moved=st.just(("off", 0))
+    | st.tuples(st.just("shuffled"), st.integers(1, links.ORDERS))
+    | st.tuples(st.just("shifted"), st.integers(1, links.SHIFTS)),
+    widths=st.dictionaries(st.sampled_from(list(WIDTHS)), st.integers(1, 999)).map(lambda one: tuple(sorted(one.items()))),
+    boxes=st.sets(st.sampled_from(links.BOXES)).map(lambda some: tuple(one for one in links.BOXES if one in some)),
+    stage=st.sampled_from(links.STAGES),
+    merges=st.none() | st.tuples(st.integers(0, 99), st.integers(0, links.MERGED)),
+    deep=st.sampled_from(links.DEPTHS),
+    game=st.tuples(st.sampled_from(TASKS), st.integers(0, 99), st.integers(0, links.ROUNDS - 1), st.integers(0, 99)),
+    exercise=st.just("") | st.text(min_size=1, max_size=links.SHORT).filter(str.strip),
 )
 SITES = (Site(Stream.ENCODER, 0, 4), Site(Stream.DECODER, 0, 4), Site(Stream.CROSS, 0, 4), Site(Stream.DECODER, 1, 2))
 
@@ -54,6 +71,48 @@ def test_what_cannot_be_read_keeps_its_default_and_is_told():
     assert choice == Choice()
     assert len(notes) == len(params)
     assert "“sideways”" in notes[2]
+
+
+RUBBISH = {
+    "measure": ["", "Weight", "norm ", "<b>"],
+    "positions": ["", "on", "off.1", "shuffled", "shuffled.0", "shuffled.٣", "shuffled.100", "shifted.65", "shifted.1.2"],
+    "widths": ["", "window", "window0", "window1000", "window2.window3", "causal2", "window-2", "window2..block3", "window２"],
+    "open": ["", "cell", "take.take", "take.", "take,places", "bar-share"],
+    "stage": ["", "softmax", "weights "],
+    "merges": ["", "1", "0.1", "1.-1", "1.99999", "1.1.1", "a.b"],
+    "deep": ["", "Maths", "deeper"],
+    "game": ["", "recall", "recall.16", "recall.16.0", "recall.16.0.0", "recall.16.0.1.1", "<b>.16.0.1", "recall.9999.0.1"],
+    "exercise": ["", "   ", "a3" * 61],
+    "length": ["", "0", "-1", "401", "99999", "1e2", "²"],
+}
+
+
+@pytest.mark.parametrize("name", RUBBISH)
+def test_rubbish_in_a_parameter_is_refused_with_a_sentence(name):
+    for raw in RUBBISH[name]:
+        choice, notes = read({name: raw})
+        assert choice == Choice(), raw
+        shown = raw if len(raw) <= 40 else raw[:39] + "…"
+        assert notes == (f"The link’s {name} “{shown}” means nothing here; the usual one is shown.",)
+
+
+def test_a_link_knows_the_names_that_the_pages_use():
+    assert tuple(measures.NAMES) == links.MEASURES
+    assert tuple(cell.SAYS) == links.STAGES
+    assert tuple(one.lower() for one in lesson.DEPTHS) == links.DEPTHS
+    for name in WIDTHS:
+        assert read({"widths": f"{name}7"})[0].widths == ((name, 7),)
+    assert set(BEGINS) == set(MOVES)
+    for how, amount in BEGINS.items():
+        assert read(write(Choice(moved=(how, amount))))[0].moved == (how, amount)
+        PositionRule(Stream.ENCODER, how, amount)
+
+
+def test_a_link_says_only_what_is_not_as_it_opens():
+    assert set(write(Choice())) == {"model", "text", "layer", "head"}
+    most = Choice(moved=("shuffled", 3), widths=(("block", 5), ("window", 4)), boxes=("places", "take"), game=("copy", 12, 0, 4))
+    said = {name: text for name, text in write(most).items() if name not in write(Choice())}
+    assert said == {"positions": "shuffled.3", "widths": "block5.window4", "open": "places.take", "game": "copy.12.0.5"}
 
 
 def test_numbers_in_links_count_from_1():
@@ -142,3 +201,35 @@ def test_an_older_address_without_a_click_is_someone_going_back():
         app.query_params[name] = value
     app.run()
     assert app.text[0].value == "2 0 3 1"
+
+
+def forgetting():
+    """A page on which another text, another model, another way to choose, or all of it is chosen."""
+    import streamlit as st
+
+    from core.request import Sampling
+    from core.ui import state
+
+    state.arrive("a")
+    for name, changes in {"text": {"text": "b"}, "model": {"model": "writer"}, "draw": {"sampling": Sampling(1.0)}}.items():
+        st.button(name, on_click=state.choose, kwargs=changes)
+    st.button("reset", on_click=state.reset)
+    state.publish()
+
+
+LEFT = {"measure": "norm", "positions": "shifted.9", "widths": "block5", "open": "take", "stage": "masked", "deep": "maths"}
+POINTS = {"merges": "2.1", "length": "48"}
+
+
+@pytest.mark.parametrize(
+    ("button", "kept"), [(0, {*LEFT}), (1, {*LEFT}), (2, {*LEFT, "merges", "sampling"}), (3, set())]
+)
+def test_another_text_forgets_what_pointed_into_the_old_one_and_starting_again_forgets_all(button, kept):
+    app = AppTest.from_function(forgetting)
+    for name, value in (LEFT | POINTS).items():
+        app.query_params[name] = value
+    app.run()
+    assert not set(LEFT | POINTS) - set(app.query_params)
+    app.button[button].click().run()
+    assert set(app.query_params) - {"model", "text", "layer", "head"} == kept
+    assert all(app.query_params[name] == value for name, value in LEFT.items() if name in kept)
