@@ -76,13 +76,14 @@ class Choice:
 
 @dataclass(slots=True)
 class Session:
-    """One visitor: the choice, sentences to tell once, the address as it was last written, the one over which something was
-    chosen that is not written there yet, the page they are on, and the widgets that already show the choice there. Of the
-    lessons: the pages they have opened, the questions (page, number) they have solved, how many a page asks, and what to
-    watch of the presets they tried, by page."""
+    """One visitor: the choice, sentences to tell once and those told in this run, the address as it was last written, the one
+    over which something was chosen that is not written there yet, the page they are on, and the widgets that already show the
+    choice there. Of the lessons: the pages they have opened, the questions (page, number) they have solved, how many a page
+    asks, and what to watch of the presets they tried, by page."""
 
     choice: Choice = field(default_factory=Choice)
     notes: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
     address: Mapping[str, str] = field(default_factory=dict)
     outdated: Mapping[str, str] | None = None
     page: str = ""
@@ -226,6 +227,7 @@ def arrive(page: str) -> None:
     """The visitor is on this page now: widgets of the page before have forgotten what they showed."""
     known = _enter()
     known.opened.add(page)
+    known.told = ()
     if known.page != page:
         known.page, known.shown = page, {}
 
@@ -295,4 +297,11 @@ def take_notes() -> tuple[str, ...]:
     """The sentences not yet told."""
     known = session()
     notes, known.notes = known.notes, ()
+    known.told += notes
     return notes
+
+
+def tell_again() -> None:
+    """This run of the page is followed by another at once: what was told in it is told there, too."""
+    known = session()
+    known.notes = known.told + known.notes

@@ -14,7 +14,7 @@ from streamlit.errors import StreamlitAPIException
 from core.figures.loop_payload import one_step
 from core.request import Request, Sampling
 from core.trace import Step, Trace
-from core.ui import models
+from core.ui import models, state
 from core.ui.branches import base_of, fitting
 from core.ui.links import WRITTEN as MOST
 from core.ui.runs import shared
@@ -125,4 +125,5 @@ def again() -> None:
     try:
         st.rerun(scope="fragment")
     except StreamlitAPIException:  # the whole page is running
+        state.tell_again()
         st.rerun()

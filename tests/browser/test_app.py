@@ -3,6 +3,7 @@
 import itertools
 
 import pytest
+from playwright.sync_api import expect
 
 from core.ui.starters import SHIPPED
 from tests.browser.conftest import Visit, serving
@@ -184,9 +185,25 @@ def test_a_link_shows_a_second_browser_the_same_screen(visits):
     one, two = visits
     one.open("attention", stream="encoder", text="a new idea for school")
     one.change(lambda: one.page.locator(".st-key-causal label").click())
+    one.page.locator(".st-key-places summary").press("Enter")
+    one.page.get_by_role("radio", name="Shuffled").click()
+    one.page.wait_for_url("**open=places**")
+    one.page.wait_for_url("**positions=shuffled.1**")
+    one.page.get_by_role("radio", name="Weight × value norm").click()
+    one.page.wait_for_url("**measure=norm**")
     two.page.goto(one.page.url)
-    two.settle()
-    assert (two.lead, two.map, two.pieces) == (one.lead, one.map, one.pieces)
+    changed = ".st-key-place-map-2 .js-plotly-plot"
+    for visit in visits:
+        visit.settle(changed)
+        expect(visit.page.get_by_role("radio", name="Shuffled")).to_be_checked()
+        expect(visit.page.get_by_role("radio", name="Weight × value norm")).to_be_checked()
+    assert two.lead == one.lead
+    for drawn in (changed, ".st-key-measure-map .js-plotly-plot"):
+        shown = [visit.page.locator(drawn).evaluate("plot => JSON.stringify(plot._fullData[0].z)") for visit in visits]
+        assert shown[0] == shown[1]
+    one.page.go_back()
+    expect(one.page.get_by_role("radio", name="Weight", exact=True)).to_be_checked()
+    expect(one.page.get_by_role("radio", name="Shuffled")).to_be_checked()
 
 
 def test_an_example_is_taken_and_says_what_to_look_for(visit):
