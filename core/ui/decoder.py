@@ -16,8 +16,8 @@ from core.figures.labels import label, percent, short
 from core.inside import Account
 from core.request import Stream
 from core.ui import charts, lesson, models, state, trouble
+from core.ui.account import opened_account
 from core.ui.branches import base_of, play
-from core.ui.component import component, style
 from core.ui.future import future_shown, moved
 from core.ui.runs import shared
 from core.ui.scene import Scene, lens_of, wait
@@ -53,7 +53,7 @@ def opened(view: Scene) -> None:
         step = _step(view, held)
         lesson.sentence(lead(view, held, step))
         charts.words(FIRST + _which(view))
-        _mount(view, held, step)
+        opened_account(view, held, step)
     lesson.presets("decoder", presets())
     charts.rule()
     with trouble.guarded():  # no block of its own: the questions below ask about the switch
@@ -90,14 +90,6 @@ def account_of(view: Scene) -> Account | str:
     ticket = shared.ask((view.info.id, "account", view.request), compute)
     wait(ticket.settled, lambda: f"Adding up what each box brings. {ticket.seconds:.0f} s")
     return ticket.result()
-
-
-def facts(view: Scene) -> dict[str, Any]:
-    """What the boxes tell of the model itself, from its configuration."""
-    config = lens_of(view.model).backend.model.config
-    return {
-        "d": config.d_model, "heads": config.heads, "ff": config.d_ff, "vocab": config.vocab, "causal": config.causal,
-    }  # fmt: skip
 
 
 def _step(view: Scene, held: Account) -> int:
@@ -152,17 +144,6 @@ def _which(view: Scene) -> str:
     return (
         f"The source “{source}” was read by the encoder before the first step.{own} Choose a step, then open its boxes."
     )
-
-
-def _mount(view: Scene, held: Account, step: int) -> None:
-    lens = lens_of(view.model)
-    version = f"{abs(hash(view.request)):x}"
-    data = decoder_payload.payload(
-        held, facts(view), lambda id: lens.tokens([id]).text[0], frozenset(lens.ends), version, step
-    )
-    _account(key="account", data={**data, "theme": st.context.theme.type})
-    if data["left"]:
-        charts.words(f"The text is long: its last {decoder_payload.STEPS} steps are shown.")
 
 
 def presets() -> list[lesson.Preset]:
@@ -317,6 +298,3 @@ def questions(view: Scene, held: Account) -> list[lesson.Question]:
             f"The switch stands under “The mask”, now it is {'on' if view.info.causal else 'off'}.",
         ))  # fmt: skip
     return asked
-
-
-_account = component("account", ["shared/build", "shared/draw", "account/account"], style("account/account"))

@@ -17,7 +17,6 @@ from core.ui import charts, state
 from core.ui.answers import readings
 
 ROOT = Path(__file__).resolve().parents[2]
-DEPTHS = ("Idea", "Maths", "Code")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +74,18 @@ def sentence(html: str) -> None:
 
 
 def dial(idea: str, maths: Callable[[], None], code: Sequence[Any]) -> None:
-    """How deep to look, kept from page to page: the idea in words, the formula with this example's numbers, or the lines that
-    compute it. code: functions or classes of ours, shown as they stand in their files."""
+    """How deep to look, kept from page to page and in the link: the idea in words, the formula with this example's numbers, or the
+    lines that compute it. code: functions or classes of ours, shown as they stand in their files."""
 
     def turned() -> None:
-        state.choose(deep=st.session_state["depth"].lower())
+        state.choose(dial=st.session_state["depth"])
 
     with st.container(key="dial"):
         depth = st.segmented_control(
-            "How deep", DEPTHS, key=state.held("depth", state.chosen().deep.capitalize()), on_change=turned, required=True,
+            "How deep", state.DIAL, key=state.held("depth", state.chosen().dial), on_change=turned, required=True,
             label_visibility="collapsed",
         )  # fmt: skip
+        state.publish()
         if depth == "Maths":
             maths()
         elif depth == "Code":
@@ -93,7 +93,6 @@ def dial(idea: str, maths: Callable[[], None], code: Sequence[Any]) -> None:
                 _source(thing)
         else:
             charts.words(idea)
-    state.publish()
 
 
 def formula(latex: str, says: str = "") -> None:

@@ -16,7 +16,7 @@ LINKED = 4000  # characters of a text that still fits a link
 MEASURES = ("weight", "norm", "rollout")
 BOXES = ("check-cell", "check-stages", "pieces", "places", "take")
 STAGES = ("product", "scaled", "capped", "biased", "warmed", "masked", "weights", "values")
-DEPTHS = ("idea", "maths", "code")
+DIAL = ("Idea", "Maths", "Code")
 SHIFTS, ORDERS = 64, 99  # the furthest shift of the position lab, its last order
 MERGED = 9999  # merges of a word: all of them
 WRITTEN = 400  # pieces of a text that Generate writes
@@ -160,6 +160,15 @@ def _merges(raw: str) -> tuple[int, int]:
     return _count(word), _below(done, MERGED + 1)
 
 
+def _dial(raw: str) -> str:
+    return DIAL[[name.lower() for name in DIAL].index(raw)]
+
+
+def _spot(raw: str) -> tuple[int, int]:
+    step, box = raw.split(".")
+    return _count(step), _count(box)
+
+
 def _below(raw: str, limit: int) -> int:
     if not re.fullmatch(r"[0-9]{1,4}", raw) or int(raw) >= limit:
         raise ValueError(raw)
@@ -185,5 +194,5 @@ READERS: dict[str, Callable[[str], Any]] = {
     "mask": read_rules, "view": _view, "plane": read_link, "forced": _ids, "sampling": _sampling, "box": _box, "reads": read_reads,
     "depth": _depth, "teacher": _text, "branches": _branches, "part": _part, "own": _text, "length": _length,
     "measure": _among(*MEASURES), "positions": _moved, "widths": _widths, "open": _opened, "stage": _among(*STAGES),
-    "merges": _merges, "deep": _among(*DEPTHS), "game": _game, "exercise": _short,
+    "merges": _merges, "dial": _dial, "game": _game, "exercise": _short, "step": _spot,
 }  # fmt: skip

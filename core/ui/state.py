@@ -12,6 +12,7 @@ from core.analysis.plane import Plane, write_link
 from core.errors import LensError
 from core.request import MaskRule, Sampling, Site, Stream
 from core.ui.links import BRANCHES as BRANCHES  # read here by the pages, too
+from core.ui.links import DIAL as DIAL
 from core.ui.links import LINKED, READERS, Widths, write_moved, write_sampling, write_widths
 from core.ui.rules import LONGEST, MOST, write_reads, write_rules
 
@@ -39,8 +40,8 @@ class Choice:
     measure: how the numbers of a head are read. moved: where the position lab puts the pieces, and by how much.
     widths: of masks in the gallery, where not as usual. boxes: those that are open, by their names in links.
     stage: the step of a head that is drawn. merges: a word of the text, and how many of its merges are done.
-    deep: how deep the lessons look. game: of the memory machines, with delay, number of the exercise and of the answer in
-    view. exercise: one's own.
+    game: of the memory machines, with delay, number of the exercise and of the answer in view. exercise: one's own.
+    spot: step and box of the decoder that are looked into. dial: how deep lessons look.
     """
 
     model: str = MODEL
@@ -69,9 +70,10 @@ class Choice:
     boxes: tuple[str, ...] = ()
     stage: str = "weights"
     merges: tuple[int, int] | None = None
-    deep: str = "idea"
     game: tuple[str, int, int, int] = GAME
     exercise: str = ""
+    spot: tuple[int, int] | None = None
+    dial: str = "Idea"
 
 
 @dataclass(slots=True)
@@ -154,8 +156,9 @@ def _write_rest(choice: Choice) -> dict[str, str]:
     """What is looked at, beside the model's own answer: left out where it is as a page opens."""
     usual, said = Choice(), {
         "measure": choice.measure, "positions": write_moved(choice.moved), "widths": write_widths(choice.widths),
-        "open": ".".join(choice.boxes), "stage": choice.stage, "deep": choice.deep, "exercise": choice.exercise,
+        "open": ".".join(choice.boxes), "stage": choice.stage, "dial": choice.dial.lower(), "exercise": choice.exercise,
         "merges": "" if choice.merges is None else f"{choice.merges[0] + 1}.{choice.merges[1]}",
+        "step": "" if choice.spot is None else f"{choice.spot[0] + 1}.{choice.spot[1] + 1}",
         "game": ".".join(map(str, (*choice.game[:3], choice.game[3] + 1))),
     }  # fmt: skip
     return {
@@ -164,7 +167,7 @@ def _write_rest(choice: Choice) -> dict[str, str]:
     }  # fmt: skip
 
 
-FIELDS = {"positions": "moved", "open": "boxes"}  # of a Choice, where a link calls them otherwise
+FIELDS = {"positions": "moved", "open": "boxes", "step": "spot"}  # of a Choice, where a link calls them otherwise
 
 
 def linkable(mask: tuple[MaskRule, ...]) -> bool:
@@ -259,6 +262,7 @@ def choose(**changes: Any) -> None:
         changes.setdefault("reads", ())
         changes.setdefault("branches", ())
         changes.setdefault("merges", None)
+        changes.setdefault("spot", None)
     if {"model", "text", "target", "forced", "sampling"} & changes.keys():
         changes.setdefault("length", None)
     if {"model", "text"} & changes.keys():

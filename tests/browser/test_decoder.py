@@ -1,5 +1,7 @@
 """Sequence modelling and The decoder in Chromium: looking around sends nothing; what is chosen stays."""
 
+from playwright.sync_api import expect
+
 CAT = {"model": "translator", "text": "the black cat sleeps on the red sofa", "target": "o gato preto dorme no sofá vermelho"}
 
 
@@ -22,10 +24,9 @@ def test_pointing_and_arrow_keys_tell_each_piece_without_a_message(visit):
     assert len(visit.frames) == sent
 
 
-def test_boxes_and_steps_open_without_a_message_and_outlast_a_run(visit):
+def test_boxes_and_steps_open_at_once_outlast_a_run_and_stand_in_the_link(visit):
     visit.open("decoder", **CAT)
     boxes, panel = visit.page.locator(".account .line"), visit.page.locator(".account .panel h3")
-    sent = len(visit.frames)
     boxes.nth(1).click()
     assert panel.inner_text() == "Masked self-attention, layer 1"
     visit.page.keyboard.press("ArrowDown")
@@ -35,9 +36,13 @@ def test_boxes_and_steps_open_without_a_message_and_outlast_a_run(visit):
     assert "“gato” asks the source" in visit.page.locator(".account .panel .how").first.inner_text()
     row = visit.page.locator(".account tr", has=visit.page.locator("th", has_text="black")).locator("td").all_inner_texts()
     assert min(int(cell) for cell in row) > 90  # while it writes “preto” all heads look at “black”
-    assert len(visit.frames) == sent
+    visit.page.wait_for_url("**step=3.6**")
     visit.page.locator(".st-key-decoder-mask label").first.click()
     visit.page.get_by_text("Mask off: each piece sees").wait_for()
     assert "mask=decoder.full" in visit.page.url
     assert panel.inner_text() == "Cross-attention, layer 2"
     assert "preto" in visit.page.locator(".account .told").inner_text()
+    visit.page.reload()
+    panel.wait_for()
+    expect(panel).to_have_text("Cross-attention, layer 2")
+    expect(visit.page.locator(".account .told")).to_contain_text("preto")

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import streamlit as st
 
 import core
 from core import MaskRule, Stream
@@ -12,6 +13,8 @@ from core.engine.account import account
 from core.figures.decoder_payload import number
 from core.figures.labels import percent
 from core.model import recall, weights
+from core.ui import account as account_ui
+from core.ui import stage
 from tests.families import build
 from tests.pages.conftest import numbers
 
@@ -159,3 +162,32 @@ def test_guests_open_both_lessons_and_are_told_what_they_lack(screen, family, tm
     assert page.bars() and any("become likelier" in line for line in page.said("how"))
     page.go("sequence")
     assert page.calm() and not page.said("trouble") and any("no table" in line for line in page.said("how"))
+
+
+def test_the_step_and_box_looked_into_stand_in_the_link_and_come_back(screen, monkeypatch) -> None:
+    told = {}
+    monkeypatch.setattr(stage, "told", lambda key, name, version, fields: {**told} if told else None)
+    real = account_ui._account
+
+    def drawn(**args):
+        real(**args)
+        st.button("look", key="look", on_click=args["on_spot_change"])
+
+    monkeypatch.setattr(account_ui, "_account", drawn)
+    page = screen("decoder", **CAT)
+    before = sent(page)
+    assert "step" not in page.app.query_params and before["box"] == -1
+    told.update(step=2, box=5)
+    page.app.button(key="look").click().run()
+    assert page.app.query_params["step"] == "3.6" and sent(page) == before  # the browser shows it: nothing is sent again
+    link = dict(page.app.query_params)
+    again = sent(screen("decoder", **link))
+    assert (again["step"], again["box"]) == (2, 5)
+    told.update(step=90)  # what a browser cannot have sent
+    page.app.button(key="look").click().run()
+    assert page.app.query_params["step"] == "3.6"
+    del page.app.query_params["step"]
+    page.app.run()  # someone went back
+    back = sent(page)
+    assert (back["step"], back["box"]) == (before["step"], -1) and back["turn"] > before["turn"]
+    assert sent(screen("decoder", **(link | {"step": "80.80"})))["box"] == -1

@@ -41,8 +41,8 @@ CLICKS = [  # page, how it is opened, [key of a widget, what is chosen there], w
     ("rnn", {}, [("delay-recall", 28), ("another", None), ("another", None)], {"game": "recall.28.2.1"}),
     ("rnn", {}, [("task", "copy"), ("answer-number", 5)], {"game": "copy.16.0.5"}),
     ("rnn", {}, [("own-recall", " a3 b7 → b ")], {"exercise": "a3 b7 → b"}),
-    ("rnn", {}, [("depth", "Maths")], {"deep": "maths"}),
-    ("encoder", CAT, [("depth", "Code")], {"deep": "code"}),
+    ("rnn", {}, [("depth", "Maths")], {"dial": "maths"}),
+    ("encoder", CAT, [("depth", "Code")], {"dial": "code"}),
     ("generate", {"model": "writer", "text": "the", "sampling": "t1.9_s5"}, [("loop-more", None)], {"length": "48"}),
 ]
 
@@ -85,7 +85,7 @@ def test_the_width_of_a_card_that_nobody_adopted_stands_in_the_link(screen, monk
     [
         ("attention", {"measure": "<b>"}, "<b>"), ("attention", {"positions": "shifted.999"}, "shifted.999"),
         ("attention", {"open": "take.nothing"}, "take.nothing"), ("attention", {"stage": "soft"}, "soft"),
-        ("masks", {"widths": "window0"}, "window0"), ("generate", {"length": "4000"}, "4000"), ("encoder", {"deep": "x"}, "x"),
+        ("masks", {"widths": "window0"}, "window0"), ("generate", {"length": "4000"}, "4000"), ("encoder", {"dial": "x"}, "x"),
         ("attention", {"merges": "x"}, "x"),
         ("rnn", {"game": "chess.16.0.1"}, "game"), ("rnn", {"game": "recall.17.0.1"}, "game"), ("rnn", {"game": "<b>"}, "<b>"),
     ],

@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from core.request import MOVES, MaskRule, PositionRule, Site, Stream
-from core.ui import cell, lesson, links, measures
+from core.ui import cell, links, measures
 from core.ui.masks import WIDTHS
 from core.ui.memory_game import TASKS
 from core.ui.places import BEGINS
-from core.ui.state import LINKED, READERS, Choice, fit, read, write
+from core.ui.state import DIAL, LINKED, READERS, Choice, fit, read, write
 
 RULES = st.builds(
     MaskRule,
@@ -41,8 +41,9 @@ CHOICES = st.builds(
     boxes=st.sets(st.sampled_from(links.BOXES)).map(lambda some: tuple(one for one in links.BOXES if one in some)),
     stage=st.sampled_from(links.STAGES),
     merges=st.none() | st.tuples(st.integers(0, 99), st.integers(0, links.MERGED)),
-    deep=st.sampled_from(links.DEPTHS),
     game=st.tuples(st.sampled_from(TASKS), st.integers(0, 99), st.integers(0, links.ROUNDS - 1), st.integers(0, 99)),
+    spot=st.none() | st.tuples(st.integers(0, 99), st.integers(0, 99)),
+    dial=st.sampled_from(DIAL),
     exercise=st.just("") | st.text(min_size=1, max_size=links.SHORT).filter(str.strip),
 )
 SITES = (Site(Stream.ENCODER, 0, 4), Site(Stream.DECODER, 0, 4), Site(Stream.CROSS, 0, 4), Site(Stream.DECODER, 1, 2))
@@ -80,9 +81,10 @@ RUBBISH = {
     "open": ["", "cell", "take.take", "take.", "take,places", "bar-share"],
     "stage": ["", "softmax", "weights "],
     "merges": ["", "1", "0.1", "1.-1", "1.99999", "1.1.1", "a.b"],
-    "deep": ["", "Maths", "deeper"],
+    "dial": ["", "Maths", "deeper"],
     "game": ["", "recall", "recall.16", "recall.16.0", "recall.16.0.0", "recall.16.0.1.1", "<b>.16.0.1", "recall.9999.0.1"],
     "exercise": ["", "   ", "a3" * 61],
+    "step": ["", "1", "0.1", "1.0", "1.1.1", "a.b", "1.99999"],
     "length": ["", "0", "-1", "401", "99999", "1e2", "²"],
 }
 
@@ -99,7 +101,6 @@ def test_rubbish_in_a_parameter_is_refused_with_a_sentence(name):
 def test_a_link_knows_the_names_that_the_pages_use():
     assert tuple(measures.NAMES) == links.MEASURES
     assert tuple(cell.SAYS) == links.STAGES
-    assert tuple(one.lower() for one in lesson.DEPTHS) == links.DEPTHS
     for name in WIDTHS:
         assert read({"widths": f"{name}7"})[0].widths == ((name, 7),)
     assert set(BEGINS) == set(MOVES)
@@ -217,12 +218,12 @@ def forgetting():
     state.publish()
 
 
-LEFT = {"measure": "norm", "positions": "shifted.9", "widths": "block5", "open": "take", "stage": "masked", "deep": "maths"}
-POINTS = {"merges": "2.1", "length": "48"}
+LEFT = {"measure": "norm", "positions": "shifted.9", "widths": "block5", "open": "take", "stage": "masked", "dial": "maths"}
+POINTS = {"merges": "2.1", "step": "2.3", "length": "48"}
 
 
 @pytest.mark.parametrize(
-    ("button", "kept"), [(0, {*LEFT}), (1, {*LEFT}), (2, {*LEFT, "merges", "sampling"}), (3, set())]
+    ("button", "kept"), [(0, {*LEFT}), (1, {*LEFT}), (2, {*LEFT, "merges", "step", "sampling"}), (3, set())]
 )
 def test_another_text_forgets_what_pointed_into_the_old_one_and_starting_again_forgets_all(button, kept):
     app = AppTest.from_function(forgetting)

@@ -1,5 +1,6 @@
 // The decoder's account: one stream, what each box adds to it, how far it pushes the piece that is written, and what is inside a box.
 
+const REST = 800; // ms without a click or a key, after which the page is told what is looked into
 const ACCENT = { piece: "--ink3", own: "--decoder", cross: "--cross", ff: "--ink3", output: "--ink3" };
 
 const HOW = [
@@ -24,30 +25,41 @@ class Account {
     for (const [text, strong] of HOW) this.how.append(strong ? Object.assign(document.createElement("b"), { textContent: text }) : text);
     this.panel = element("div", stage, "panel");
     this.panel.setAttribute("aria-live", "polite");
+    this.resting = null;
     this.pick.addEventListener("keydown", (event) => this.typed(event, "ArrowLeft", "ArrowRight", this.step, this.data.steps.length, (to) => {
-      this.step = to;
-      this.draw();
+      this.look({ step: to });
       this.pick.querySelectorAll("button")[to].focus();
     }));
     this.ledger.addEventListener("keydown", (event) => this.typed(event, "ArrowUp", "ArrowDown", this.at, this.data.boxes.length, (to) => {
-      this.at = to;
-      this.draw();
+      this.look({ at: to });
       this.ledger.querySelectorAll("button")[to].focus();
     }));
   }
 
-  open(data, theme) {
+  open(data, theme, send) {
     this.theme = theme;
+    this.send = send;
     dress(this.box, theme);
     this.box.style.setProperty("--less", theme.change[1]);
     this.box.style.setProperty("--more", theme.change[7]);
-    if (!this.data || this.data.version !== data.version) {
+    if (!this.data || this.data.version !== data.version || this.data.turn !== data.turn) {
+      clearTimeout(this.resting);
       this.step = data.step;
       const first = data.steps[data.step].rows.slice(0, -1);
-      this.at = first.reduce((a, row, n) => (row.push > first[a].push ? n : a), 0);
+      this.at = data.box >= 0 ? data.box : first.reduce((a, row, n) => (row.push > first[a].push ? n : a), 0);
     }
     this.data = data;
     this.draw();
+  }
+
+  // Looked into at once, from what is held here. Once it rests, the page is told, so that the link opens it again.
+  look(change) {
+    Object.assign(this, change);
+    this.draw();
+    const { version } = this.data;
+    const [step, box] = [this.step, this.at];
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => this.send("spot", { version, step, box }), REST);
   }
 
   typed(event, back, on, at, count, go) {
@@ -68,8 +80,7 @@ class Account {
       made.tabIndex = n === this.step ? 0 : -1;
       made.setAttribute("aria-pressed", String(n === this.step));
       made.addEventListener("click", () => {
-        this.step = n;
-        this.draw();
+        this.look({ step: n });
         this.pick.querySelectorAll("button")[n].focus();
       });
     });
@@ -112,8 +123,7 @@ class Account {
       element("span", line, "node", box.part === "output" ? "" : "+").setAttribute("aria-hidden", "true");
       element("span", line, "box", box.title);
       line.addEventListener("click", () => {
-        this.at = n;
-        this.draw();
+        this.look({ at: n });
         this.ledger.querySelectorAll("button")[n].focus({ preventScroll: true });
         // where the inside stands below the boxes, it would open out of sight
         if (this.panel.getBoundingClientRect().top > innerHeight - 120) {
@@ -198,11 +208,12 @@ class Account {
 
 const accounts = new WeakMap();
 
-export default function ({ data, parentElement }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   if (!accounts.has(parentElement)) accounts.set(parentElement, new Account(parentElement));
   const account = accounts.get(parentElement);
-  account.open(data, THEMES[data.theme === "dark" ? "dark" : "light"]);
+  account.open(data, THEMES[data.theme === "dark" ? "dark" : "light"], setTriggerValue);
   return () => {
+    clearTimeout(account.resting);
     account.box.remove();
     accounts.delete(parentElement);
   };

@@ -129,7 +129,7 @@ function showControls(view) {
   parts.special.disabled = !hasSpecial && !state.special;
 }
 
-const LEGEND = "spread: e^entropy of a row, to how many pieces it looks. received: Σ of a column.";
+const LEGEND = "Spread: to about how many pieces a row looks (e to the power of its entropy). Received: a column added up.";
 
 // Where the map is larger than its window, which part is seen and how to see the rest.
 function showWindow(view) {
