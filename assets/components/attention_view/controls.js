@@ -5,7 +5,7 @@ const HOW_HEADS = [
   " walk, ", ["1", "kbd"], " … ", ["9", "kbd"], " pick a head of the layer, ", ["P", "kbd"], " pins up to four side by side, ", ["Shift", "kbd"], "+click or ", ["A", "kbd"], " adds a head to the mean.",
 ];
 const HOW_MAP = [
-  "Numbers are % of a row, from ", ["10 %", "i"], "; ≈ is read from 8-bit codes. ", ["Hatched", "b"], ": may not look. ",
+  "Numbers are % of a row, from ", ["10 %", "i"], "; ≈ is rounded, until you click the head. ", ["Hatched", "b"], ": may not look. ",
   ["Hover", "b"], " a cell, a row or a piece: only its lines stay. ", ["Click", "b"], " locks it, ", ["Esc", "kbd"], " lets go, arrow keys move. ",
   ["+", "kbd"], " ", ["−", "kbd"], " or pinch zoom, ", ["drag", "b"], " moves, ", ["F", "kbd"], " fits. On touch: tap, then tap again.",
 ];

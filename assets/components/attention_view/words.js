@@ -74,7 +74,7 @@ function title(view) {
   const kind = mixed ? state.mixed.map((index) => `${model.heads[index].layer + 1}.${model.heads[index].head + 1}`).join(", ")
     : view.preview !== null ? "preview" : state.locked === null ? "not locked" : "locked";
   const waits = view.waiting() ? ", fetching its numbers…" : pattern.pooled && view.preview === null ? ", small picture" : "";
-  const approx = !pattern.exact && !pattern.pooled && view.preview === null && !view.waiting() ? ", ≈ from 8-bit codes" : "";
+  const approx = !pattern.exact && !pattern.pooled && view.preview === null && !view.waiting() ? ", ≈ rounded" : "";
   heading.replaceChildren(document.createTextNode(`${said} `), element("span", "", kind + waits + approx));
 }
 
