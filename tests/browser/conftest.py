@@ -26,8 +26,8 @@ FLAGS = [
 ]  # fmt: skip
 # on a deep link Streamlit first asks below the page's own address, which answers that nothing is there
 DRAWN = (  # one of these stands on every page that is done
-    ".st-key-map .main-svg, .trouble, .painter canvas, .theatre .chip, .loop .chip, .beams .node, .surprise .piece, .fill .chip, "
-    ".source"
+    ".st-key-map .main-svg, .st-key-measure-map .main-svg, .trouble, .painter canvas, .theatre .chip, .loop .chip, "
+    ".beams .node, .surprise .piece, .fill .chip, .source"
 )
 EXPECTED = re.compile(r"/_stcore/(health|host-config)$")
 
