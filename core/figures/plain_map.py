@@ -26,12 +26,13 @@ def limit(values: np.ndarray) -> float:
 def plain_map(
     values: np.ndarray, rows: Sequence[str], columns: Sequence[str], theme: Theme, unit: str,
     signed: bool = True, focus: tuple[int, int] | None = None, across: int = 430, most: int = 44, top: float | None = None,
+    change: bool = False,
 ) -> go.Figure:  # fmt: skip
     """values float [query, key], NaN or −∞ where nothing may be looked at (left blank, told on hover).
 
     unit names what the colour bar shows. signed: two-sided around 0; else from 0 up to the largest (1 for shares).
     focus is framed in ink. across: width in px that the cells may take. most: px of a cell at most. top: where the scale ends
-    instead, so that maps side by side can be compared.
+    instead, so that maps side by side can be compared. change: each number has its sign.
     """
     queries, keys = values.shape
     shown = np.where(np.isfinite(values), values, np.nan)
@@ -53,13 +54,13 @@ def plain_map(
         "colorbar": {
             "orientation": "h", "x": 0, "xanchor": "left", "y": 0, "yanchor": "top", "ypad": 12, "len": 150,
             "lenmode": "pixels", "thickness": 8, "outlinewidth": 0, "tickvals": [low, 0, end] if signed else [0, end],
-            "ticktext": [f"{low:.3g}", f"0 {unit}", f"{end:.3g}"] if signed else ["0", f"{end:.3g} {unit}"],
+            "ticktext": [f"−{end:.3g}", f"0 {unit}", f"+{end:.3g}"] if signed else ["0", f"{end:.3g} {unit}"],
             "tickfont": {"size": SMALL, "color": theme.ink2},
         },
     }  # fmt: skip
     traces = [trace]
     if cell >= PRINTED:
-        traces += _printed(shown, low, end, stops)
+        traces += _printed(shown, low, end, stops, "+" if change else "")
     shapes = []
     if focus is not None:
         query, key = focus
@@ -87,21 +88,21 @@ def plain_map(
     return go.Figure({"data": traces, "layout": layout}, _validate=False)
 
 
-def _printed(shown: np.ndarray, low: float, end: float, stops: tuple[str, ...]) -> list[dict[str, Any]]:
+def _printed(shown: np.ndarray, low: float, end: float, stops: tuple[str, ...], plus: str) -> list[dict[str, Any]]:
     inks = number_ink(paint((shown - low) / (end - low), stops))
     found = []
     for ink in np.unique(inks).tolist():
         cells = np.argwhere((inks == ink) & np.isfinite(shown)).tolist()
         found.append({
             "type": "scatter", "mode": "text", "x": [key for _, key in cells], "y": [query for query, _ in cells],
-            "text": [short(float(shown[query, key])) for query, key in cells], "hoverinfo": "skip",
+            "text": [short(float(shown[query, key]), plus) for query, key in cells], "hoverinfo": "skip",
             "textfont": {"size": SMALL, "color": ink, "family": SANS},
         })  # fmt: skip
     return found
 
 
-def short(value: float) -> str:
-    """A number for a cell: three digits at most, a true minus."""
+def short(value: float, plus: str = "") -> str:
+    """A number for a cell: three digits at most, a true minus; `plus` before what is above 0."""
     said = f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
-    said = "0" if float(said) == 0 else said
+    said = "0" if float(said) == 0 else said if value < 0 else plus + said
     return said.replace("-", "−")

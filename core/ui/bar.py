@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
 
-from core.errors import LensError
+from core.errors import LensError, TooLongError
 from core.figures.labels import label
 from core.ui import models, state, trouble
-from core.ui.scene import Scene, open_scene
+from core.ui.scene import Scene, lens_of, open_scene
 from core.ui.starters import SHIPPED, Starter, head_of, starters
 from core.ui.state import held
 
@@ -49,6 +51,9 @@ def _open(target: st.delta_generator.DeltaGenerator) -> Scene | None:
         try:
             scene = open_scene(state.chosen())
             _point(scene)
+        except TooLongError as error:
+            trouble.show(error)
+            st.button("Keep as much of its beginning as fits", key="shorten", on_click=_shorten)
         except LensError as error:
             trouble.show(error)
         _target(target, scene)
@@ -56,6 +61,35 @@ def _open(target: st.delta_generator.DeltaGenerator) -> Scene | None:
             trouble.tell(note, "note")
     state.publish()
     return scene
+
+
+def _shorten() -> None:
+    """Take words off the end of the text, then of the target, until the model can read them."""
+    choice = state.chosen()
+    lens = lens_of(choice.model)
+    both = lens.info.kind == "encoder-decoder"
+
+    def fits(text: str, target: str) -> bool:
+        try:
+            lens.request(text, *([target] if both else []))
+        except TooLongError:
+            return False
+        return True
+
+    text = beginning(choice.text, lambda part: fits(part, ""))
+    changes = {"text": text} if text != choice.text else {}
+    if both and choice.target:
+        changes["target"] = beginning(choice.target, lambda part: fits(text, part))
+    state.choose(**changes)
+
+
+def beginning(text: str, fits: Callable[[str], bool]) -> str:
+    """The longest beginning that fits: whole words, or letters where the first word alone is too long."""
+    if fits(text):
+        return text
+    words = text.split(" ")
+    units, between = (words, " ") if fits(words[0]) else (list(text), "")
+    return between.join(units[: bisect_left(range(1, len(units)), True, key=lambda n: not fits(between.join(units[:n])))])
 
 
 def _text_field(name: str, key: str, value: str, field: str, placeholder: str) -> None:

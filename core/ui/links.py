@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from core.analysis.plane import read_link
-from core.request import MOVES, Sampling, Stream
+from core.interventions import MOVES
+from core.request import Sampling, Stream
 from core.ui.rules import read_reads, read_rules
 
 Widths = tuple[tuple[str, int], ...]

@@ -124,7 +124,7 @@ def _lab(view: Scene, it: Look, text: Stream) -> None:
             charts.heading(name, it.name)
             shown = np.where(it.allowed, values, np.nan)
             figure = plain_map(
-                shown, it.rows, it.columns, theme, unit, signed, (it.query, it.key), 210, 34, None if signed else 1.0
+                shown, it.rows, it.columns, theme, unit, signed, (it.query, it.key), 210, 34, None if signed else 1.0, signed
             )
             charts.plot(figure, f"place-map-{place}", f"{name}: {it.name}, every query and key.")
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import core
+from core.errors import TooLongError
 from core.figures.labels import percent
 from core.request import MaskRule, PositionRule, Stream
 from core.ui import frame
@@ -407,3 +408,25 @@ def test_rotary_positions_have_no_strip_of_their_own(screen):
     page = opened(screen("attention", model="writer", text="the cat sits"), "places")
     assert any("rotary positions" in line for line in page.said("how"))
     assert page.app.get_by_key("place-how")
+
+
+@pytest.mark.parametrize(
+    ("model", "text", "target"),
+    [
+        ("writer", "the teacher reads a new book every day " * 30, None), ("classroom", "x" * 3000, None),
+        ("classroom", "the cat sits", "the dog sleeps " * 100),
+    ],
+)  # fmt: skip
+def test_a_text_too_long_can_be_shortened_to_what_fits(screen, model, text, target):
+    page = screen("attention", model=model, text=text, **({} if target is None else {"target": target}))
+    assert page.said("trouble")[0].startswith("Expected at most")
+    page.app.button(key="shorten").click().run()
+    assert page.calm() and not page.said("trouble") and len(page.map)
+    field, whole = ("bar-text", text) if target is None else ("bar-target-text", target)
+    kept = page.app.text_input(key=field).value
+    assert whole.startswith(kept) and 0 < len(kept) < len(whole)
+    lens, more = core.load(model), whole[: whole.find(" ", len(kept) + 1) if " " in whole else len(kept) + 1]
+    with pytest.raises(TooLongError):
+        lens.request(more) if target is None else lens.request(text, more)
+    if target is not None:
+        assert page.app.text_input(key="bar-text").value == text

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from core.request import MOVES, MaskRule, PositionRule, Site, Stream
+from core.interventions import MOVES
+from core.request import MaskRule, PositionRule, Site, Stream
 from core.ui import cell, links, measures
 from core.ui.masks import WIDTHS
 from core.ui.memory_game import TASKS
