@@ -10,8 +10,10 @@ from core.ui import bar, charts, road, scene, trouble
 from core.ui.look import look
 
 HOW = (
-    "Each <b>row</b> is a piece that looks, each <b>column</b> a piece it looks at; the numbers of a row are % and add up to "
-    "100. <b>Point</b> at a cell for its exact weight."
+    "Each <b>row</b> is a piece that looks, each <b>column</b> a piece it looks at. A cell’s <b>weight</b> is the share of its "
+    "look that the row gives the column: a row’s weights add up to 100 %, and those below 10 % are left to the colour. "
+    "<b>Spread</b>: among how many pieces the look is shared, as it were; <b>received</b>: the sum of a column, 1 being one "
+    "whole look. <b>Point</b> at a cell for its exact weight."
 )
 HATCHED = " <b>Hatched</b>: may not look, for who writes must not see the future."
 
@@ -51,7 +53,7 @@ def map_of_one_head(view: scene.Scene) -> None:
         charts.heading("The look behind it")
         st.html(markup.sentence(it.sentence()))
         charts.words(HOW + HATCHED * (not it.allowed.all()))
-        charts.words("This is one head of many. See all of them, and take the mask away:")
+        charts.words("This is one <b>head</b>, one of the model’s many small attentions. See all of them, and take the mask away:")
         st.page_link("../../pages/attention.py", label="Open Attention", icon=":material/arrow_forward:")
         road.onward()
 
@@ -60,6 +62,7 @@ view = bar.open_page("Attention lets a model look back")
 whole, moments = view.run(), view.moments()
 st.html(markup.sentence(first_line(view, moments)))
 st.html(markup.texts(whole.source, whole.target))
+charts.words(markup.pieces_are(whole.source, whole.target))
 if moments:
     next_pieces(moments)
 else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +11,9 @@ from core.analysis.attention import spread
 from core.analysis.prediction import kl
 from core.request import Ablation, HeadRef, Request, Stream
 from core.trace import Trace
+
+TEMPERATURES = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0, 10.0)  # that can be chosen
+TOPS = (1, 2, 3, 4, 8)  # how many weights of a row may be left
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,38 @@ class Recipe:
             what, ablated=what.ablated + silenced, temperature=temperature, top_k=self.top_k, residual=self.residual
         )
         return replace(request, intervention=changed)
+
+
+AS_TRAINED = Recipe()
+
+
+def write_recipe(recipe: Recipe) -> str:
+    """A recipe as it stands in a link, what is changed part by part: "r" no √d, t4 temperature, k1 largest weights, "n" no
+    residual, h2 heads left; "" as trained."""
+    parts = (
+        "" if recipe.root else "r", "" if recipe.temperature == 1 else f"t{recipe.temperature:g}",
+        "" if recipe.top_k is None else f"k{recipe.top_k}", "" if recipe.residual else "n",
+        "" if recipe.heads is None else f"h{recipe.heads}",
+    )  # fmt: skip
+    return "_".join(part for part in parts if part)
+
+
+def read_recipe(text: str) -> Recipe:
+    """The recipe that `write_recipe` wrote. Raises ValueError for anything else."""
+    found = re.fullmatch(
+        r"(r)?_?(?:t([0-9.]{1,4}))?_?(?:k([0-9]))?_?(n)?_?(?:h([0-9]{1,3}))?", text, re.ASCII
+    )  # fmt: skip
+    if found is None:
+        raise ValueError(text)
+    root, warm, top, residual, heads = found.groups()
+    recipe = Recipe(
+        root is None, 1.0 if warm is None else float(warm), None if top is None else int(top), residual is None,
+        None if heads is None else int(heads),
+    )  # fmt: skip
+    known = recipe.temperature in TEMPERATURES and (recipe.top_k is None or recipe.top_k in TOPS)
+    if not known or write_recipe(recipe) != text:
+        raise ValueError(text)
+    return recipe
 
 
 @dataclass(frozen=True, slots=True)

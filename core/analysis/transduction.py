@@ -31,7 +31,8 @@ def weights(x: np.ndarray, gamma: float) -> np.ndarray:
 def propagation(x: np.ndarray, gamma: float) -> np.ndarray:
     """The matrix of label propagation, D⁻¹W with D = the sums of W's rows: exactly the softmax over y of −γ‖x − y‖².
 
-    float64 [n, n], each row sums to 1, a point looks at itself too (Zhu and Ghahramani 2002, eq. 2 with their T̄).
+    float64 [n, n], each row sums to 1, a point looks at itself too: P = D⁻¹W of Zhu, Ghahramani and Lafferty 2003. (Zhu and
+    Ghahramani 2002, eq. 2, divide by the sums of the columns first, then by those of the rows.)
     """
     return np.exp(log_softmax(-gamma * distances(x)))
 
@@ -70,7 +71,7 @@ def propagate(matrix: np.ndarray, y: np.ndarray, passes: int) -> list[np.ndarray
 
 
 def propagated(matrix: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Where label propagation ends: F_u = (I − P_uu)⁻¹ P_ul Y_l (Zhu and Ghahramani 2002, eq. 5). float64 [n, m].
+    """Where label propagation ends: F_u = (I − P_uu)⁻¹ P_ul Y_l (Zhu, Ghahramani and Lafferty 2003, eq. 5). float64 [n, m].
 
     Rows of points that no label reaches stay 0.
     """
@@ -103,7 +104,7 @@ def spread(matrix: np.ndarray, y: np.ndarray, alpha: float, passes: int) -> list
 
 def reach(matrix: np.ndarray, alpha: float) -> np.ndarray:
     """(1 − α)(I − αS)⁻¹: how much of each point's label arrives at each other one in the end. float64 [n, n]; it needs no label,
-    so one inverse serves every choice of labels (Zhou et al. 2004, eq. 4)."""
+    so one inverse serves every choice of labels (Zhou et al. 2004, eq. 3)."""
     return (1 - alpha) * np.linalg.inv(np.eye(len(matrix)) - alpha * matrix)
 
 

@@ -41,6 +41,23 @@ def texts(source: Tokens | None, target: Tokens | None, stream: Stream | None = 
     return f'<div class="texts">{"".join(parts)}</div>'
 
 
+def pieces_are(source: Tokens | None, target: Tokens | None) -> str:
+    """What a piece is, and what the special ones mean that stand at the ends of these texts."""
+    given = [tokens for tokens in (source, target) if tokens is not None and len(tokens)]
+    first = {label(tokens.text[0]): None for tokens in given if tokens.special[0]}
+    last = {label(tokens.text[-1]): None for tokens in given if tokens.special[-1] and len(tokens) > 1}
+    signs = [
+        f"{' and '.join(f'“{escape(name)}”' for name in names)} where {where}"
+        for names, where in ((first, "a text begins"), (last, "it ends"))
+        if names
+    ]
+    said = (
+        "A <b>piece</b> is a word, a part of one, or a sign. The model knows a fixed list of them; the small number is the piece’s "
+        "place in that list."
+    )
+    return f"{said} Grey pieces are marks: {', '.join(signs)}." if signs else said
+
+
 def sentence(parts: Iterable[str | tuple[str]], kind: str = "lead") -> str:
     """The lead: plain strings, and 1-tuples for what stands out. Read aloud when it changes. kind: its class."""
     said = "".join(escape(part) if isinstance(part, str) else f"<b><bdi>{escape(part[0])}</bdi></b>" for part in parts)

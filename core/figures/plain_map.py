@@ -14,6 +14,8 @@ from core.figures.theme import LABEL, SANS, SMALL, Theme, number_ink, paint, plo
 
 LIMITS = (0.05, 0.1, 0.25, 0.5, 1.0)  # what the two-sided scale ends at, up to 1; above, the number itself
 PRINTED = 26  # px of a cell from which its number is printed
+CLEAR = "rgba(0,0,0,0)"
+BELOW = 46  # px below the cells, for the colour bar and its numbers
 
 
 def limit(values: np.ndarray) -> float:
@@ -72,17 +74,18 @@ def plain_map(
     every = max(1, round(13 / cell))
     lines = every if high == cell and not upright else max(1, math.ceil(11 / high))
     axis = {"showgrid": False, "zeroline": False, "ticks": "", "tickfont": {"size": LABEL, "color": theme.ink}}
-    left = 10 + 7 * max((min(len(name), 16) for name in rows), default=1)
+    left = 14 + 7 * max((min(len(name), 16) for name in rows), default=1)
     above = 16 + (5 if cell >= 18 or upright else 7) * max((min(len(name), 16) for name in columns), default=1)
     right = 12 if upright else 70
     layout = {
-        "width": round(max(left + cell * keys + right, left + 240)), "height": round(above + high * queries + 60),
-        "margin": {"l": left, "r": right, "t": above, "b": 60}, "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
+        "width": round(max(left + cell * keys + right, left + 240)), "height": round(above + high * queries + BELOW),
+        "margin": {"l": left, "r": right, "t": above, "b": BELOW}, "paper_bgcolor": CLEAR, "plot_bgcolor": CLEAR,
         "font": {"family": SANS}, "shapes": shapes, "dragmode": "zoom", "showlegend": False,
         "hoverlabel": {"bgcolor": theme.field, "font": {"color": theme.ink, "family": SANS}},
         "xaxis": {**axis, "side": "top", "tickangle": 0 if upright else -45 if cell >= 18 else -90,
                   "tickvals": list(range(0, keys, every)), "ticktext": heads[::every], "range": [-0.5, keys - 0.5]},
-        "yaxis": {**axis, "tickvals": list(range(0, queries, lines)), "ticktext": names[::lines],
+        "yaxis": {**axis, "tickvals": list(range(0, queries, lines)), "ticktext": names[::lines], "ticks": "outside", "ticklen": 4,
+                  "tickcolor": CLEAR,  # a tick nobody sees keeps a name off the cells
                   "range": [queries - 0.5, -0.5]},
     }  # fmt: skip
     return go.Figure({"data": traces, "layout": layout}, _validate=False)

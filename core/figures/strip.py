@@ -15,11 +15,13 @@ ROW, MOST = 20, 360  # px of a row; of all rows together
 
 
 def strip(
-    vectors: np.ndarray, rows: Sequence[str], theme: Theme, end: float, width: int = 300, named: bool = True
-) -> go.Figure:
-    """vectors float [token, dimension]; the scale runs from −end to +end. named: whether the rows carry their tokens."""
+    vectors: np.ndarray, rows: Sequence[str], theme: Theme, end: float, width: int = 300, named: bool = True,
+    most: int = MOST,
+) -> go.Figure:  # fmt: skip
+    """vectors float [token, dimension]; the scale runs from −end to +end. named: whether the rows carry their tokens. most: px
+    of all rows together."""
     count, d = vectors.shape
-    row = max(3.0, min(ROW, MOST / count))
+    row = max(3.0, min(ROW, most / count))
     every = max(1, round(13 / row))
     names = [plotly(name) for name in rows]
     trace: dict[str, Any] = {

@@ -25,7 +25,7 @@ def bar() -> st.delta_generator.DeltaGenerator:
         _text_field("Text", "bar-text", choice.text, "text", "Type a sentence and press Enter")
         target = st.container(key="bar-target", gap=None)
         _examples(choice)
-        _share(choice)
+        _share()
     return target
 
 
@@ -177,15 +177,19 @@ def _point(scene: Scene) -> None:
     state.choose(layer=layer, head=head, cell=one.sees[0][:2] if one.sees else None)
 
 
-def _share(choice: state.Choice) -> None:
-    with st.popover("Share", key="bar-share"):
+@trouble.block
+def _share() -> None:
+    """A block of its own that runs when it is opened: what was chosen since the page ran, in one of its blocks, is in the link."""
+    choice = state.chosen()
+    with st.popover("Share", key="bar-share", on_change="rerun"):
         st.markdown("This link opens the same view:")
         st.code(link(), language=None, wrap_lines=True)
         if len(choice.text) > state.LINKED:
             st.caption("The text is too long for a link and is left out.")
         if not state.linkable(choice.mask):
             st.caption("The mask is too intricate for a link and is left out; the page Masks saves it as a file.")
-        st.button("Start again", key="reset", on_click=state.reset)
+        if st.button("Start again", key="reset", on_click=state.reset):
+            st.rerun()
 
 
 def link() -> str:

@@ -34,7 +34,7 @@ IDEA = (
     "<b>feed-forward</b> network looks at nothing else: it works on the row alone. Each result is added to the stream, so "
     "that later boxes find everything the earlier ones left there, and a share of it reaches the end: what each box "
     "<b>pushes</b> is the part of the written piece’s score (its <b>logit</b>) that comes from this box alone. All pushes "
-    "together are the score."
+    "together, and a small constant, are the score."
 )
 
 
@@ -52,14 +52,14 @@ def opened(view: Scene) -> None:
     else:
         step = _step(view, held)
         lesson.sentence(lead(view, held, step))
-        charts.words(FIRST + _which(view))
+        charts.words(FIRST + _which(view, held))
         opened_account(view, held, step)
     lesson.presets("decoder", presets())
     charts.rule()
     with trouble.guarded():  # no block of its own: the questions below ask about the switch
         future_shown(view)
     charts.rule()
-    _readers(view)
+    _readers(view, isinstance(held, str) or any(part == "ff" for _, part in held.parts))
     if not isinstance(held, str):
         _normalised(view, held)
     charts.rule()
@@ -133,11 +133,12 @@ def _plain_lead(view: Scene) -> str:
     )
 
 
-def _which(view: Scene) -> str:
+def _which(view: Scene, held: Account) -> str:
     if view.info.kind == "decoder":
+        boxes = "two boxes" if any(part == "ff" for _, part in held.parts) else "one box, for it is attention only"
         return (
-            f"{escape(view.info.name)} is <b>a decoder alone</b>: there is no encoder, so <b>no cross-attention</b>; its "
-            "layers have two boxes, not three. Choose Classroom or a translator in the bar to see all three."
+            f"{escape(view.info.name)} is <b>a decoder alone</b>: there is no encoder, so <b>no cross-attention</b>. Each of its "
+            f"layers has {boxes}, not three. Choose Classroom or a translator in the bar to see all three."
         )
     source = escape(short(state.chosen().text, 80))
     own = " It wrote the target to its end by itself." if state.chosen().target is None else ""
@@ -179,8 +180,8 @@ def presets() -> list[lesson.Preset]:
     ]  # fmt: skip
 
 
-def _readers(view: Scene) -> None:
-    """Who asks whom: a table with this text's numbers."""
+def _readers(view: Scene, feeds: bool) -> None:
+    """Who asks whom: a table with this text's numbers. feeds: whether there are feed-forward boxes."""
     charts.heading("Who reads what", "with the sizes of this text")
     source, target = len(view.request.source or ()), len(view.request.target or ())
     own = f"target so far, {target} piece{'s' * (target != 1)}"
@@ -191,7 +192,8 @@ def _readers(view: Scene) -> None:
         rows.insert(0, ("Encoder: self-attention", read, read, "everything, both ways", f"{source} × {source}"))
         memory = f"the encoder’s output, {source} row{'s' * (source != 1)}"
         rows.append(("Decoder: cross-attention", own, memory, "the whole source", f"{target} × {source}"))
-    rows.append(("Feed-forward", "each position alone", "–", "nothing else", "–"))
+    if feeds:
+        rows.append(("Feed-forward", "each position alone", "–", "nothing else", "–"))
     head = "".join(
         f'<th scope="col">{name}</th>'
         for name in ("", "queries from", "keys and values from", "may look at", "map: rows × columns")
@@ -251,22 +253,20 @@ def maths(view: Scene, held: Account) -> None:
     )
     lesson.formula(
         rf"x_{{\text{{end}}}} = x_0 + {rest} + \dots \qquad x_{{n}} = x_{{n-1}} + \mathrm{{box}}_n(\mathrm{{norm}}(x_{{n-1}}))",
-        f"One stream of {held.stream.shape[-1]} numbers, {len(held.parts)} additions. Here |x₀| = {number(float(first), 1)}, "
-        "the boxes add lengths "
+        f"One stream of {held.stream.shape[-1]} numbers, {len(held.parts)} additions. Here the length |x₀| is "
+        f"{number(float(first), 1)}, the boxes add lengths "
         + ", ".join(number(float(value), 1) for value in added[1:]) + ".",
     )  # fmt: skip
-    total = " ".join(signed(float(value)) for value in push)
+    total = " ".join(f"{float(value):+.2f}" for value in (*push, held.offset[step]))  # a push of 0 needs its sign too
     lesson.formula(
-        rf"\text{{score}} = {total} {signed(float(held.offset[step]))} = {number(float(held.height[step]))}".replace(
-            "−", "-"
-        ),
+        rf"\text{{score}} = {total.removeprefix('+')} = {float(held.height[step]):.2f}",
         f"The pushes for “{escape(written_name(view, held, step))}”, from the embedding to the last box, and the constant of "
         "the last norm.",
     )
     lesson.formula(
         r"\text{push}(a) = \frac{a - \bar a}{\sigma}\cdot\big(\gamma \odot (E_w - \bar E)\big)",
-        "a: what a box adds; σ: what the last norm divides by; γ: its scale; E_w: the vector of the written piece, less the "
-        "mean of all pieces.",
+        "a: what a box adds, ā its mean; σ: what the last norm divides by; γ: its scale (⊙: multiplied number by number, and "
+        "the dot adds up the products); E<sub>w</sub>: the vector of the written piece, less Ē, the mean of all pieces.",
     )
     lesson.formula(
         r"\mathrm{norm}(x) = \gamma \odot \frac{x - \bar x}{\sqrt{\mathrm{var}(x) + \varepsilon}} + \beta",
@@ -286,9 +286,11 @@ def questions(view: Scene, held: Account) -> list[lesson.Question]:
     asked: list[lesson.Question] = [
         lesson.Pick(f"Which of these boxes pushes “{name}” most?", options, right, f"By {signed(most)}.",
                     f"Choose the step that writes “{name}” and compare the bars under “pushes”."),
-        lesson.Number("Leave out the largest push. What do all the others add up to?", float(held.height[step]) - most, 0.06,
-                      "The score is the sum of all pushes (and a small constant), so this is what is left.",
-                      f"The score is {number(float(held.height[step]))}; take the largest push away."),
+        lesson.Number(f"The score of “{name}” is {number(float(held.height[step]))}. What would be left of it without the largest "
+                      "push?", float(held.height[step]) - most, 0.06 + abs(float(held.offset[step])),
+                      "The score is the sum of all pushes and of a small constant that the last norm brings, "
+                      f"{signed(float(held.offset[step]))} here: take one away, and the rest is left.",
+                      "Take the largest push away from the score, or add up all the others."),
     ]  # fmt: skip
     if view.info.at(Stream.DECODER) and len(held.target) > 1:
         was = "off" if view.info.causal else "on"

@@ -82,8 +82,9 @@ def formulas(it: Walked) -> None:
     e, p = float(begin["embedding"][token, 0]), float(begin["place"][token, 0])
     id, start = it.inner.tokens.ids[token], float(begin["leave"][token, 0])
     lesson.formula(
-        rf"x = \sqrt{{{d}}}\,E_{{{id}}} + P_{{{token}}}\qquad x_1 = {e:.3f} {p:+.3f} = {start:.3f}",
-        f"Embedding and position of {piece}; x₁ is the first of its {d} numbers.",
+        rf"x = \sqrt{{{d}}}\,E_{{{id}}} + P_{{{token + 1}}}\qquad x_1 = {e:.3f} {p:+.3f} = {start:.3f}",
+        f"{piece} begins as row {id} of the table of embeddings E, times √{d}, plus the vector P of place {token + 1}; x₁ is the "
+        f"first of its {d} numbers.",
     )
     mean, deviation = moments(it.enters[token])
     first, standard = float(it.enters[token, 0]), float(steps["standard"][token, 0])
@@ -105,7 +106,7 @@ def formulas(it: Walked) -> None:
     x, more, total = (float(values[token, 0]) for values in (it.enters, steps["mixed"], steps["summed"]))
     lesson.formula(
         rf"x' = x + [h_1;\dots;h_{{{len(steps['pattern'])}}}]\,W_O\qquad x'_1 = {x:.3f} {more:+.3f} = {total:.3f}",
-        "The heads’ answers side by side, mixed by W_O, are added to the running total.",
+        "The heads’ answers side by side, mixed by the table W<sub>O</sub>, are added to the running total.",
     )
     fed, leaves = float(steps["fed"][token, 0]), float(steps["leave"][token, 0])
     lesson.formula(

@@ -130,7 +130,7 @@ def pair() -> None:
             f'<td class="result">{percent(last["generation"])}</td></tr>'
         )
     head = (
-        '<tr><th></th><th scope="col">loss, repeated half</th><th scope="col">loss, random half</th>'
+        '<tr><th></th><th scope="col">loss (nats), repeated half</th><th scope="col">loss (nats), random half</th>'
         '<th scope="col">right when it writes freely</th></tr>'
     )
     st.html(f'<div class="sum tally"><table><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table></div>')

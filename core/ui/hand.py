@@ -19,10 +19,10 @@ PLANE = ("shared/build", "shared/draw", "hand/sums", "hand/plane", "hand/matrix"
 KEY, CAT, SLEEPS = "plane-desk", 1, 2
 IDEA = (
     "Each word holds three arrows. Its <b>query</b> says what it looks for, its <b>key</b> what it can be found by, its "
-    "<b>value</b> what it has to give. A query and a key that point the same way have a large <b>dot product</b> (multiply first "
-    "by first, second by second, and add). The <b>softmax</b> turns a row of these into shares that add up to 1: the "
-    "<b>weights</b>. The output is each value shrunk by its weight, put end to end. All words do this at once; nothing else "
-    "happens in attention."
+    "<b>value</b> what it has to give. A query and a key that point the same way have a large <b>dot product</b>, q·k (multiply "
+    "first by first, second by second, and add). It is divided by the square root of how many numbers an arrow has, here √2. "
+    "The <b>softmax</b> turns a row of these scores into shares that add up to 1: the <b>weights</b>. The output is each value "
+    "shrunk by its weight, put end to end. All words do this at once; nothing else happens in attention."
 )
 GESTURES = (
     "<b>Drag</b> the tip of an arrow. By keys: <b>Tab</b> to one, <b>arrow keys</b> move it by a tenth (Shift: five), digits "
@@ -133,7 +133,9 @@ def steps(plane: Plane, found: Weighed) -> list[tuple[str, str]]:
     q, k, product = query[row], key[at], found.product[row, at]
     may = [j for j in range(len(plane.words)) if not plane.causal or j <= row]
     below = " + ".join(f"e^{{{found.score[row, j]:.2f}}}" for j in may)
-    vectors = " + ".join(rf"{found.weight[row, j]:.2f}{_column(value[j])}" for j in may)
+    parts = [rf"{found.weight[row, j]:.2f}{_column(value[j])}" for j in may]
+    # two terms a line where there are many, so that the sum fits its column
+    vectors = r" \\ & + ".join(" + ".join(parts[at : at + 2]) for at in range(0, len(parts), 2))
     return [
         (
             rf"q \cdot k = {_signed(q[0])} \times {_signed(k[0])} + {_signed(q[1])} \times {_signed(k[1])} = {product:.2f}",
@@ -148,7 +150,10 @@ def steps(plane: Plane, found: Weighed) -> list[tuple[str, str]]:
             "The softmax: e to the power of each score, divided by the sum over the row. "
             + ("Words after the one that looks are left out: the causal mask." if plane.causal else "No share is ever quite 0."),
         ),
-        (rf"\text{{output}} = {vectors} = {_column(found.output[row])}", "Each value times its weight, added up."),
+        (
+            rf"\begin{{aligned}} \text{{output}} = {{}} & {vectors} \\ = {{}} & {_column(found.output[row])} \end{{aligned}}",
+            "Each value times its weight, added up.",
+        ),
     ]  # fmt: skip
 
 

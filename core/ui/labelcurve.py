@@ -147,9 +147,10 @@ def table(found: list[Measured]) -> str:
             f"<span>{_points(low)} … {_points(high)}</span></td></tr>"
         )
     caption = (
-        "Share right of the points without a label: the mean of 20 draws. Behind it, and as a band in the picture, how far luck of "
-        "the draw may have moved it (its 95 % interval, mean ± t·s/√20). Last column: by how many percentage points spreading is "
-        "ahead of the better of the two others in the same draw."
+        f"Share right of the points without a label: the mean of {fewlabels.SEEDS} draws. Behind it, and as a band in the "
+        f"picture, how far luck of the draw may have moved it (its 95 % interval: mean ± {fewlabels.T95:.2f} · s ÷ "
+        f"√{fewlabels.SEEDS}; s, the standard deviation, says how far the draws lie from their mean, typically). Last column: by "
+        "how many percentage points spreading is ahead of the better of the two others in the same draw."
     )
     return (
         f'<p class="how">{caption}</p><div class="sum few" tabindex="0" role="region" aria-label="The same as a table"><table>'

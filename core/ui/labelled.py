@@ -5,16 +5,17 @@ from __future__ import annotations
 import streamlit as st
 
 from core.figures.labels import percent
-from core.ui import charts, labelcurve, lesson, matter, state, transduction, twosenses
+from core.ui import charts, labelcurve, lesson, matter, state, transduction, trouble, twosenses
 from core.ui.labelcurve import Course
 
-MATTER = ("Points", "Short texts", "Digits")
+MATTER = {"plane": "Points", "texts": "Short texts", "digits": "Digits"}  # by the kind of a board
+OPENS = {"plane": "moons", "texts": "texts", "digits": "digits"}
 EACH = {"plane": (1, 2, 4, 8), "texts": (1, 2, 5, 10, 20), "digits": (1, 2, 3, 5, 10)}
 DIGITS = (4.0, 0.99)  # γ over pixels brought to 0 … 1, and α
 SOURCE = (
-    "Zhu and Ghahramani 2002, eq. 1, 2 and 5 (label propagation); Zhou, Bousquet, Lal, Weston and Schölkopf 2004 (label "
-    "spreading); Vapnik 1998 (transductive inference); Vaswani et al. 2017, eq. 1 (attention) and section 1 (“sequence "
-    "transduction”). Digits: Alpaydin and Kaynak 1998, as scikit-learn carries them."
+    "Zhu and Ghahramani 2002, eq. 1, and Zhu, Ghahramani and Lafferty 2003, eq. 5 (label propagation); Zhou, Bousquet, Lal, "
+    "Weston and Schölkopf 2004, eq. 3 (label spreading); Vapnik 1998 (transductive inference); Vaswani et al. 2017, eq. 1 "
+    "(attention) and abstract (“sequence transduction”). Digits: Alpaydin and Kaynak 1998, as scikit-learn carries them."
 )
 TASK = (
     "Every point belongs to a class, but only the large ones with a number tell it: they carry a <b>label</b>. The others’ classes "
@@ -24,11 +25,20 @@ TASK = (
 
 def page() -> None:
     """Everything below the title."""
+    state.publish()
+    for note in state.take_notes():
+        trouble.tell(note, "note")
     slot = st.container()
     twosenses.presets()
-    what = st.segmented_control(
-        "What is to be labelled", MATTER, key=transduction.settled("matter", "Points"), required=True, label_visibility="collapsed",
-        on_change=state.session().tried.pop, args=("transductive", None),
+    what = MATTER[transduction.chosen().kind]
+
+    def turned() -> None:
+        state.session().tried.pop("transductive", None)
+        transduction.go(next(name for kind, name in OPENS.items() if MATTER[kind] == st.session_state["matter"]))
+
+    st.segmented_control(
+        "What is to be labelled", list(MATTER.values()), key=state.held("matter", what), required=True,
+        label_visibility="collapsed", on_change=turned,
     )  # fmt: skip
     if what == "Digits":
         _digits(slot)
@@ -53,9 +63,11 @@ def page() -> None:
     twosenses.senses()
     charts.rule()
     if what == "Digits":
-        charts.words("The formulas speak of the two moons; for digits they are the same, with 64 pixels in place of 2 numbers.")
+        charts.words(
+            "The formulas speak of the two moons; for digits they are the same, with 64 pixels in place of 2 numbers."
+        )
     lesson.dial(twosenses.IDEA, lambda: twosenses.maths(board, points, found), twosenses.CODE)
-    twosenses.questions(found)
+    twosenses.questions(found, what != MATTER["digits"])
     lesson.source(SOURCE)
 
 
@@ -75,5 +87,5 @@ def _digits(slot: st.delta_generator.DeltaGenerator) -> None:
     said.html(
         f'<p class="lead">With <b>{one.labels}</b> of {len(points.classes):,} handwritten digits labelled, label spreading gets '
         f"<b>{percent(one.mean('spreading'))}</b> of the others right, {labelcurve.TITLES[best].lower()} "
-        f"<b>{percent(one.mean(best))}</b>: ahead by <b>{ahead:.1f}</b> points (95 %: {low:.1f} to {high:.1f}).</p>"
+        f"<b>{percent(one.mean(best))}</b>: ahead by <b>{ahead:.1f}</b> percentage points (95 %: {low:.1f} to {high:.1f}).</p>"
     )

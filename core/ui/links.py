@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from core.analysis.board import read_board
 from core.analysis.plane import read_link
+from core.analysis.recipe import read_recipe
 from core.interventions import MOVES
 from core.request import Sampling, Stream
 from core.ui.rules import read_reads, read_rules
@@ -196,4 +198,5 @@ READERS: dict[str, Callable[[str], Any]] = {
     "depth": _depth, "teacher": _text, "branches": _branches, "part": _part, "own": _text, "length": _length,
     "measure": _among(*MEASURES), "positions": _moved, "widths": _widths, "open": _opened, "stage": _among(*STAGES),
     "merges": _merges, "dial": _dial, "game": _game, "exercise": _short, "step": _spot,
+    "recipe": read_recipe, "sheet": _count, "board": read_board,
 }  # fmt: skip

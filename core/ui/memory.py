@@ -13,6 +13,7 @@ from core.errors import InputError, LensError
 from core.figures import curves
 from core.figures.labels import percent
 from core.figures.plain_map import plain_map
+from core.figures.strip import strip
 from core.figures.theme import Theme
 from core.ui import charts, state, trouble
 from core.ui.links import ROUNDS, SHORT
@@ -250,6 +251,7 @@ def memory(task: str, kind: str, what: Exercise) -> None:
             f"{len(state)} numbers, one a square, ochre below 0 and violet above: all it knows when the question comes, however "
             "long the text was. Nothing in it says which number belongs to which symbol."
         )
+        _states(kind, look, names, "Every state it had, a row after each symbol, a column a number. All but the last row are gone.")
         return
     rows = [f"{place + 1}: {sign}" if len(what.at) > 1 else sign for place, sign in enumerate(what.given)]
     if kind == "attention":
@@ -261,6 +263,7 @@ def memory(task: str, kind: str, what: Exercise) -> None:
             f"{alignment.shape[0]} × {alignment.shape[1]} weights, drawn as in Figure 3 of Bahdanau et al. The columns are what it "
             f"read; {ROWS[task]} The stronger the colour, the more it looks there; a row adds up to 1."
         )
+        _states(kind, look, names, "What it looks back at: every state it had, a row after each symbol. All rows are kept.")
     else:
         own = np.asarray(look.own[-1], dtype=np.float64).mean(0)
         figure = plain_map(own, names, names, theme, "weight", False, None, 250, top=1.0)
@@ -274,6 +277,15 @@ def memory(task: str, kind: str, what: Exercise) -> None:
             f"While answering: {cross.shape[0]} × {cross.shape[1]} weights on what was read, mean of the heads. "
             + handed(what, own, cross)
         )
+
+
+def _states(kind: str, look: Any, names: list[str], says: str) -> None:
+    """Every state of a reader, one below the other."""
+    states = np.asarray(look.reader, dtype=np.float64)
+    figure = strip(states, names, charts.theme(), 1.0, 226, most=250)
+    alt = f"{TITLES[kind]}: {len(states)} states of {states.shape[1]} numbers, one after each symbol read."
+    charts.plot(figure, f"{kind}-states", alt, bare=True)
+    charts.words(says)
 
 
 def handed(what: Exercise, own: np.ndarray, cross: np.ndarray) -> str:

@@ -51,7 +51,8 @@ def game() -> None:
     _dial(task, what)
     lesson.questions("rnn", _questions(task, delay, what))
     lesson.source(
-        "Sutskever, Vinyals and Le 2014 (one state); Bahdanau, Cho and Bengio 2015, eq. 5–6 and Figure 3 (looking back); Vaswani "
+        "Cho et al. 2014 (the GRU); Sutskever, Vinyals and Le 2014 (one state); Bengio, Simard and Frasconi 1994 (why a gradient "
+        "fades over many steps); Bahdanau, Cho and Bengio 2015, eq. 5–6 and Figure 3 (looking back); Vaswani "
         "et al. 2017, eq. 1 and Table 1 (attention alone). The machines’ sizes differ by less than a tenth; each one’s card "
         "tells its training."
     )
@@ -125,16 +126,26 @@ def _dial(task: str, what: memory.Exercise) -> None:
             f"says for each number how much stays (⊙: multiplied number by number). Here h is "
             f"{len(memory.seen(task, 'gru', what).reader[-1])} numbers and t runs from 1 to {len(what.source)}.",
         )
+        far = len(what.source) - 1
+        lesson.formula(
+            r"\frac{\partial a}{\partial x_1} = \frac{\partial a}{\partial h_n} \cdot \frac{\partial h_n}{\partial h_{n-1}} \cdots "
+            r"\frac{\partial h_2}{\partial h_1} \cdot \frac{\partial h_1}{\partial x_1} \qquad "
+            rf"0.9^{{{far}}} = {0.9**far:.3f}",
+            f"How fast the answer a changes with the first symbol’s numbers x₁: a product with one factor for each of the {far} "
+            "steps from state to state. If each lets nine tenths through, this is what arrives; so gradients fade over "
+            "distance, and what is far is hard to learn (Bengio, Simard and Frasconi 1994). Looking back is one step, however "
+            "far.",
+        )
         look = memory.seen(task, "attention", what)
         place = what.at[0]
         row = np.asarray(look.alignment[place], dtype=np.float64)
         best = int(row.argmax())
         lesson.formula(
             r"e_{j} = v^\top \tanh(W s + U h_j) \qquad \alpha_j = \frac{e^{e_j}}{\sum_k e^{e_k}} \qquad c = \sum_j \alpha_j h_j",
-            "Looking back: every kept state h<sub>j</sub> is compared with the writer’s state s, by way of the learnt v, W and U, "
-            "and gets a weight α<sub>j</sub>; the weighted sum c joins the answer. For the first answer here the largest weight is "
-            f"α<sub>{best + 1}</sub> = <b>{row[best]:.4f}</b>, at “{escape(what.source[best])}”; all {len(row)} add up to "
-            f"<b>{row.sum():.4f}</b>.",
+            "Looking back: every kept state h<sub>j</sub> is compared with the writer’s state s, by way of the learnt v, W and "
+            "U (tanh brings any number between −1 and 1), and gets a weight α<sub>j</sub>; the weighted sum c joins the answer. "
+            f"For the first answer here the largest weight is α<sub>{best + 1}</sub> = <b>{row[best]:.4f}</b>, at "
+            f"“{escape(what.source[best])}”; all {len(row)} add up to <b>{row.sum():.4f}</b>.",
         )
         own = np.asarray(memory.seen(task, "transformer", what).own[-1])
         lesson.formula(

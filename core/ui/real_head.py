@@ -18,10 +18,11 @@ from core.ui.scene import Scene, said
 MOST, FEW = 16, 3  # pieces of a text that the plane has room for; that always fit, since three points lie in a plane
 LONGER = {"text": "the little girl reads a new book", "target": None, "stream": Stream.ENCODER, "layer": 0, "head": 0}
 SAYS = (
-    "A real head works in dozens of dimensions, so this is a shadow of it. The query and key arrows are those whose dot products "
-    "come nearest to the head’s own scores (q·k ÷ √d, less each row’s mean, which no softmax notices). What the softmax makes of "
-    "them stands beside what the head really does. The values are cast into a plane of their own, and their sum, the output, is "
-    "taken by the head’s own weights. Click a piece, or a row of a map, to make it the one that looks; digits do the same."
+    "A real head works in dozens of dimensions, so this is a shadow of it. The query and key arrows are those whose dot "
+    "products come nearest to the head’s own scores (q·k ÷ √d; each row’s mean is taken off, for the softmax sees differences "
+    "only). What the softmax makes of them stands beside what the head really does. The values are cast into a plane of their "
+    "own, and their sum, the output, is taken by the head’s own weights. Click a piece, or a row of a map, to make it the one "
+    "that looks; digits do the same."
 )
 
 
@@ -65,9 +66,10 @@ def kept_says(flat: Flat, name: str) -> str:
     why = f" With {few} pieces that is no feat: so few always fit. Take a longer text." if few <= FEW else ""
     off = percent(round(float(flat.off.mean()), 5))
     return (
-        f"<b>{name}</b> has {flat.d} dimensions. Two of them keep <b>{percent(flat.kept)}</b> of the variance of its scores and "
-        f"<b>{percent(flat.value_kept)}</b> of that of its values; on average <b>{off}</b> of a row’s "
-        f"attention stands elsewhere than in the head itself.{why}"
+        f"<b>{name}</b> has {flat.d} dimensions: that many numbers in each query and key. Two of them keep "
+        f"<b>{percent(flat.kept)}</b> of the variance of its scores and <b>{percent(flat.value_kept)}</b> of that of its values "
+        f"(variance: how much numbers differ, the mean square of how far each is from their mean); on average <b>{off}</b> of a "
+        f"row’s attention stands elsewhere than in the head itself.{why}"
     )
 
 

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from html import escape
 
 import streamlit as st
 
 from core.analysis import Change, changes
-from core.analysis.recipe import Effect, Recipe, common_scaling, effect
+from core.analysis.recipe import AS_TRAINED, TEMPERATURES, TOPS, Effect, Recipe, common_scaling, effect
 from core.errors import LensError
 from core.figures.distribution import Bar
 from core.figures.labels import label, percent
 from core.trace import Trace
-from core.ui import charts, lesson, models, trouble
+from core.ui import charts, lesson, models, state, trouble
 from core.ui.runs import shared
 from core.ui.scene import SILENT, Scene, lens_of, wait
-from core.ui.state import SAID
+from core.ui.state import SAID, held
 
-TEMPERATURES = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0, 10.0)
 BREAKS = (  # what is taken away, the recipe without it, what that means
-    ("nothing", Recipe(), "as trained"),
+    ("nothing", AS_TRAINED, "as trained"),
     ("√d", Recipe(root=False), "scores q·k go into the softmax undivided"),
     ("temperature 1", Recipe(temperature=4.0), "it is 4 instead: scores divided by 4 more, so flat rows"),
     ("all but the largest weight", Recipe(top_k=1), "each row looks at one piece only"),
@@ -28,9 +28,12 @@ BREAKS = (  # what is taken away, the recipe without it, what that means
     ("all heads but one", Recipe(heads=1), "of each layer only the first head stays"),
 )
 MEANS = (
-    "<b>Spread</b> is e to the power of a row’s entropy, the mean over all rows, heads and layers: to how many pieces a row looks, "
-    "as it were. <b>KL</b> says how far the next piece’s probabilities moved from those as trained, in nats: 0 is not at all. "
-    "<b>Residual</b>: each layer’s result is added to the vector that came in, so that nothing a word already knew is lost."
+    "<b>Spread</b>: among how many pieces a row shares its look, as it were: 1 if one piece gets all, 4 if four get a quarter each "
+    "(e to the power of the row’s entropy, −Σ w ln w over its weights w); the mean over all rows, heads and layers. <b>KL</b>, the "
+    "Kullback–Leibler divergence, says how far the next piece’s probabilities p moved away from those as trained, p₀: "
+    "Σ p₀ ln(p₀ / p), 0 if not at all. Its unit, the <b>nat</b>, is what a natural logarithm counts in: 1 nat is "
+    f"{1 / math.log(2):.2f} bits. <b>Residual</b>: each layer’s result is added to the vector that came in, so that nothing a word "
+    "already knew is lost."
 )
 
 
@@ -94,6 +97,7 @@ def recipe(view: Scene) -> None:
     left, right = st.columns([400, 560], gap="large")
     with left:
         mine = controls(view)
+    state.publish()
     with right:
         try:
             (found,) = broken(view, (mine,))
@@ -106,7 +110,7 @@ def recipe(view: Scene) -> None:
 def table(parts: list[tuple[str, Recipe, str]], found: list[Broken], writes: bool) -> str:
     """One line a break: what is left out, what comes next, and the spread of each stream."""
     streams = list(found[0].effect.spread)
-    heads = ["taken away", *(["next piece", "KL"] if writes else []), *(f"spread, {SAID[stream]}" for stream in streams)]
+    heads = ["taken away", *(["next piece", "KL, nats"] if writes else []), *(f"spread, {SAID[stream]}" for stream in streams)]
     lines = []
     for (name, _, says), one in zip(parts, found, strict=True):
         cells = [_number(one.effect.spread[stream]) for stream in streams]
@@ -123,28 +127,49 @@ def table(parts: list[tuple[str, Recipe, str]], found: list[Broken], writes: boo
 
 
 def controls(view: Scene) -> Recipe:
-    """What the visitor takes away, all at once."""
+    """What the visitor takes away, all at once; it stands in the link."""
     scaling, heads = scaling_of(view), max(site.heads for site in view.info.sites)
+    mine = fitting(state.chosen().recipe, scaling, view.info.unlinks, heads)
 
-    def reset() -> None:
-        for name in ("root", "warm", "top-k", "linked", "heads"):
-            st.session_state.pop(f"recipe-{name}", None)
+    def changed() -> None:
+        now = {name: st.session_state[f"recipe-{name}"] for name in ("root", "linked", "warm", "top-k", "heads")}
+        top, left = now["top-k"], int(now["heads"])
+        state.choose(recipe=Recipe(
+            bool(now["root"]), float(now["warm"]), None if top == "all" else int(top), bool(now["linked"]),
+            None if left >= heads else left,
+        ))  # fmt: skip
 
-    root = st.toggle("Divide by √d", value=True, key="recipe-root", disabled=scaling is None)
-    linked = st.toggle("Residual connections", value=True, key="recipe-linked", disabled=not view.info.unlinks)
-    warm = st.select_slider("Temperature: scores are divided by it", TEMPERATURES, value=1.0, key="recipe-warm")
-    top = st.select_slider("Weights left in a row: the k largest", (1, 2, 3, 4, 8, "all"), value="all", key="recipe-top-k")
-    left = st.slider("Heads left in each layer", 0, heads, heads, key="recipe-heads")
-    st.button("As trained", key="recipe-reset", on_click=reset)
+    st.toggle(
+        "Divide by √d", key=held("recipe-root", mine.root), disabled=scaling is None, on_change=changed
+    )
+    st.toggle(
+        "Residual connections", key=held("recipe-linked", mine.residual), disabled=not view.info.unlinks, on_change=changed
+    )
+    st.select_slider(
+        "Temperature: scores are divided by it", TEMPERATURES, key=held("recipe-warm", mine.temperature), on_change=changed
+    )
+    st.select_slider(
+        "Weights left in a row: the k largest", (*TOPS, "all"), key=held("recipe-top-k", mine.top_k or "all"), on_change=changed
+    )
+    st.slider(
+        "Heads left in each layer", 0, heads, key=held("recipe-heads", heads if mine.heads is None else mine.heads, heads),
+        on_change=changed,
+    )  # fmt: skip
+    st.button("As trained", key="recipe-reset", on_click=state.choose, kwargs={"recipe": AS_TRAINED})
+    return mine
+
+
+def fitting(wanted: Recipe, scaling: float | None, unlinks: bool, heads: int) -> Recipe:
+    """As much of a recipe as a model can be run by."""
+    left = None if wanted.heads is None or wanted.heads >= heads else wanted.heads
     return Recipe(
-        bool(root) or scaling is None, float(warm), None if top == "all" else int(top), bool(linked) or not view.info.unlinks,
-        None if left >= heads else int(left),
+        wanted.root or scaling is None, wanted.temperature, wanted.top_k, wanted.residual or not unlinks, left
     )  # fmt: skip
 
 
 def answer(view: Scene, found: Broken) -> None:
     """What comes next now, and the spread of each stream."""
-    (as_trained,) = broken(view, (Recipe(),))
+    (as_trained,) = broken(view, (AS_TRAINED,))
     moved = [
         f"{SAID[stream]} <b>{_number(before)} → {_number(found.effect.spread[stream])}</b>"
         for stream, before in as_trained.effect.spread.items()

@@ -80,12 +80,12 @@ def lead(places: Sequence[Place], name: str) -> str:
         if best is None:
             return "Nothing in this text could be guessed from what stands before it."
         return (
-            f"Nothing in this text could be guessed from what stands before it. {escape(name)} expects "
+            f"Nothing in this text could be guessed from what stands before it. The model {escape(name)} expects "
             f"“<b><bdi>{escape(label(best.text))}</bdi></b>” next, with <b>{percent(best.probability)}</b>."
         )
     count = len(counting(places))
     said = (
-        f"Of {count} piece{'s' * (count != 1)} that {escape(name)} tried to foresee, "
+        f"Of {count} piece{'s' * (count != 1)} that the model {escape(name)} tried to foresee, "
         f"“<b><bdi>{escape(label(hard.text))}</bdi></b>” surprised it most: it had given it "
         f"<b>{percent(hard.ours.probability)}</b>, which is <b>{bits_said(hard.ours.bits or 0.0)} bits</b> of surprise"
     )
@@ -245,8 +245,8 @@ def maths(view: Scene, places: Sequence[Place], found: Tally) -> None:
     lesson.formula(
         r"p(w_1 \dots w_n) = p(w_1)\, p(w_2 \mid w_1) \cdots p(w_n \mid w_1 \dots w_{n-1}) \qquad p_3 \approx p(w_i \mid "
         r"w_{i-2}\, w_{i-1})",
-        "The chain rule: a text is as likely as all its steps multiplied, so the bits add up. The trigram keeps two pieces "
-        "of each condition.",
+        "p(w₂ | w₁) is the probability of w₂ once w₁ has been read. The chain rule: a text is as likely as all its steps "
+        "multiplied, so the bits add up. p₃, the trigram’s, keeps only the two pieces just before.",
     )
     _counted_out(view, places, gaps(places)[1] or hard)
 
@@ -259,12 +259,18 @@ def _counted_out(view: Scene, places: Sequence[Place], place: Place) -> None:
     before = [one.id for one in places[: places.index(place)] if one.id is not None and not one.special]
     term = table.terms(before, place.id)[0]
     known = ("no piece", "the piece", "the two pieces")[term.known]
+    counts_said = (
+        f"c, how often it followed {known} before; C, how often anything did"
+        if term.known == 2
+        else f"these two were never seen before, so it falls back. Then not times are counted but neighbours: c, behind how many "
+        f"different pieces {'it' if term.known == 0 else 'it and the piece before it'} stood; C, the same for all pieces together"
+    )
     lesson.formula(
         rf"p_3 = \frac{{\max(0, c - D)}}{{C}} + \frac{{D \cdot k}}{{C}}\, p_2 = "
         rf"\frac{{\max(0, {term.seen} - {term.discount:.3f})}}{{{term.total}}} "
         rf"+ \frac{{{term.discount:.3f} \cdot {term.kinds}}}{{{term.total}}} \cdot {power(term.lower)} = {power(term.p)}",
-        f"The trigram at “{escape(label(place.text))}”: c, how often it followed {known} before; C, how often anything did; "
-        "k, how many different pieces did; D, a discount taken off each count, so that something is left for what was never "
+        f"The trigram at “{escape(label(place.text))}”: {counts_said}; "
+        "k, how many different pieces followed; D, a discount taken off each count, so that something is left for what was never "
         "seen; p₂, the same with one piece of memory less.",
     )
 

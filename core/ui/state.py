@@ -8,7 +8,9 @@ from typing import Any
 
 import streamlit as st
 
+from core.analysis.board import Board, write_board
 from core.analysis.plane import Plane, write_link
+from core.analysis.recipe import AS_TRAINED, Recipe, write_recipe
 from core.errors import LensError
 from core.request import MaskRule, Sampling, Site, Stream
 from core.ui.links import BRANCHES as BRANCHES  # read here by the pages, too
@@ -36,7 +38,8 @@ class Choice:
     teacher: a target text given by the visitor, to be read beside the model's own.
     part: which part of Generate is in view, with its numbers. own: the visitor's own words.
     length: how many pieces Generate was asked to write, None as it begins.
-    plane: the arrows of Self-attention by hand, None as the lesson opens.
+    plane: the arrows of Self-attention by hand, None as the lesson opens. recipe: what is taken away there; sheet: its worksheet.
+    board: what lies on the board of Transductive learning, None as the lesson opens.
     measure: how the numbers of a head are read. moved: where the position lab puts the pieces, and by how much.
     widths: of masks in the gallery, where not as usual. boxes: those that are open, by their names in links.
     stage: the step of a head that is drawn. merges: a word of the text, and how many of its merges are done.
@@ -64,6 +67,9 @@ class Choice:
     own: str = ""
     length: int | None = None
     plane: Plane | None = None
+    recipe: Recipe = AS_TRAINED
+    sheet: int = 0
+    board: Board | None = None
     measure: str = "weight"
     moved: tuple[str, int] = ("off", 0)
     widths: Widths = ()
@@ -129,6 +135,12 @@ def write(choice: Choice) -> dict[str, str]:
         params["view"] = choice.view
     if choice.plane is not None:
         params["plane"] = write_link(choice.plane)
+    if choice.recipe != AS_TRAINED:
+        params["recipe"] = write_recipe(choice.recipe)
+    if choice.sheet:
+        params["sheet"] = str(choice.sheet + 1)
+    if choice.board is not None:
+        params["board"] = write_board(choice.board)
     if choice.sampling != GREEDY:
         params["sampling"] = write_sampling(choice.sampling)
     if choice.box:

@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import streamlit as st
 
 from core.analysis import fourways, pointsets, transduction
+from core.analysis.board import ALPHAS, GAMMAS, PLANE, SEEDS, Board, opens
 from core.analysis.embedding import plane
 from core.analysis.fourways import Answers
 from core.analysis.pointsets import PointSet
 from core.figures import points_payload
 from core.figures.labels import percent
-from core.ui import charts, labelling, matter
+from core.ui import charts, labelling, matter, state
 from core.ui.runs import shared
 from core.ui.scene import wait
 
-GAMMAS = {"plane": (1, 2, 5, 10, 20, 40, 80), "texts": (1, 2, 5, 10, 20, 40)}
-ALPHAS = (0.2, 0.5, 0.8, 0.9, 0.99)
-GAMMA = {"plane": 40, "texts": 10}
-ALPHA = {"plane": 0.99, "texts": 0.9}
 WAYS = ("spreading", "propagation", "nearest", "logistic")
-
-
-@dataclass(frozen=True, slots=True)
-class Board:
-    """What lies on the table: which points (`name`, and the seed they were drawn with), how sharply they look at each other
-    (gamma), how far labels travel (alpha), and the labels so far with the number of the browser's last message."""
-
-    name: str
-    seed: int
-    gamma: float
-    alpha: float
-    labels: str
-    serial: int
-
-    @property
-    def version(self) -> str:
-        return f"{self.name}-{self.seed}"
 
 
 def start(points: PointSet, seed: int, each: int = 1) -> np.ndarray:
@@ -47,36 +26,65 @@ def start(points: PointSet, seed: int, each: int = 1) -> np.ndarray:
     return pointsets.some_labels(points.classes, each, np.random.default_rng([seed, each]))
 
 
-def labels_of(version: str, points: PointSet, seed: int) -> tuple[str, int]:
-    """This visitor's labels of some points, as signs, and the number of the message they came with."""
-    kept = st.session_state.setdefault("labelled", {})
-    if version not in kept:
-        kept[version] = points_payload.signs(start(points, seed)), 0
-    return kept[version]
+def chosen() -> Board:
+    """What this visitor has on the board; a link may have brought it."""
+    return state.chosen().board or Board()
 
 
-def keep_labels(version: str, labels: str, serial: int | None = None) -> None:
-    """Remember a visitor's labels; serial None: they did not come from the browser, which must take them over."""
-    kept = st.session_state.setdefault("labelled", {})
-    before = kept.get(version, ("", 0))[1]
-    kept[version] = labels, before + 1 if serial is None else serial
+def put(board: Board) -> None:
+    """Lay something else on the board; each set keeps the labels it was given."""
+    st.session_state.setdefault("boards", {})[board.version] = board
+    state.choose(board=None if board == Board() else board)
 
 
-def solved(board: Board, points: PointSet) -> Answers:
+def go(name: str, seed: int = 0) -> None:
+    """Lay other points on the board, as this visitor left them; sets in the plane take γ and α along."""
+    now, there = chosen(), opens(name)
+    if name in PLANE:
+        there = replace(there, seed=seed)
+    there = st.session_state.get("boards", {}).get(there.version, there)
+    if {now.kind, there.kind} == {"plane"}:
+        there = replace(there, gamma=now.gamma, alpha=now.alpha)
+    put(there)
+
+
+def give(board: Board, points: PointSet, labels: str) -> None:
+    """Other labels for the board; those one begins with are not written down."""
+    put(replace(board, labels=None if labels == points_payload.signs(start(points, board.seed)) else labels))
+
+
+def labels_of(board: Board, points: PointSet) -> tuple[str, int]:
+    """The labels on the board as signs, and the number of the message that the browser knows them by: one more than its last where
+    they did not come from there, so that it takes them over."""
+    wanted = points_payload.signs(start(points, board.seed)) if board.labels is None else board.labels
+    told = st.session_state.setdefault("labelled", {})
+    known, serial = told.get(board.version, (wanted, 0))
+    if known != wanted:
+        serial += 1
+    told[board.version] = wanted, serial
+    return wanted, serial
+
+
+def solved(board: Board, points: PointSet, labels: str) -> Answers:
     """The four ways' answers. Who looks at whom is worked out once for all visitors; what follows from one's own labels takes
     milliseconds and is not kept."""
     key = ("transductive", board.version, board.gamma, board.alpha, "graph")
     ticket = shared.ask(key, lambda: fourways.graph(points, board.gamma, board.alpha))
     wait(ticket.settled, lambda: f"{len(points.classes)} points look at each other. {ticket.seconds:.0f} s")
-    labels = points_payload.read_signs(board.labels, points.count)
-    return fourways.answers(points, labels, board.gamma, board.alpha, ticket.result())
+    given = points_payload.read_signs(labels, points.count)
+    return fourways.answers(points, given, board.gamma, board.alpha, ticket.result())
 
 
 def table(board: Board, points: PointSet, found: Answers, texts: tuple[str, ...]) -> None:
     """The points themselves, to be labelled."""
+    serial = st.session_state["labelled"][board.version][1]
 
     def labelled(labels: np.ndarray, serial: int) -> None:
-        keep_labels(board.version, points_payload.signs(labels), serial)
+        if chosen().version != board.version:
+            return  # other points were laid there in the same moment
+        told = points_payload.signs(labels)
+        st.session_state["labelled"][board.version] = told, serial
+        give(chosen(), points, told)
 
     ways = {
         way: points_payload.Told(found.told[way], found.right(way), found.passes.get(way, ()), found.regions.get(way))
@@ -86,7 +94,7 @@ def table(board: Board, points: PointSet, found: Answers, texts: tuple[str, ...]
     if found.field is None:
         places = shared.ask(("transductive", "plane", board.version), lambda: plane(points.x)).result()
     data = points_payload.payload(
-        points, places, found.labels, ways, found.matrices, board.version, board.serial, charts.theme().name, texts, found.field
+        points, places, found.labels, ways, found.matrices, board.version, serial, charts.theme().name, texts, found.field
     )  # fmt: skip
     labelling.labelling(data, board.version, len(points.classes), points.count, labelled)
 
@@ -107,56 +115,70 @@ def lead(found: Answers) -> str:
     )
 
 
-def controls(kind: str) -> tuple[float, float]:
+def controls(board: Board) -> None:
     """How sharply points look, and how far labels travel."""
+
+    def turned() -> None:
+        near, far = st.session_state["gamma"], st.session_state["alpha"]
+        put(replace(chosen(), gamma=int(near), alpha=float(far)))
+
     with st.container(key="sliders"):
         left, right = st.columns(2, gap="large")
-    near = settled(f"gamma-{kind}", GAMMA[kind])
-    gamma = left.select_slider("γ, how sharp a look is: large sees only the nearest", GAMMAS[kind], key=near)
-    alpha = right.select_slider("α, how much a point listens to its neighbours", ALPHAS, key=settled(f"alpha-{kind}", ALPHA[kind]))
-    return float(gamma), float(alpha)
+    among = GAMMAS[board.kind]
+    left.select_slider(
+        "γ, how sharp a look is: large sees only the nearest",
+        among,
+        key=state.held("gamma", board.gamma, among),
+        on_change=turned,
+    )
+    right.select_slider(
+        "α, in label spreading: how much a point listens to its neighbours", ALPHAS, key=state.held("alpha", board.alpha),
+        on_change=turned,
+    )  # fmt: skip
 
 
 def on_points() -> tuple[Board, PointSet, Answers]:
     """The sets in the plane."""
+    board = chosen()
+    points = matter.plane(board.name, board.seed)
     with st.container(horizontal=True, key="set-bar", gap="small", vertical_alignment="bottom"):
-        name = st.segmented_control(
-            "Points", list(matter.SAID), key=settled("points-set", "moons"), format_func=lambda one: matter.SAID[one],
-            required=True, label_visibility="collapsed",
+        st.segmented_control(
+            "Points",
+            list(matter.SAID),
+            key=state.held("points-set", board.name),
+            format_func=lambda one: matter.SAID[one],
+            required=True,
+            label_visibility="collapsed",
+            on_change=lambda: go(st.session_state["points-set"], chosen().seed),
         )
-        seed = st.session_state.setdefault("points-seed", 0)
-        st.button("Other points", key="other-points", on_click=lambda: st.session_state.update({"points-seed": seed + 1}))
-        points = matter.plane(name, seed)
-        version = f"{name}-{seed}"
-        st.button("Start labels", key="start-labels", on_click=_restart, args=(version, points, seed))
-        st.button("No labels", key="no-labels", on_click=lambda: keep_labels(version, "." * len(points.classes)))
-    gamma, alpha = controls("plane")
-    return _board(name, seed, gamma, alpha, points)
+        st.button("Other points", key="other-points", on_click=go, args=(board.name, (board.seed + 1) % SEEDS))
+        labels_buttons(board, points)
+    controls(board)
+    return _laid(board, points)
+
+
+def labels_buttons(board: Board, points: PointSet) -> None:
+    """Back to the labels one begins with, or to none."""
+    st.button("Start labels", key="start-labels", on_click=lambda: put(replace(board, labels=None)))
+    st.button("No labels", key="no-labels", on_click=lambda: give(board, points, "." * len(points.classes)))
 
 
 def on_texts() -> tuple[Board, PointSet, Answers, tuple[str, ...]]:
     """Short texts, as our encoder sees them."""
+    board = chosen()
     found, points = matter.texts()
-    gamma, alpha = controls("texts")
-    return *_board("texts", 0, gamma, alpha, points), found
+    with st.container(horizontal=True, key="set-bar", gap="small", vertical_alignment="bottom"):
+        labels_buttons(board, points)
+    controls(board)
+    return *_laid(board, points), found
 
 
 def opening() -> tuple[Board, PointSet, Answers]:
     """The two moons as they are found at first: what the formulas speak of where nothing is on the board."""
-    return _board("moons", 0, GAMMA["plane"], ALPHA["plane"], matter.plane("moons", 0))
+    board = Board()
+    points = matter.plane(board.name, board.seed)
+    return board, points, solved(board, points, points_payload.signs(start(points, board.seed)))
 
 
-def _board(name: str, seed: int, gamma: float, alpha: float, points: PointSet) -> tuple[Board, PointSet, Answers]:
-    labels, serial = labels_of(f"{name}-{seed}", points, seed)
-    board = Board(name, seed, gamma, alpha, labels, serial)
-    return board, points, solved(board, points)
-
-
-def _restart(version: str, points: PointSet, seed: int) -> None:
-    keep_labels(version, points_payload.signs(start(points, seed)))
-
-
-def settled(key: str, value: Any) -> str:
-    """A widget's key, its first value set once: so that a preset may set it too."""
-    st.session_state.setdefault(key, value)
-    return key
+def _laid(board: Board, points: PointSet) -> tuple[Board, PointSet, Answers]:
+    return board, points, solved(board, points, labels_of(board, points)[0])

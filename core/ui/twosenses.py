@@ -9,10 +9,11 @@ import numpy as np
 import streamlit as st
 
 from core.analysis import inductive, transduction
+from core.analysis.board import Board
 from core.analysis.fourways import Answers
 from core.analysis.pointsets import PointSet
 from core.ui import charts, lesson
-from core.ui.transduction import Board
+from core.ui.transduction import put
 
 SENSES = (
     (
@@ -73,16 +74,18 @@ def maths(board: Board, points: PointSet, found: Answers) -> None:
     lesson.formula(
         rf"w_{{{a},{b}}} = e^{{-\gamma\lVert x_{{{a}}}-x_{{{b}}}\rVert^2}} = "
         rf"e^{{-{board.gamma:g}\cdot {apart:.5f}}} = {w[i, j]:.5f}",
-        f"How alike points {a} and {b} are: 1 for the same place, near 0 far away. ‖ ‖² is the squared distance, γ is set above.",
+        f"How alike points {a} and {b} are: 1 for the same place, near 0 far away. ‖ ‖² is the squared distance, γ is set above. "
+        "W is the square of all these w; D holds the sums of its rows.",
     )
     lesson.formula(
         rf"(D^{{-1}}W)_{{{a},{b}}} = \frac{{w_{{{a},{b}}}}}{{\sum_k w_{{{a},k}}}} = \frac{{{w[i, j]:.5f}}}{{{w[i].sum():.5f}}} = "
         rf"{own[i, j]:.5f} = \mathrm{{softmax}}_k\left(-\gamma\lVert x_{{{a}}}-x_k\rVert^2\right)_{{{b}}}",
-        "<b>Label propagation.</b> e to the power of a score, over the sum of its row: that is the softmax of attention, "
-        "with −γ‖x−y‖² as the score. Because −γ‖x−y‖² = 2γ x·y − γ‖y‖² − γ‖x‖², and the last term is the same in the whole "
-        "row and cancels, it is q·k with q = x, k = y, scaling 2γ, and a bias −γ‖y‖² on each key. Every row sums to 1. One "
-        "pass, F ← D⁻¹W F, is one step of attention whose values are the labels; "
-        "the labelled points then get theirs back unchanged (a <i>hard clamp</i>).",
+        "<b>Label propagation.</b> e to the power of a score, over the sum of its row: that is the softmax of attention, with "
+        "−γ‖x−y‖² as the score. Because −γ‖x−y‖² = 2γ x·y − γ‖y‖² − γ‖x‖², and the last term is the same in the whole row and "
+        "cancels, it is q·k with q = x, k = y, scaling 2γ, and a bias −γ‖y‖² on each key. Every row sums to 1. One pass, F ← "
+        "D⁻¹W F, is one step of attention whose values are the labels; the labelled points then get theirs back unchanged (a "
+        "<i>hard clamp</i>). This is the form of Zhu, Ghahramani and Lafferty 2003; the first report, of 2002, divides by the "
+        "sums of the columns before those of the rows.",
     )
     lesson.formula(
         rf"S_{{{a},{b}}} = \frac{{w_{{{a},{b}}}}}{{\sqrt{{d_{{{a}}}}}\sqrt{{d_{{{b}}}}}}} = \frac{{{w[i, j]:.5f}}}"
@@ -94,7 +97,8 @@ def maths(board: Board, points: PointSet, found: Answers) -> None:
     lesson.formula(
         rf"F \leftarrow \alpha S F + (1-\alpha)\,Y = {board.alpha:g}\,S F + {1 - board.alpha:.3g}\,Y",
         "Y holds the labels given, F what each point has heard so far. A labelled point listens too, so its label may be "
-        "overruled (a <i>soft clamp</i>). It ends at F = (1 − α)(I − αS)⁻¹Y.",
+        "overruled (a <i>soft clamp</i>). It ends at F = (1 − α)(I − αS)⁻¹Y, where I has 1 on its diagonal and ⁻¹ is the "
+        "inverse: what F no longer changes under.",
     )
 
 
@@ -107,10 +111,8 @@ CODE: tuple[Any, ...] = (
 def presets() -> None:
     """Things to try, each a board set up before the page is drawn."""
 
-    def board(name: str, gamma: float, alpha: float, seed: int = 0) -> None:
-        there = {"matter": "Points", "points-set": name, "points-seed": seed}
-        st.session_state.update({**there, "gamma-plane": gamma, "alpha-plane": alpha})
-        st.session_state.get("labelled", {}).pop(f"{name}-{seed}", None)
+    def board(name: str, gamma: int, alpha: float) -> None:
+        put(Board(name, 0, gamma, alpha))
 
     offered = (
         ("One label a moon", "moons", 40, 0.99, "Press Play: watch the two labels walk along the moons, pass by pass. Then choose "
@@ -128,16 +130,17 @@ def presets() -> None:
     )
 
 
-def questions(found: Answers) -> None:
-    """Checked as they are answered."""
+def questions(found: Answers, board: bool) -> None:
+    """Checked as they are answered. board: whether one stands above, with its matrices."""
+    first = "Point" if board else "Open Points, above. There point"
     here = found.right("spreading"), found.right("logistic")
     worse = here[0] is not None and here[1] is not None and here[0] < here[1]
     lesson.questions("transductive", [
         lesson.Number(
-            "Point at a few rows of the propagation matrix. What does every one of them sum to?",
+            f"{first} at a few rows of the propagation matrix. What does every one of them sum to?",
             float(found.matrices[0].sum(1).mean()), 0.01,
             "It is a softmax, so each row is shared out whole. The spreading matrix beside it is not.",
-            "Rest the pointer on the left matrix, and read the line under it.",
+            "Rest the pointer on the left matrix, or go to a point with the arrow keys, and read the line under it.",
         ),
         lesson.Act(
             "Make label spreading lose: place labels, on any set, so that logistic regression gets more of the others right.",

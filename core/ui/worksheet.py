@@ -8,20 +8,25 @@ import streamlit as st
 
 from core.analysis.worksheet import LAST, exercise
 from core.export.worksheet import vector, worksheet
-from core.ui import charts
+from core.ui import charts, state
 
 
 def sheet() -> None:
     """Which sheet, what it gives, and the file; the key is its second page."""
     charts.heading("With pencil and paper", "a worksheet to print, with its key")
 
+    def chosen() -> None:
+        state.choose(sheet=int(st.session_state["sheet"] or 1) - 1)
+
     def another() -> None:
-        st.session_state["sheet"] = int(st.session_state["sheet"] or 0) % LAST + 1
+        state.choose(sheet=(state.chosen().sheet + 1) % LAST)
 
     left, right = st.columns([400, 560], gap="large")
     with left:
-        chosen = st.number_input("Sheet", 1, LAST, 1, key="sheet", width=220)
-        it = exercise(int(chosen or 1))
+        number = state.chosen().sheet + 1
+        st.number_input("Sheet", 1, LAST, key=state.held("sheet", number), on_change=chosen, width=220)
+        it = exercise(number)
+        state.publish()
         with st.container(horizontal=True, gap="small"):
             st.button("Another sheet", key="sheet-next", on_click=another)
             st.download_button(

@@ -1,6 +1,7 @@
 """The page The decoder, without a browser: what is drawn is the account, and the mask's numbers are two runs'."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from core.figures.labels import percent
 from core.model import recall, weights
 from core.ui import account as account_ui
 from core.ui import stage
+from core.ui.decoder import box_name
 from tests.families import build
 from tests.pages.conftest import numbers
 
@@ -117,11 +119,15 @@ def test_the_questions_are_checked(screen) -> None:
     page, (lens, request) = screen("decoder", **CAT), asked(CAT)
     held = account(lens, request)
     push = pushes(held)[:, 1]
-    layer, part = held.parts[int(push.argmax()) - 1]
-    assert part == "cross"
-    page.app.get_by_key("ask-decoder-0").set_value(f"Cross-attention of layer {layer + 1}").run()
-    page.app.text_input(key="ask-decoder-1").set_value(f"{held.height[1] - push.max():.2f}").run()
-    assert [line.startswith("Right.") for line in page.said("verdict")] == [True, True]
+    name = box_name(held, int(push.argmax()), True).removeprefix("the ").capitalize()
+    page.app.get_by_key("ask-decoder-0").set_value(name).run()
+    # taken from the score, and added up from the numbers beside the bars: the norm's constant lies between the two
+    shown = sorted(float(f"{one:.2f}") for one in push)
+    for left in (held.height[1] - push.max(), sum(shown[:-1])):
+        page.app.text_input(key="ask-decoder-1").set_value(f"{left:.2f}").run()
+        assert [line.startswith("Right.") for line in page.said("verdict")] == [True, True]
+    page.app.text_input(key="ask-decoder-1").set_value(f"{held.height[1]:.2f}").run()
+    assert page.said("verdict")[-1].startswith("Not yet.")
 
 
 @pytest.mark.parametrize("preset", range(5))
@@ -137,10 +143,22 @@ def test_the_dial_turns(screen, depth) -> None:
     page.app.get_by_key("depth").set_value(depth).run()
     assert page.calm()
     if depth == "Maths":
-        height = number(float(account(lens, request).height[1]))
-        assert any(height in element.value for element in page.app.latex)
+        held = account(lens, request)
+        (added,) = [element.value for element in page.app.latex if "score" in element.value]
+        said = [float(one.replace(" ", "")) for one in re.findall(r"[+-]\d+\.\d\d", added.replace("= ", "+").replace("+-", "-"))]
+        assert len(said) == len(held.parts) + 3  # the embedding, every box, the constant, the score
+        assert said[:-2] == pytest.approx(pushes(held)[:, 1], abs=0.0051)
+        assert sum(said[:-1]) == pytest.approx(said[-1], abs=0.005 * len(said))
     else:
         assert any("def attention_steps" in element.value for element in page.app.code)
+
+
+@pytest.mark.parametrize(("model", "boxes", "feeds"), [("writer", "has two boxes", True), ("induction-peek", "has one box", False)])
+def test_a_decoder_alone_is_told_the_boxes_it_has(screen, model, boxes, feeds) -> None:
+    page = screen("decoder", model=model, text="abcabc")
+    assert any(boxes in line and "no cross-attention" in line for line in page.said("how"))
+    (readers,) = [body for body in page.html if "sum readers" in body]
+    assert ("Feed-forward" in readers) == feeds == any(box["part"] == "ff" for box in sent(page)["boxes"])
 
 
 STRANGE = [{"model": "filler"}, {"target": ""}, {"text": "<b>a</b>", "target": "<img src=x>"}, {"model": "writer", "text": "a"}]

@@ -211,3 +211,18 @@ def test_another_sheet_is_another_exercise_with_the_same_numbers_in_its_file(scr
     assert page.calm() and "sheet 2" in second and first != second
     for cell in re.findall("<td>(.*?)</td>", second):
         assert cell in worksheet(exercise(2))
+
+
+def test_a_link_holds_ones_own_mixture_and_the_sheet(screen):
+    page = screen("hand", recipe="r_t4_k2_n_h1", sheet="12", **TEXT)
+    assert page.calm() and not page.said("trouble") and not page.said("note")
+    assert page.app.toggle(key="recipe-root").value is False and page.app.toggle(key="recipe-linked").value is False
+    assert [page.app.get_by_key(f"recipe-{name}").value for name in ("warm", "top-k", "heads")] == [4.0, 2, 1]
+    assert any("sheet 12" in body for body in page.html if "sum sheet" in body)
+    page.app.get_by_key("recipe-top-k").set_value("all").run()
+    page.app.button(key="sheet-next").click().run()
+    assert page.app.query_params.get("recipe") == "r_t4_n_h1" and page.app.query_params.get("sheet") == "13"
+    page.app.button(key="recipe-reset").click().run()
+    assert page.app.query_params.get("recipe") is None
+    page = screen("hand", recipe="t3", sheet="0")
+    assert len(page.said("note")) == 2 and page.app.toggle(key="recipe-root").value is True

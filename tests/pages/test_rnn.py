@@ -15,7 +15,7 @@ from tests.pages.conftest import numbers
 
 
 def drawn(page):
-    """The maps of the page, in order: state, alignment, own, cross."""
+    """The maps of the page, in order: state, all states, alignment, all states, own, cross."""
     charts = [json.loads(chart.proto.spec) for chart in page.app.get("plotly_chart")]
     return [numbers(chart["data"][0]["z"]) for chart in charts]
 
@@ -45,7 +45,8 @@ def test_the_page_shows_what_each_machine_says_and_keeps(screen, task, delay):
         said = "".join(exercises.SYMBOLS[int(looks[kind].chances[place].argmax())] for place in what.at)
         row = re.sub("<[^>]+>", "", re.search(f">{memory.TITLES[kind]}</th>(.*?)</tr>", table(page))[1])
         assert row.startswith(said), (kind, row)
-    state, alignment, own, cross = drawn(page)
+    state, states, alignment, kept, own, cross = drawn(page)
+    assert np.abs(states - looks["gru"].reader).max() <= 1e-4 and np.abs(kept - looks["attention"].reader).max() <= 1e-4
     assert np.nanmax(np.abs(state.ravel()[:88] - looks["gru"].reader[-1])) <= 1e-6
     assert np.abs(alignment - looks["attention"].alignment).max() <= 1e-6
     assert np.abs(own - looks["transformer"].own[-1].mean(0)).max() <= 1e-6
@@ -56,10 +57,10 @@ def test_the_page_shows_what_each_machine_says_and_keeps(screen, task, delay):
 def test_the_curve_and_the_first_line_are_what_was_measured(screen, task):
     page = screen("rnn")
     page.app.get_by_key("task").set_value(task).run()
-    spec = json.loads(page.app.get("vega_lite_chart")[0].proto.spec)
-    assert "layer" in spec
     found = {(row["machine"], row["delay"]): row["accuracy"] for row in recall.results(task=task)}
     assert {delay for _, delay in found} == set(exercises.TASKS[task].delays)
+    drawn_at = {(row["name"], row["x"]): row["y"] for row in page.bars(0)}
+    assert drawn_at == pytest.approx({(memory.TITLES[kind], delay): share for (kind, delay), share in found.items()})
     for kind in recall.SHAPES:
         assert f"{round(100 * found[kind, 16])}" in page.lead
     assert found["gru", 28] < 0.6 < 0.95 <= min(found["attention", 28], found["transformer", 28])
@@ -84,6 +85,22 @@ def test_ones_own_exercise_is_answered(screen, task, text, said):
     assert page.calm() and not page.said("trouble")
     for title in ("Transformer", "GRU with attention"):
         assert re.search(f">{title}</th><td class=\"said\">{said}<", table(page))
+
+
+def test_the_questions_know_their_answers(screen):
+    page = screen("rnn")
+    shares = sorted((row["delay"], row["accuracy"]) for row in recall.results(task="recall") if row["machine"] == "gru")
+    first = next(delay for delay, share in shares if share < 0.75)
+    what = exercise("recall", 16, 0)
+    machine, source, given = again("recall", "attention", what)
+    looks = int(machine.look(source, given).alignment[what.at[0]].argmax()) + 1
+    assert not page.said("verdict")
+    page.app.text_input(key="ask-rnn-0").set_value(str(first - 4))
+    page.app.text_input(key="ask-rnn-1").set_value(str(looks + 1)).run()
+    assert [verdict[:7] for verdict in page.said("verdict")] == ["Not yet"] * 2
+    page.app.text_input(key="ask-rnn-0").set_value(f"{first}")
+    page.app.text_input(key="ask-rnn-1").set_value(f"{looks}").run()
+    assert [verdict[:5] for verdict in page.said("verdict")] == ["Right"] * 2
 
 
 BAD = ["a3", "a3 b7 →", "a3 b7 → z", "a3 a4 → a", "a3 b → a", "é3 → é", "a3 → a → a", "<b>", "a3" * 400]

@@ -123,6 +123,20 @@ def test_every_preset_opens(screen, preset) -> None:
     assert page.calm() and not page.said("trouble") and judged(page)
 
 
+def test_the_presets_show_what_their_lines_promise(screen) -> None:
+    def weighed(preset: int) -> dict[str, tuple[dict, dict]]:
+        page.app.button(key=f"try-sequence-{preset}").click().run()
+        return {one["text"]: (one["ours"], one["theirs"]) for one in judged(page)}
+
+    page = screen("sequence")
+    ours, theirs = weighed(0)["nor"]
+    assert ours["bits"] < theirs["bits"]  # “neither” is still in view
+    ours, theirs = weighed(2)["cake"]
+    assert max(row["share"] for row in theirs["rows"]) > 0.5 and theirs["rows"][0]["text"] == "cake"
+    ours, theirs = weighed(3)["mat"]
+    assert ours["bits"] > theirs["bits"]
+
+
 @pytest.mark.parametrize("depth", ["Maths", "Code"])
 def test_the_dial_turns(screen, depth) -> None:
     page = screen("sequence", model="writer", text="the cat sits")

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,9 +12,10 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.semi_supervised import LabelPropagation, LabelSpreading
 
 from core.analysis import fewlabels, pointsets
+from core.analysis.board import ALPHA, GAMMA, Board, read_board
 from core.analysis.transduction import NONE
 from core.request import Stream
-from core.ui import matter, transduction
+from core.ui import matter
 from core.ui.labelled import DIGITS, EACH
 from tests.ui.test_labelling import unpack
 
@@ -28,6 +30,8 @@ def label(page, signs: str, serial: int = 1):
     """As if a browser's message had come and been read: AppTest calls no component's callback."""
     head, _ = sent(page)
     page.app.session_state["labelled"] = {head["version"]: (signs, serial)}
+    known = page.app.session_state["lookback"]
+    known.choice = replace(known.choice, board=replace(known.choice.board or Board(), labels=signs))
     return page.app.run()
 
 
@@ -47,7 +51,7 @@ def test_the_page_opens_and_its_sentence_is_scikit_learns(screen):
     labels = np.array([-1 if sign == "." else int(sign) for sign in head["labels"]])
     rest = labels == NONE
     assert (labels != NONE).sum() == 2 and np.array_equal(labels[~rest], points.classes[~rest])
-    gamma, alpha = transduction.GAMMA["plane"], transduction.ALPHA["plane"]
+    gamma, alpha = GAMMA["plane"], ALPHA["plane"]
     theirs = {
         "spreading": LabelSpreading(kernel="rbf", gamma=gamma, alpha=alpha, max_iter=10_000, tol=1e-12),
         "propagation": LabelPropagation(kernel="rbf", gamma=gamma, max_iter=100_000, tol=1e-12),
@@ -174,3 +178,33 @@ def test_depth_shows_this_boards_numbers_and_the_questions_are_checked(screen):
         assert page.calm() and page.said("note")
     page.app.get_by_key("matter").set_value("Short texts").run()
     assert page.calm() and not page.said("note")  # it spoke of points
+
+
+def test_a_link_opens_its_board_and_the_board_writes_its_link(screen):
+    link = "blobs.3.20.90.5-40_41-96"
+    page = screen("transductive", board=link)
+    head, _ = sent(page)
+    assert head["version"] == "blobs-3" and head["labels"] == read_board(link).labels
+    assert page.app.get_by_key("points-set").value == "blobs" and page.app.get_by_key("gamma").value == 20
+    assert page.app.query_params.get("board") == link and "4 labelled points" in page.lead
+    spoken = page.lead
+    page.app.get_by_key("alpha").set_value(0.5).run()
+    page.app.button(key="other-points").click().run()
+    assert page.app.query_params.get("board") == "blobs.4.20.50"
+    page.app.get_by_key("matter").set_value("Short texts").run()
+    assert page.app.query_params.get("board") == "texts.0.10.90"
+    page.app.button(key="no-labels").click().run()
+    assert page.app.query_params.get("board") == "texts.0.10.90.--"
+    again = screen("transductive", board="texts.0.10.90.--")
+    assert set(sent(again)[0]["labels"]) == {"."}
+    again = screen("transductive", board=link)
+    assert again.lead == spoken
+    page.app.session_state["lookback"].choice = replace(page.app.session_state["lookback"].choice, board=None)
+    page.app.run()
+    assert sent(page)[0]["version"] == "moons-0" and page.app.query_params.get("board") is None
+
+
+def test_a_link_to_no_board_is_refused_in_a_sentence(screen):
+    page = screen("transductive", board="moons.0.40.99.97")
+    assert page.calm() and sent(page)[0]["version"] == "moons-0"
+    assert "The link’s board “moons.0.40.99.97” means nothing here" in page.said("note")[0]

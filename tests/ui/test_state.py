@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
+from core.analysis.board import PLANE, Board
+from core.analysis.recipe import TEMPERATURES, Recipe
 from core.interventions import MOVES
 from core.request import MaskRule, PositionRule, Site, Stream
 from core.ui import cell, links, measures
@@ -46,6 +48,9 @@ CHOICES = st.builds(
     spot=st.none() | st.tuples(st.integers(0, 99), st.integers(0, 99)),
     dial=st.sampled_from(DIAL),
     exercise=st.just("") | st.text(min_size=1, max_size=links.SHORT).filter(str.strip),
+    recipe=st.builds(Recipe, root=st.booleans(), temperature=st.sampled_from(TEMPERATURES), heads=st.none() | st.integers(0, 99)),
+    sheet=st.integers(0, 9998),
+    board=st.none() | st.builds(Board, st.sampled_from(PLANE), st.integers(0, 999), st.just(20), st.just(0.9)),
 )
 SITES = (Site(Stream.ENCODER, 0, 4), Site(Stream.DECODER, 0, 4), Site(Stream.CROSS, 0, 4), Site(Stream.DECODER, 1, 2))
 

@@ -42,7 +42,7 @@ class Head {
     this.table = element("table", element("div", numbers, "scroller"), "sums");
     this.caption = element("caption", this.table);
     const head = element("tr", element("thead", this.table));
-    for (const name of ["key", "q\u00b7k here", "its own", "weight here", "its own"]) element("th", head, "", name).scope = "col";
+    for (const name of ["key", "score here", "in the head", "weight here", "in the head"]) element("th", head, "", name).scope = "col";
     const body = element("tbody", this.table);
     this.rows = data.keys.map((word) => {
       const row = element("tr", body);

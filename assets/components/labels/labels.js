@@ -35,7 +35,7 @@ class Labels {
     this.passes = bar;
     this.status = element("p", left, "status");
     this.status.setAttribute("role", "status");
-    element("p", left, "how", "Click a point to label it: each click takes the next class, the last one takes the label away. With the keyboard: arrows go from point to point (Page Up and Page Down through all), 1, 2, 3 give a class, 0 takes it away. Point at one to see where it looks; with a finger, the first tap looks and the next one labels.");
+    element("p", left, "how", "Click a point to label it: each click takes the next class, the last one takes the label away. With the keyboard: arrows go from point to point (Page Up and Page Down through all), 1, 2, 3 give a class, 0 takes it away. Point at one to see where it looks: lines, the thicker the more, by its row of the propagation matrix; with a finger, the first tap looks and the next one labels.");
     const right = element("div", this.box, "right");
     element("h3", right, "", "Right, of the points without a label");
     this.list = element("div", right, "ways");
