@@ -198,7 +198,8 @@ class Trial:
 # --- the card ---------------------------------------------------------------------------------------------------------
 
 FOLLOWED = """Only the joint network was trained here, and not to its end; beside it stand the logs of the translator and the
-classroom model that ship (their first leg), from before their rate fell."""
+classroom model that ship (their first leg), from before their rate fell. So at this size nothing is decided: only after
+as many steps in all had the rates been the same, and there the joint network had seen half as much of each task."""
 ON_THE_WAY = """Nats a word on the way, before the rate fell. It rises over the same number of steps in every run, and of those
 the joint one spends half on each task: after as many steps of a task its rate has been high for longer, which flatters it."""
 LESS_IS_BETTER = ("nats a word",)
