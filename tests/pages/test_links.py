@@ -43,7 +43,7 @@ CLICKS = [  # page, how it is opened, [key of a widget, what is chosen there], w
     ("rnn", {}, [("own-recall", " a3 b7 → b ")], {"exercise": "a3 b7 → b"}),
     ("rnn", {}, [("depth", "Maths")], {"dial": "maths"}),
     ("encoder", CAT, [("depth", "Code")], {"dial": "code"}),
-    ("generate", {"model": "writer", "text": "the", "sampling": "t1.9_s5"}, [("loop-more", None)], {"length": "48"}),
+    ("generate", {"model": "writer", "text": "the", "sampling": "t1.9_s6"}, [("loop-more", None)], {"length": "48"}),
 ]
 
 
