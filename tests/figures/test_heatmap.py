@@ -70,13 +70,13 @@ def test_plotly_takes_the_drawing_for_valid(length):
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda theme: theme.name)
 def test_every_number_can_be_read_on_its_cell(theme):
-    weights = np.linspace(0.1, 1, 19)[:, None]
-    made = heatmap(weights, weights > 0, words(19), ["a"], Stream.CROSS, (0, 0), theme, margins=False)
-    assert sum(len(trace.y) for trace in numbers(made)) == len(weights)
+    weights = np.linspace(0.1, 1, 20).reshape(5, 4)  # few enough to have room for numbers
+    made = heatmap(weights, weights > 0, words(5), words(4), Stream.CROSS, (0, 0), theme, margins=False)
+    assert sum(len(trace.y) for trace in numbers(made)) == weights.size
     for trace in numbers(made):
-        for row in trace.y:
-            ground = "#" + bytes(paint(weights[row], theme.weights)[0]).hex()
-            assert contrast(ground, trace.textfont.color) >= 3
+        for row, column in zip(trace.y, trace.x, strict=True):
+            ground = "#" + bytes(paint(weights[row, column], theme.weights)).hex()
+            assert contrast(ground, trace.textfont.color) >= 4
 
 
 def test_equal_pieces_stay_apart():
