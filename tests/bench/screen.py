@@ -63,7 +63,10 @@ def clicks(browser: Any, address: str, **params: str) -> list[float]:
     visit = Visit(browser, address).open("attention", **params)
     times = []
     for turn in range(TURNS):
-        visit.change(lambda turn=turn: visit.type(f"{params['text']} {'abcdefghi'[turn]}"))
+        begins = f"{'abcdefghi'[turn]} "  # before the text: after it, a model may have nothing left to write
+        visit.type(begins + params["text"])
+        visit.page.wait_for_function("begins => new URLSearchParams(location.search).get('text').startsWith(begins)", arg=begins)
+        visit.settle()
         visit.page.wait_for_timeout(600)
         visit.page.evaluate(WATCH)
         visit.page.locator(".st-key-causal label").click()
@@ -102,7 +105,7 @@ def guest(browser: Any, address: str, folder: Path) -> Iterator[str]:
     told = visit.page.locator(".busy").first.inner_text()
     begin = time.perf_counter()
     visit.page.wait_for_function(
-        "document.querySelector('[data-testid=stBidiComponentIsolated]').shadowRoot.querySelectorAll('.chip').length > 300",
+        "document.querySelector('[data-testid=stBidiComponentIsolated]')?.shadowRoot?.querySelectorAll('.chip').length > 300",
         timeout=240_000,
     )
     visit.settle()
