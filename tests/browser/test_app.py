@@ -24,9 +24,9 @@ def upper(weights):
 def test_a_deep_link_is_the_first_request_of_a_fresh_server(chromium):
     with serving() as address:
         visit = Visit(chromium, address).open("attention", text="the cat sits", stream="encoder", layer="2", head="3")
-        assert visit.page.get_by_role("heading", name="Attention", exact=True).is_visible()
-        assert visit.page.get_by_role("link", name="Home").is_visible()
-        assert visit.page.locator("h2.over", has_text="Encoder, layer 2, head 3").is_visible()
+        expect(visit.page.get_by_role("heading", name="Attention", exact=True)).to_be_visible()
+        expect(visit.page.get_by_role("link", name="Home")).to_be_visible()
+        expect(visit.page.locator("h2.over", has_text="Encoder, layer 2, head 3")).to_be_visible()
         assert visit.page.get_by_label("Text", exact=True).input_value() == "the cat sits"
         visit.close()
 
@@ -53,7 +53,7 @@ def test_the_causal_switch_fills_the_decoders_upper_triangle_and_moves_the_next_
     now = [text for text in visit.bars() if text.endswith("%") and text not in was]
     assert was
     assert sorted(text.removeprefix("was ") for text in was) != sorted(now)
-    assert visit.page.get_by_text("KL from native").is_visible()
+    expect(visit.page.get_by_text("KL from native")).to_be_visible()
 
 
 def test_the_causal_switch_empties_the_encoders_upper_triangle(visit):
@@ -219,8 +219,8 @@ def test_home_answers_with_two_words_and_leads_on(visit):
     visit.open()
     assert visit.pieces[:3] == ["gen", "ai", "is"]
     assert len(visit.map) >= 3
-    assert visit.page.locator(".st-key-next-0 svg.marks").is_visible()
-    assert visit.page.get_by_role("link", name="Open Attention").is_visible()
+    expect(visit.page.locator(".st-key-next-0 svg.marks")).to_be_visible()
+    expect(visit.page.get_by_role("link", name="Open Attention")).to_be_visible()
 
 
 def test_headers_forbid_other_sites_and_the_page_still_works(visit):

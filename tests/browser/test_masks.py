@@ -116,7 +116,7 @@ def test_a_piece_is_hidden_by_a_double_click_and_the_difference_shows(visit):
     assert not visit.page.locator(".painter .moved .base").is_visible()
     x, y = cell(visit, 0, 1)
     becomes(visit, "encoder.custom.k2", lambda: visit.page.mouse.dblclick(x, y - 30))
-    assert visit.page.locator(".painter .moved .base").is_visible()
+    expect(visit.page.locator(".painter .moved .base")).to_be_visible()
     assert "moved most for" in visit.page.locator(".painter .moved .base").get_attribute("aria-label")
     other = visit.page.locator(".painter .moved .over")
     before = visit.page.locator(".painter .map .over").evaluate("canvas => canvas.toDataURL()")
