@@ -71,7 +71,7 @@ def together(steps: int, size: str, folder: Path, seed: int, bfloat16: bool) -> 
 
 def carry_out(run: Run, ends: float) -> bool:
     """Train to the last step or the monotonic time `ends`, from the last checkpoint if there is one; gives whether it is done."""
-    if (run.folder / "checkpoint.safetensors").is_file():
+    if (run.folder / weights.CHECKPOINT).is_file():
         run.resume()
     print(f"{run.folder}: from step {run.step} of {run.recipe.steps}", flush=True)
     if run.step < run.recipe.steps:

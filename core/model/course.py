@@ -93,14 +93,11 @@ class Course:
             tensors[f"model.{name}"] = now.data
             tensors |= {f"{key}.{name}": value for key, value in self.optimizer.state.get(now, {}).items()}
         header = {"step": self.step, "seconds": self.seconds, "rows": self.rows, "plan": asdict(self.plan)}
-        weights.write_tensors(self.folder / "checkpoint.safetensors", tensors, {"run": json.dumps(header)})
+        weights.write_tensors(self.folder / weights.CHECKPOINT, tensors, {"run": json.dumps(header)})
 
     def resume(self) -> None:
         """Go on from the last checkpoint. Raises FileNotFoundError, or ValueError where the plan was another."""
-        path = self.folder / "checkpoint.safetensors"
-        if not path.is_file():
-            raise FileNotFoundError(f"no checkpoint in {self.folder}: start without --resume")
-        with safe_open(path, "pt") as file:
+        with safe_open(weights.checkpoint(self.folder), "pt") as file:
             run = json.loads(file.metadata()["run"])
             if run["plan"] != asdict(self.plan):
                 raise ValueError(f"the checkpoint was made by another plan: {run['plan']}")

@@ -328,7 +328,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not options.resume:
             shutil.rmtree(RUNS / name, ignore_errors=True)  # a new run; the old one is not mixed with it
         run = Filming(plan, RUNS / name, TWINS[name])
-        if options.resume and (run.folder / "checkpoint.safetensors").is_file():
+        if options.resume and (run.folder / weights.CHECKPOINT).is_file():
             run.resume()
         print(f"{name}: {parameters(run.model):,} parameters, from step {run.step}", flush=True)
 

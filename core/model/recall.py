@@ -372,7 +372,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not options.resume:
             shutil.rmtree(folder, ignore_errors=True)  # a new run; the old one is not mixed with it
         run = course(kind, task, plan, folder)
-        if options.resume and (folder / "checkpoint.safetensors").is_file():
+        if options.resume and (folder / weights.CHECKPOINT).is_file():
             run.resume()
         print(f"{kind}: {parameters(run.model):,} parameters, from step {run.step}", flush=True)
         machine = Machine(kind, task, run.model)

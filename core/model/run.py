@@ -173,14 +173,11 @@ class Run:
                 tensors[f"{key}.{name}"] = value
         places = {**self.feed.place(), **{key: getattr(self, key) for key in COUNTED}}
         header = {"run": json.dumps({**places, "data": self.data, "recipe": asdict(self.recipe)})}
-        weights.write_tensors(self.folder / "checkpoint.safetensors", tensors, header)
+        weights.write_tensors(self.folder / weights.CHECKPOINT, tensors, header)
 
     def resume(self) -> None:
         """Go on from the last checkpoint. Raises FileNotFoundError, or ValueError where recipe or data were others."""
-        path = self.folder / "checkpoint.safetensors"
-        if not path.is_file():
-            raise FileNotFoundError(f"no checkpoint in {self.folder}: start without --resume")
-        with safe_open(path, "pt") as file:
+        with safe_open(weights.checkpoint(self.folder), "pt") as file:
             run = json.loads(file.metadata()["run"])
             changed = {key for key, value in asdict(self.recipe).items() if run["recipe"].get(key, value) != value}
             changed -= {"steps"}

@@ -20,6 +20,7 @@ from core.model.vocabulary import Vocabulary
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "assets" / "weights"
+CHECKPOINT = "checkpoint.safetensors"  # of a run, in its folder
 
 
 def write(path: Path, text: str) -> None:
@@ -35,6 +36,14 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, fresh, dict(header) if header else None)
     fresh.chmod(0o644)  # safetensors writes for the owner alone
     os.replace(fresh, path)
+
+
+def checkpoint(folder: Path) -> Path:
+    """The checkpoint of a run in this folder. Raises FileNotFoundError where there is none to go on from."""
+    path = folder / CHECKPOINT
+    if not path.is_file():
+        raise FileNotFoundError(f"no checkpoint in {folder}: start without --resume")
+    return path
 
 
 def export(

@@ -194,17 +194,16 @@ def painter(view: Scene, it: Look) -> None:
                 continue
             known.seen = stroke.number
             if stroke.act in ("undo", "redo"):
-                state.choose(mask=known.step(stroke.act == "undo"))
+                known.step(stroke.act == "undo")
                 continue
             _, others = split(known.now, it.stream)
             base = sheet(it.native, it.stream)
             try:
                 made = painted(sheet(view.run(known.now), it.stream), base, stroke, it.choice.layer, it.choice.head)
                 known.follow(it.native.request, (*others, *rules_of(it.stream, made, base)))
-                state.choose(mask=known.now)
             except MaskError as error:
                 known.refused = str(error)
-        # also where nothing was new, for a message that was sent twice comes with the link of before, too
+        # also where nothing was new: a message that was sent twice comes with the link of before, too
         state.choose(mask=known.now)
 
     mask_painter(header, it.pattern, before, allowed, native, on_paint)

@@ -187,12 +187,10 @@ def test_a_click_that_comes_with_the_address_of_before_the_last_one_loses_neithe
     app.run()
     old = dict(app.query_params)
     app.button[0].click().run()
-    for name, value in old.items():  # the browser had not heard of the new address when it sent the next click
-        app.query_params[name] = value
+    app.query_params.update(old)  # the browser had not heard of the new address when it sent the next click
     app.button[1].click().run()
     assert app.text[0].value == "3 1 4 2"
-    for name, value in old.items():
-        app.query_params[name] = value
+    app.query_params.update(old)
     app.button[2].click().run()
     assert app.text[0].value == "0 0 1 1"
 
@@ -204,8 +202,7 @@ def test_an_older_address_without_a_click_is_someone_going_back():
     old = dict(app.query_params)
     app.button[0].click().run()
     assert app.text[0].value == "3 0 4 1"
-    for name, value in old.items():
-        app.query_params[name] = value
+    app.query_params.update(old)
     app.run()
     assert app.text[0].value == "2 0 3 1"
 
