@@ -14,14 +14,15 @@ import threading  # noqa: E402
 from contextlib import asynccontextmanager  # noqa: E402
 from pathlib import Path  # noqa: E402
 
-ROOT = Path(__file__).resolve().parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import streamlit as st  # noqa: E402
 from starlette.middleware import Middleware  # noqa: E402
 
-from core.ui import trouble, warm  # noqa: E402
-from core.ui.headers import SecurityHeaders  # noqa: E402
+from core.paths import ROOT  # noqa: E402
+from core.ui import warm  # noqa: E402
+from core.ui.kit import trouble  # noqa: E402
+from core.ui.shell.headers import SecurityHeaders  # noqa: E402
 
 
 @asynccontextmanager

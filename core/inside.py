@@ -14,7 +14,7 @@ from core.trace import Tokens
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inner:
-    """An encoder from the inside: the values between the ends of its layers, by the names of `core.model.steps`.
+    """An encoder from the inside: the values between the ends of its layers, by the names of `core.model.encoder_steps`.
 
     begin and each of `layers` map a name to a float32 array; final float32 [position, d_model] is what leaves the encoder.
     """

@@ -4,13 +4,17 @@ import streamlit as st
 
 from core.figures.distribution import Bar
 from core.request import Stream
-from core.ui import bar, charts, controls, scene, state, trouble, viewer
-from core.ui.cell import cell_panel
-from core.ui.look import Look, look
-from core.ui.measures import numbers, reading
-from core.ui.pieces import pieces_panel
-from core.ui.places import places_panel, rule_of
-from core.ui.take import take
+from core.ui.attention import heads
+from core.ui.attention.cell import cell_panel
+from core.ui.attention.downloads import take
+from core.ui.attention.measures import numbers, reading
+from core.ui.attention.positions import places_panel, rule_of
+from core.ui.attention.tokens import pieces_panel
+from core.ui.kit import charts, controls, trouble
+from core.ui.running import scene
+from core.ui.running.focus import Look, look
+from core.ui.session import state
+from core.ui.shell import bar
 
 
 def mask_switch(view: scene.Scene, it: Look) -> None:
@@ -40,7 +44,7 @@ def page(view: scene.Scene) -> None:
     """Everything below the title; runs again on its own when something in it is used."""
     it = look(view)
     state.publish()
-    viewer.attention_of(it)
+    heads.attention_of(it)
     charts.rule()
     left, right = st.columns([400, 560], gap="medium")
     with left:

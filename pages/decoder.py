@@ -2,11 +2,14 @@
 
 import streamlit as st
 
-from core.ui import bar, charts, decoder, scene
+from core.ui.decoder import lesson
+from core.ui.kit import charts
+from core.ui.running import scene
+from core.ui.shell import bar
 
 view = bar.open_page("The decoder")
 if view.writes:
-    decoder.opened(view)
+    lesson.opened(view)
 else:
     charts.words(scene.SILENT[view.info.kind == "encoder"])
     charts.words("Choose a model with a decoder in the bar above.")

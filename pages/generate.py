@@ -2,11 +2,15 @@
 
 import streamlit as st
 
-from core.ui import bar, charts, parts, scene, state, trouble
-from core.ui.beam_tree import beam_tree
-from core.ui.fill_mask import fill_mask
-from core.ui.loop import loop
-from core.ui.own_words import own_words
+from core.ui.generate import tabs
+from core.ui.generate.beam_tree import beam_tree
+from core.ui.generate.fill_mask import fill_mask
+from core.ui.generate.loop import loop
+from core.ui.generate.own_words import own_words
+from core.ui.kit import charts, trouble
+from core.ui.running import scene
+from core.ui.session import state
+from core.ui.shell import bar
 
 
 @trouble.block
@@ -17,8 +21,8 @@ def page(view: scene.Scene) -> None:
     if view.info.kind == "encoder":
         fill_mask(view, top)
         return
-    name, numbers = parts.picker()
-    with parts.place(name):
+    name, numbers = tabs.picker()
+    with tabs.place(name):
         if name == "beam":
             beam_tree(view, top, numbers)
         elif name == "own":

@@ -2,22 +2,25 @@
 
 import streamlit as st
 
-from core.ui import bar, charts, hand, lesson, real_head, recipe, scene, trouble, worksheet
+from core.ui.hand import broken_recipe, plane, real_head, worksheet
+from core.ui.kit import charts, lesson, trouble
+from core.ui.running import scene
+from core.ui.shell import bar
 
 st.title("Self-attention by hand", anchor=False)
 
 
 @trouble.block
-def plane() -> None:
+def arrows() -> None:
     """The plane, how deep to look at it, things to try; runs again on its own when an arrow was let go."""
-    it = hand.desk()
-    done = hand.won(it)
-    hand.drawing()
+    it = plane.desk()
+    done = plane.won(it)
+    plane.drawing()
     left, right = st.columns([540, 420], gap="large")
     with left:
-        hand.depth(it.now)
+        plane.depth(it.now)
     with right:
-        hand.presets()
+        plane.presets()
     if done != st.session_state.get("hand-won", False):  # the questions stand further down, and hear of it
         st.session_state["hand-won"] = done
         st.rerun()
@@ -32,7 +35,7 @@ def real(view: scene.Scene) -> None:
 @trouble.block
 def broken(view: scene.Scene) -> None:
     """The same run with parts of attention taken away."""
-    recipe.recipe(view)
+    broken_recipe.recipe(view)
 
 
 @trouble.block
@@ -44,10 +47,10 @@ def paper() -> None:
 @trouble.block
 def questions(view: scene.Scene | None) -> None:
     """What is asked about the page."""
-    lesson.questions("hand", hand.asked(hand.desk(), recipe.question(view)))
+    lesson.questions("hand", plane.asked(plane.desk(), broken_recipe.question(view)))
 
 
-plane()
+arrows()
 charts.rule()
 charts.heading("The same in a real head", "choose a model and a text")
 view = bar.open_part()

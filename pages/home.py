@@ -6,8 +6,11 @@ from core.analysis import changes
 from core.figures import heatmap, markup
 from core.figures.distribution import Bar
 from core.figures.labels import label, percent
-from core.ui import bar, charts, road, scene, trouble
-from core.ui.look import look
+from core.ui.home import road
+from core.ui.kit import charts, trouble
+from core.ui.running import scene
+from core.ui.running.focus import look
+from core.ui.shell import bar
 
 HOW = (
     "Each <b>row</b> is a piece that looks, each <b>column</b> a piece it looks at. A cell’s <b>weight</b> is the share of its "

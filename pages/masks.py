@@ -2,8 +2,12 @@
 
 import streamlit as st
 
-from core.ui import bar, charts, controls, frame, masks, scene, state, trouble
-from core.ui.take import take
+from core.ui.attention.downloads import take
+from core.ui.kit import charts, controls, frame, trouble
+from core.ui.masks import sections
+from core.ui.running import scene
+from core.ui.session import state
+from core.ui.shell import bar
 
 WHAT = (
     "A <b>mask</b> says which pieces may look at which; the weights stay the same. Each card is one run: the first piece it "
@@ -15,20 +19,20 @@ WHAT = (
 @trouble.block
 def page(view: scene.Scene) -> None:
     """Everything below the title; runs again on its own when something in it is used."""
-    it = masks.open_look(view)
+    it = sections.open_look(view)
     state.publish()
     if it is None:
         return
-    masks.lead(it)
+    sections.lead(it)
     controls.site_picker(view, lambda: controls.causal_switch(view, len(it.queries), "Causal mask"))
     cards = st.container(key="gallery")  # filled last: six more runs must not keep the map waiting
-    masks.painter(view, it)
+    sections.painter(view, it)
     frame.first()
     with cards:
         charts.words(WHAT)
-        masks.gallery(view, it)
-    masks.writing(view, it)
-    masks.keep(it)
+        sections.gallery(view, it)
+    sections.writing(view, it)
+    sections.keep(it)
     take(view, it)
 
 

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from core.ui import memory_lesson, trouble
+from core.ui.kit import trouble
+from core.ui.rnn import lesson
 
 st.title("From RNN to attention", anchor=False)
 
@@ -10,7 +11,7 @@ st.title("From RNN to attention", anchor=False)
 @trouble.block
 def page() -> None:
     """Everything below the title; runs again on its own when something in it is used."""
-    memory_lesson.game()
+    lesson.opened()
 
 
 page()

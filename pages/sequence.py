@@ -2,11 +2,14 @@
 
 import streamlit as st
 
-from core.ui import bar, charts, scene, sequence
+from core.ui.kit import charts
+from core.ui.running import scene
+from core.ui.sequence import lesson
+from core.ui.shell import bar
 
 view = bar.open_page("Sequence modelling")
 if view.writes:
-    sequence.opened(view)
+    lesson.opened(view)
 else:
     charts.words(scene.SILENT[view.info.kind == "encoder"])
     charts.words("Choose a model that writes in the bar above.")

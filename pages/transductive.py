@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from core.ui import labelled, trouble
+from core.ui.kit import trouble
+from core.ui.transductive import lesson
 
 st.title("Transductive learning", anchor=False)
 
@@ -10,7 +11,7 @@ st.title("Transductive learning", anchor=False)
 @trouble.block
 def page() -> None:
     """Everything below the title; runs again on its own when something in it is used."""
-    labelled.page()
+    lesson.page()
 
 
 page()

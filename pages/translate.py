@@ -2,7 +2,11 @@
 
 import streamlit as st
 
-from core.ui import bar, charts, depths, scene, state, teacher, theatre, trouble
+from core.ui.kit import charts, trouble
+from core.ui.running import scene
+from core.ui.session import state
+from core.ui.shell import bar
+from core.ui.translate import depths, teacher_forcing, theatre
 
 POINTER = {
     "decoder": "This model is a decoder alone: it writes on from one text and has no source to read, so there is no "
@@ -21,7 +25,7 @@ def page(view: scene.Scene) -> None:
     state.publish()
     theatre.theatre(view)
     charts.rule()
-    teacher.teacher(view)
+    teacher_forcing.teacher(view)
     charts.rule()
     depths.depths(view)
 

@@ -9,6 +9,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import packages_distributions
@@ -21,26 +22,33 @@ TOP = {"README.md", "requirements.txt", "app.py", "pages", "core", "assets", "te
 TOP |= {"pyproject.toml"}  # tool configuration; dotfiles are free
 
 VOCABULARY = (  # each may import those before it
-    "core.errors", "core.checks", "core.sites", "core.masks", "core.interventions", "core.request", "core.attention",
+    "core.paths", "core.errors", "core.checks", "core.sites", "core.masks", "core.interventions", "core.request", "core.attention",
     "core.trace", "core.inside",
 )  # fmt: skip
-COMMANDS = ("core.model.training", "core.model.evaluate", "core.model.teacher")
+OFFLINE = ("core.data", "core.training", "core.evaluation")  # what made the weights and data that ship; the app imports none
+LIBRARY = ("core.engine", "core.model", "core.analysis", "core.figures", "core.export")  # what the app is made of
+SHELVES = ("core.ui.session", "core.ui.running", "core.ui.kit", "core.ui.shell")  # of the app, each over those before it
 MAY_IMPORT = {  # layer → what of ours it may import, beside itself and the vocabulary
     **{name: VOCABULARY[:n] for n, name in enumerate(VOCABULARY)},
     "core": ("core.engine",),
     "core.model": (),
+    "core.data": ("core.model",),
+    "core.training": ("core.model", "core.data"),
+    "core.evaluation": ("core.model", "core.data", "core.training", "core.engine", "core.analysis"),
     "core.engine": ("core.model",),
     "core.analysis": (),
     "core.figures": ("core.analysis",),
     "core.export": ("core.analysis",),
-    "core.ui": ("core",),
+    "core.ui": ("core", *LIBRARY, *SHELVES),  # a page's own folder
+    **{name: ("core", *LIBRARY, *SHELVES[:n]) for n, name in enumerate(SHELVES)},
+    "core.ui.warm": ("core", *LIBRARY, "core.ui"),
+    "core.ui.main": ("core", *LIBRARY, *SHELVES),
     "pages": ("core.ui", "core.figures", "core.analysis", "core.export"),
     "app": ("core.ui",),
-    **dict.fromkeys(COMMANDS, ("core.model", "core.engine", "core.analysis")),
 }
 LIVES_IN = {
-    "torch": ("core.model", "core.engine"),
-    "transformers": ("core.engine", *COMMANDS),
+    "torch": ("core.model", "core.engine", *OFFLINE),
+    "transformers": ("core.engine", *OFFLINE),
     "streamlit": ("core.ui", "pages", "app"),
     "starlette": ("core.ui", "pages", "app"),
 }
@@ -67,6 +75,11 @@ def module_of(path: str) -> str:
 
 def within(module: str, *parents: str) -> bool:
     return any(module == parent or module.startswith(parent + ".") for parent in parents)
+
+
+def folder_of(module: str) -> str:
+    """core.ui.masks.gallery → core.ui.masks: a page's folder, which no other page may use."""
+    return ".".join(module.split(".")[:3])
 
 
 def home(name: str) -> str:
@@ -100,19 +113,19 @@ def imports(path: str, source: str) -> Iterator[tuple[int, str]]:
 
 
 def wrong_imports(path: str, source: str) -> list[str]:
-    """DESIGN: imports go one way; torch stops at the engine, Streamlit starts at the ui; commands are imported by nothing."""
+    """DESIGN: imports go one way; torch stops at the engine, Streamlit starts at the ui; the app
+    knows nothing of training; no page's folder knows another's."""
     me = module_of(path)
     layer = max((name for name in MAY_IMPORT if me == name or (name != "core" and within(me, name))), key=len, default=None)
     if layer is None:
         return [f"{path}: has no place in the layout of the repository"]
-    allowed = (*MAY_IMPORT[layer], *(() if layer in VOCABULARY else VOCABULARY), *(() if layer == "core" else (layer,)))
+    itself = (folder_of(me),) if layer == "core.ui" else () if layer == "core" else (layer,)
+    allowed = (*MAY_IMPORT[layer], *(() if layer in VOCABULARY else VOCABULARY), *itself)
     complaints = []
     for line, other in imports(path, source):
         if within(other, "core", "pages", "tests", "app"):
-            fine = within(other, *allowed)
-            if within(other, *COMMANDS):
-                fine = within(me, *COMMANDS)
-            if not fine:
+            # "core" itself gives what the library exports, not every module below it
+            if not (other == "core" and "core" in allowed) and not within(other, *(name for name in allowed if name != "core")):
                 complaints.append(f"{path}:{line}: {layer} may not import {other}")
         elif (homes := LIVES_IN.get(other.partition(".")[0])) and not within(me, *homes):
             complaints.append(f"{path}:{line}: {other} may be imported in {', '.join(homes)} only")
@@ -147,6 +160,28 @@ def long(path: str, source: str) -> list[str]:
     most = LONGEST_TEST if path.startswith("tests/") else LONGEST
     count = len(source.splitlines())
     return [f"{path}: {count} lines, a file has {most} at most; split it by idea"] if count > most else []
+
+
+def crowded(paths: Iterable[str], most: int = 16) -> list[str]:
+    """A folder one takes in at a glance; what grows beyond this holds two ideas."""
+    counts = Counter(path.rpartition("/")[0] for path in paths if not path.endswith("/__init__.py"))
+    return [f"{folder}: {n} modules, a folder has {most} at most" for folder, n in sorted(counts.items()) if n > most]
+
+
+def counts_parents(path: str, source: str) -> list[str]:
+    """Where files lie is known to core/paths.py alone, so that a file may move without counting the folders above it."""
+    if path == "core/paths.py":
+        return []
+    lines = enumerate(source.splitlines(), 1)
+    return [f"{path}:{n}: counts folders; core/paths.py knows them" for n, line in lines if ".parents" in line]
+
+
+def unmatched(paths: Iterable[str]) -> list[str]:
+    """A payload and the component that draws it bear the same name."""
+    paths = list(paths)
+    drawn = {path.split("/")[2] for path in paths if path.startswith("assets/components/")}
+    made = {path.split("/")[3].removesuffix(".py") for path in paths if re.fullmatch(r"core/figures/payloads/[^_]\w*\.py", path)}
+    return [f"core/figures/payloads/{name}.py: no component of that name draws it" for name in sorted(made - drawn)]
 
 
 def shadows(names: Iterable[str], packages: Iterable[str]) -> list[str]:
@@ -215,6 +250,18 @@ def test_nothing_reads_outside_the_repository() -> None:
     clean(line for path in spots for line in outside_reads(path, read(path)))
 
 
+def test_no_folder_is_too_full_to_be_taken_in() -> None:
+    clean(crowded(sources("core/")))
+
+
+def test_one_place_knows_where_files_lie() -> None:
+    clean(line for path in sources("core/", "pages/", "app.py") for line in counts_parents(path, read(path)))
+
+
+def test_a_payload_bears_the_name_of_its_component() -> None:
+    clean(unmatched(files()))
+
+
 def test_pages_are_thin() -> None:
     clean(line for path in sources("pages/") for line in thick(path, read(path)))
 
@@ -239,11 +286,11 @@ def test_dependencies_are_pinned_and_explained() -> None:
 
 def test_every_import_is_a_declared_dependency() -> None:
     running, other, _ = pins(read("requirements.txt"))
-    commands = tuple(name.replace(".", "/") for name in COMMANDS)
+    offline = tuple(name.replace(".", "/") for name in OFFLINE)
     clean(
         line
         for path in sources("core/", "pages/", "app.py", "tests/")
-        for line in undeclared(path, read(path), running | other if path.startswith(("tests/", *commands)) else running)
+        for line in undeclared(path, read(path), running | other if path.startswith(("tests/", *offline)) else running)
     )
 
 
@@ -273,18 +320,25 @@ def test_import_core_is_light() -> None:
         ("core/errors.py", "from core import load"),
         ("core/model/attention.py", "from core.engine.probe import Probe"),
         ("core/model/attention.py", "from ..engine import probe"),
-        ("core/model/attention.py", "from core.model.training import collate"),
+        ("core/model/attention.py", "from core.training.examples import collate"),
+        ("core/data/corpus.py", "from core.training import recipes"),
+        ("core/training/run.py", "from core.evaluation import card"),
         ("core/engine/lens.py", "def late():\n    from core.analysis import changes"),
-        ("core/engine/lens.py", "import core.model.evaluate"),
+        ("core/engine/lens.py", "import core.evaluation"),
         ("core/engine/lens.py", "import streamlit as st"),
         ("core/analysis/attention.py", "import torch"),
         ("core/analysis/attention.py", "from core.figures.theme import Theme"),
         ("core/figures/heatmap.py", "import importlib\nimportlib.import_module('core.engine')"),
         ("core/figures/heatmap.py", "from core.ui import bar"),
         ("core/figures/heatmap.py", "import streamlit.components.v2"),
-        ("core/ui/models.py", "import torch.nn.functional as F"),
-        ("core/ui/models.py", "from core.model import training"),
-        ("core/ui/models.py", "import pages.home"),
+        ("core/ui/running/models.py", "import torch.nn.functional as F"),
+        ("core/ui/running/models.py", "from core.training import recipes"),
+        ("core/ui/running/models.py", "from core.ui.shell import bar"),
+        ("core/ui/session/links.py", "from core.ui.running.scene import Scene"),
+        ("core/ui/kit/charts.py", "from core.ui.masks import painter"),
+        ("core/ui/masks/gallery.py", "from core.ui.attention import view"),
+        ("core/ui/masks/gallery.py", "from core.data import corpus"),
+        ("core/ui/running/models.py", "import pages.home"),
         ("core/utilities.py", "import os"),
         ("pages/home.py", "from core import load"),
         ("pages/home.py", "from core import engine"),
@@ -302,12 +356,13 @@ def test_a_wrong_import_is_seen(path: str, source: str) -> None:
     [
         ("core/__init__.py", "from core.engine import load as load\nfrom core.request import Request"),
         ("core/request.py", "from core.errors import MaskError"),
-        ("core/model/training.py", "import torch\nfrom core.model import corpus\nfrom core.engine import load"),
-        ("core/model/evaluate.py", "from core.model.training import collate"),
+        ("core/training/run.py", "import torch\nfrom core.data import corpus\nfrom core.model import weights"),
+        ("core/evaluation/__main__.py", "from core.training.examples import collate\nfrom core.engine import load"),
+        ("core/ui/masks/gallery.py", "from core.ui.masks import painter\nfrom core.ui.shell import bar"),
         ("core/engine/lens.py", "import torch\nfrom core.model.attention import Probe\nfrom . import probe"),
         ("core/figures/heatmap.py", "import numpy\nfrom core.analysis import changes\nfrom core import Stream"),
-        ("core/ui/models.py", "import streamlit\nfrom core import load\nfrom core.engine import shipped"),
-        ("pages/home.py", "import streamlit\nfrom core import Stream\nfrom core.ui import bar\nfrom core.errors import LensError"),
+        ("core/ui/running/models.py", "import streamlit\nfrom core import load\nfrom core.engine import shipped"),
+        ("pages/home.py", "import streamlit\nfrom core import Stream\nfrom core.ui.shell import bar\nfrom core import errors"),
         ("app.py", "import streamlit\nfrom core.ui.warm import warm"),
     ],
 )
@@ -338,6 +393,12 @@ def test_reads_outside_thick_pages_long_files_and_stray_names_are_seen() -> None
     assert thick("pages/a.py", "\n" * 100) == []
     assert long("core/a.py", "\n" * (LONGEST + 1)) and long("assets/components/a/a.js", "\n" * (LONGEST + 1))
     assert long("core/a.py", "\n" * LONGEST) == long("tests/a.py", "\n" * LONGEST_TEST) == []
+    assert crowded([f"core/a/m{n}.py" for n in range(17)]) and not crowded([f"core/a/m{n}.py" for n in range(16)])
+    assert counts_parents("core/a/b.py", "ROOT = Path(__file__).resolve().parents[2]")
+    assert counts_parents("core/paths.py", "ROOT = Path(__file__).resolve().parents[1]") == []
+    assert counts_parents("core/a/b.py", "path.parent.mkdir(parents=True)") == []
+    assert unmatched(["core/figures/payloads/loop.py", "assets/components/loops/loop.js"])
+    assert unmatched(["core/figures/payloads/loop.py", "assets/components/loop/loop.js"]) == []
     assert shadows({"click", "bar"}, {"click", "numpy"}) == ["core/ui/click hides the package click"]
     assert misplaced(["core/a.py", "setup.py", ".ci/run"]) == ["setup.py: not a name for the top of the repository"]
 

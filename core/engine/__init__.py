@@ -30,6 +30,6 @@ def load(
     Several threads may load at once; the models themselves are built one after another.
     Raises the ModelErrors of core.errors.
     """
-    from core.engine.loading import load as load_now
+    from core.engine.loading.loader import load as load_now
 
     return load_now(name, device, dtype, revision, local_only, budget, progress)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import ModelFileError, ModelNotFoundError, ModelTooLargeError
+from core.paths import WEIGHTS
 
-WEIGHTS = Path(__file__).resolve().parents[2] / "assets" / "weights"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".msgpack", ".h5")
 HEADER_LIMIT = 100_000_000  # bytes; the format's own limit
 CONFIG_LIMIT = 20_000_000  # bytes

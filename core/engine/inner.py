@@ -8,7 +8,7 @@ from core.engine.inside import FOREIGN, admitted, kept, ours
 from core.engine.lens import Lens
 from core.engine.probe import as_array
 from core.inside import Inner, Near
-from core.model.steps import encoder_steps
+from core.model.encoder_steps import encoder_steps
 from core.request import Request
 
 

@@ -7,7 +7,7 @@ from html import escape
 
 import numpy as np
 
-from core.analysis.worksheet import D, Exercise
+from core.analysis.hand.worksheet import D, Exercise
 
 STYLE = """
 @page { size: A4; margin: 14mm 18mm; }

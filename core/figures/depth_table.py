@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from html import escape
 
 from core.analysis.depths import Settling
-from core.figures.duet_payload import odds
 from core.figures.labels import label, percent
+from core.figures.payloads.duet import odds
 
 
 def table(found: Settling, names: Sequence[str], pieces: Sequence[str], others: Sequence[Sequence[str]], chosen: int) -> str:

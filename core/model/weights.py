@@ -5,9 +5,11 @@ Half precision is what ships; it becomes float32 again when loaded. Outside file
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,6 @@ from torch import Tensor
 from core.model.transformer import Config, Transformer
 from core.model.vocabulary import Vocabulary
 
-ROOT = Path(__file__).parents[2]
-SHIPPED = ROOT / "assets" / "weights"
 CHECKPOINT = "checkpoint.safetensors"  # of a run, in its folder
 
 
@@ -65,3 +65,15 @@ def load(folder: Path) -> tuple[Transformer, Vocabulary, dict[str, Any]]:
     model = Transformer(Config.from_dict(about))
     model.load_state_dict({name: tensor.float() for name, tensor in load_file(folder / "model.safetensors").items()})
     return model.eval(), Vocabulary.load(folder / "tokenizer.json"), about
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(path.read_text("utf-8"))))
+
+
+def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write(path, text.getvalue())

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
+import streamlit as st
 
-import streamlit as st  # noqa: E402
+from core.paths import ASSETS
+from core.paths import PAGES as FOLDER
+from core.ui.kit import charts, frame, trouble
+from core.ui.session import state
+from core.ui.shell.menu import PAGES
 
-from core.ui import charts, frame, state, trouble  # noqa: E402
-from core.ui.menu import PAGES  # noqa: E402
-
-MARK = ROOT / "assets" / "mark.svg"
+MARK = ASSETS / "mark.svg"
 CAVEAT = "Attention is a look, not a proof: a weight says where a head looked, not why the model answered."
 
 
 def page_of(name: str, title: str) -> Any:
     """A page of the menu; Home is the one that opens on the bare address."""
     return st.Page(
-        ROOT / "pages" / f"{name}.py", title=title, url_path="" if name == "home" else name, default=name == "home"
+        FOLDER / f"{name}.py", title=title, url_path="" if name == "home" else name, default=name == "home"
     )
 
 

@@ -16,7 +16,9 @@ from core.figures import heatmap
 from core.figures.distribution import Bar, bars
 from core.figures.theme import LIGHT
 from core.request import Stream
-from core.ui import bar, charts, controls, look, models, rest, scene, state, viewer  # noqa: F401
+from core.ui.attention import heads  # noqa: F401 (what nearly every page is made of, before the model is read)
+from core.ui.running import garbage, models, scene
+from core.ui.session import state
 
 log = logging.getLogger("lookback")
 
@@ -37,11 +39,12 @@ def model() -> None:
     except Exception:
         log.exception("The default model could not be read ahead")
     pages()
-    rest.settle()
+    garbage.settle()
 
 
 def pages() -> None:
     """Import what the pages are made of, after the model and its libraries: each would else cost its first visitor."""
-    for file in sorted(Path(__file__).parent.glob("*.py")):
-        if file.stem not in ("__init__", "main", "warm"):  # main is the script that every session runs
-            import_module(f"core.ui.{file.stem}")
+    ui = Path(__file__).parent
+    for file in sorted(ui.rglob("[!_]*.py")):
+        if file != ui / "main.py":  # the script that every session runs
+            import_module(".".join(("core.ui", *file.relative_to(ui).with_suffix("").parts)))

@@ -15,7 +15,7 @@ import core.engine.loading
 torch.set_num_threads(1)
 if sys.argv[2] == "theirs": import core.engine.huggingface
 begin = time.process_time()
-core.engine.loading.load(sys.argv[1])
+core.engine.loading.loader.load(sys.argv[1])
 print(time.process_time() - begin)
 """
 # tokenizer and site discovery are no part of from_pretrained, so they are timed and taken off ours

@@ -140,7 +140,7 @@ def bertviz() -> Iterator[str]:
 def _weighed(peer: Worker, name: str, trace: Any, stream: Any, held: bool) -> Iterator[str]:
     """held: whether this size is the one that the goals are for."""
     from core.analysis import texts
-    from core.figures import attention_payload as payload
+    from core.figures.payloads import attention_view as payload
 
     sites = [attention for attention in trace.attention if attention.site.stream is stream]
     pieces = list(texts(trace, stream)[0].text)

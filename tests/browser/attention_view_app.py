@@ -11,7 +11,7 @@ if str(ROOT) not in sys.path:
 import streamlit as st  # noqa: E402
 
 from core.request import Stream  # noqa: E402
-from core.ui.attention_view import ViewChoice, attention_view  # noqa: E402
+from core.ui.attention.view import ViewChoice, attention_view  # noqa: E402
 from tests.browser.made_up import trace_of  # noqa: E402
 
 st.set_page_config(layout="wide")

@@ -5,7 +5,7 @@ import itertools
 import pytest
 from playwright.sync_api import expect
 
-from core.ui.starters import SHIPPED
+from core.ui.shell.starters import SHIPPED
 from tests.browser.conftest import Visit, serving
 
 HOSTILE = [

@@ -5,7 +5,7 @@ import struct
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from core.ui.starters import CONTINUES
+from core.ui.shell.starters import CONTINUES
 
 HOSTILE = "مرحبا 🎉 <img src=x onerror=alert(1)>"
 BOXES = ("check-cell", "check-stages", "pieces", "places", "take")

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from core.analysis.worksheet import exercise
+from core.analysis.hand.worksheet import exercise
 from core.export.worksheet import worksheet
 from tests.browser.conftest import Visit, until
 

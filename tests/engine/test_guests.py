@@ -18,8 +18,8 @@ import torch
 import transformers
 
 import core
-from core.engine import pretrained
 from core.engine.files import budget_of
+from core.engine.loading import pretrained
 from core.errors import DeviceError, LensError, ModelFileError, ModelTooLargeError, UnsupportedModelError
 from core.request import KEEPS, MaskRule
 from core.trace import Trace

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.analysis.worksheet import LAST, exercise
+from core.analysis.hand.worksheet import LAST, exercise
 from core.errors import InputError
 from core.export.worksheet import worksheet
 

@@ -5,7 +5,7 @@ import torch
 
 from core.analysis.growth import exponent, exponent_interval
 from core.model.costs import KINDS, Meter, cost, passes
-from core.model.recall import SHAPES
+from core.model.memory import SHAPES
 
 torch.set_num_threads(1)
 LENGTHS = (128, 256, 512)

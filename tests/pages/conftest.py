@@ -11,7 +11,7 @@ import pytest
 from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.testing.v1 import AppTest
 
-from core.ui import frame
+from core.ui.kit import frame
 
 MAIN = Path(__file__).resolve().parents[2] / "core" / "ui" / "main.py"
 

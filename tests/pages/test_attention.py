@@ -9,7 +9,7 @@ import core
 from core.errors import TooLongError
 from core.figures.labels import percent
 from core.request import MaskRule, PositionRule, Stream
-from core.ui import frame
+from core.ui.kit import frame
 from tests.pages.conftest import numbers
 
 CLOSED = "decoder.full"

@@ -8,15 +8,15 @@ import pytest
 import streamlit as st
 
 import core
-from core import MaskRule, Stream
+from core import MaskRule, Stream, paths
 from core.analysis.decoder import pushes, shares
 from core.engine.account import account
-from core.figures.decoder_payload import number
 from core.figures.labels import percent
-from core.model import recall, weights
-from core.ui import account as account_ui
-from core.ui import stage
-from core.ui.decoder import box_name
+from core.figures.payloads.account import number
+from core.model.weights import read_rows
+from core.ui.decoder import account as account_ui
+from core.ui.decoder.lesson import box_name
+from core.ui.kit import component
 from tests.families import build
 from tests.pages.conftest import numbers
 
@@ -99,7 +99,7 @@ def test_a_model_that_was_trained_to_peek_is_lost_behind_a_mask(screen) -> None:
 def test_the_pairs_scores_are_read_from_their_files(screen) -> None:
     (table,) = screen("decoder").said("sum tally")
     for name in ("induction", "induction-peek"):
-        last = recall.read_rows(weights.SHIPPED / name / "scores.csv")[-1]
+        last = read_rows(paths.WEIGHTS / name / "scores.csv")[-1]
         assert number(float(last["loss"]), 3) in table and percent(float(last["generation"])) in table
 
 
@@ -184,7 +184,7 @@ def test_guests_open_both_lessons_and_are_told_what_they_lack(screen, family, tm
 
 def test_the_step_and_box_looked_into_stand_in_the_link_and_come_back(screen, monkeypatch) -> None:
     told = {}
-    monkeypatch.setattr(stage, "told", lambda key, name, version, fields: {**told} if told else None)
+    monkeypatch.setattr(component, "received", lambda key, name, version, fields: {**told} if told else None)
     real = account_ui._account
 
     def drawn(**args):

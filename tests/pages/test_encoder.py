@@ -8,8 +8,8 @@ import torch
 
 from core import Stream, load
 from core.figures.labels import label, percent
-from core.figures.walk_payload import unpack
-from core.model.steps import encoder_steps
+from core.figures.payloads.encoder_walk import unpack
+from core.model.encoder_steps import encoder_steps
 
 TEXT = "the river bank and the money bank"
 

@@ -11,22 +11,24 @@ import pytest
 import core
 from core.analysis.cache import layers_of, work
 from core.analysis.sampling import cuts, tempered
-from core.analysis.surprise import price as priced
-from core.analysis.surprise import ratio_said
+from core.analysis.surprisal import price as priced
+from core.analysis.surprisal import ratio_said
 from core.attention import decode_u8
 from core.engine.generation import distribution
 from core.errors import InputError
-from core.figures import beam_payload, fill_payload, words_payload
 from core.figures.labels import percent
-from core.figures.loop_payload import one_step, payload, surprisals
+from core.figures.payloads import beams
+from core.figures.payloads import fill as fill_payload
+from core.figures.payloads import words as words_payload
+from core.figures.payloads.loop import one_step, payload, surprisals
 from core.request import Sampling, Stream
-from core.ui import beam_tree, loop
-from core.ui import writing as writer_of_pages
-from core.ui.loop import read_branch
-from core.ui.runs import Ticket
-from core.ui.side_by_side import parting, price
-from core.ui.stage import read
-from core.ui.writing import Writing
+from core.ui.generate import beam_tree, loop
+from core.ui.generate.loop import read_branch
+from core.ui.generate.side_by_side import parting, price
+from core.ui.kit.component import read_received
+from core.ui.running import writing as writer_of_pages
+from core.ui.running.runs import Ticket
+from core.ui.running.writing import Writing
 
 GREEDY = Sampling(temperature=0.0)
 
@@ -283,14 +285,14 @@ def test_what_a_browser_sends_is_checked(classroom, steps):
     text = Writing(iter(()), dict, [drawn(classroom, step) for step in steps], [step.choice.id for step in steps])
     listed = text.steps[2]["candidates"][3]["id"]
     fields = ("step", "id")
-    good = read({"version": "v", "step": 2, "id": listed}, "v", fields)
+    good = read_received({"version": "v", "step": 2, "id": listed}, "v", fields)
     assert read_branch(good, text, (9,)) == (9, *text.ids[:2], listed)
     for raw in (
         None, [], {"version": "w", "step": 2, "id": listed}, {"version": "v", "step": 99, "id": listed},
         {"version": "v", "step": 2}, {"version": "v", "step": -1, "id": listed}, {"version": "v", "step": 2, "id": 10**9},
         {"version": "v", "step": "2", "id": listed}, {"version": "v", "step": True, "id": listed},
     ):  # fmt: skip
-        assert read_branch(read(raw, "v", fields), text, ()) is None
+        assert read_branch(read_received(raw, "v", fields), text, ()) is None
 
 
 def test_the_prompt_is_told_from_what_a_branch_forced(classroom, steps):
@@ -326,10 +328,10 @@ def test_the_beam_tree_is_a_search_written_plainly(model, text):
     lens = core.load(model)
     request = lens.request(text, None if lens.info.kind == "decoder" else "")
     for width, count in ((1, 3), (3, 4)):
-        steps = [beam_payload.one_step(nodes) for nodes in lens.beam_steps(request, Sampling(), width, count)]
+        steps = [beams.one_step(nodes) for nodes in lens.beam_steps(request, Sampling(), width, count)]
         nodes = [node for step in steps for node in step["nodes"]]
-        found = beam_payload.leaves(nodes, len(steps))[:width]
-        texts = [tuple(nodes[n]["id"] for n in beam_payload.path(nodes, leaf)) for leaf in found]
+        found = beams.leaves(nodes, len(steps))[:width]
+        texts = [tuple(nodes[n]["id"] for n in beams.path(nodes, leaf)) for leaf in found]
         expected = plain_beams(lens, request, width, count)
         assert texts == [ids for ids, _, _ in expected]
         for leaf, (_, score, ended) in zip(found, expected, strict=True):
@@ -340,11 +342,11 @@ def test_the_beam_tree_is_a_search_written_plainly(model, text):
 
 def test_every_beam_dead_or_alive_shows_where_it_looked(classroom):
     request = classroom.request("the cat sits on", "")
-    steps = [beam_payload.one_step(nodes) for nodes in classroom.beam_steps(request, Sampling(), 3, 3)]
-    made = beam_payload.payload(classroom.run(request), steps, 3, "v")
+    steps = [beams.one_step(nodes) for nodes in classroom.beam_steps(request, Sampling(), 3, 3)]
+    made = beams.payload(classroom.run(request), steps, 3, "v")
     assert made["best"] == made["held"][0]
     for node in made["nodes"]:
-        before = [made["nodes"][n]["id"] for n in beam_payload.path(made["nodes"], node["parent"])] if node["parent"] >= 0 else []
+        before = [made["nodes"][n]["id"] for n in beams.path(made["nodes"], node["parent"])] if node["parent"] >= 0 else []
         trace = classroom.run(request.append(*before) if before else request)
         specs = made["views"][str(node["parent"])]
         for spec, stream in zip(specs, (Stream.DECODER, Stream.CROSS), strict=True):

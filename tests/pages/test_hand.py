@@ -10,15 +10,15 @@ import pytest
 
 import core
 from core.analysis import kl
-from core.analysis import plane as planes
-from core.analysis.plane import weigh, write_link
+from core.analysis.hand import plane as planes
+from core.analysis.hand.plane import weigh, write_link
+from core.analysis.hand.worksheet import exercise
 from core.analysis.projection import flatten
-from core.analysis.worksheet import exercise
 from core.export.worksheet import worksheet
-from core.figures.hand_payload import state
 from core.figures.labels import percent
+from core.figures.payloads.hand import state
 from core.request import HeadRef, Stream
-from core.ui.hand import read_moved, steps
+from core.ui.hand.plane import read_moved, steps
 
 
 def sent(page, name: str = "hand") -> dict:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.ui.menu import PAGES
+from core.ui.shell.menu import PAGES
 
 
 def test_home_opens_on_the_sentence_of_the_lecture_with_two_words_grown(screen):

@@ -10,8 +10,8 @@ import core
 from core.analysis import brought, rollout
 from core.export.requests import request_from_json, request_to_json
 from core.request import PositionRule, Stream
-from core.ui import masks
-from core.ui.places import rule_of
+from core.ui.attention.positions import rule_of
+from core.ui.masks import sections as masks
 from tests.pages.conftest import numbers
 
 CAT = {"stream": "encoder", "text": "the cat sits on the mat", "target": "and the dog", "layer": "2", "head": "3"}
@@ -173,7 +173,7 @@ def test_a_model_whose_positions_cannot_be_moved_has_no_lab_to_take(monkeypatch)
     class View:
         model = "guest"
 
-    monkeypatch.setattr("core.ui.places.lens_of", lambda model: type("L", (), {"backend": Inside})())
+    monkeypatch.setattr("core.ui.attention.positions.lens_of", lambda model: type("L", (), {"backend": Inside})())
     assert rule_of(View, It) is None
     monkeypatch.setattr(Inside, "moves", True)
     assert rule_of(View, It) == PositionRule(Stream.ENCODER, "off")

@@ -9,10 +9,10 @@ import streamlit as st
 import core
 from core.analysis import kl, logits_of
 from core.figures.labels import label, percent
-from core.figures.mask_payload import unpack
+from core.figures.payloads.mask_painter import unpack
 from core.request import MaskRule, Sampling, Stream
-from core.ui import masks
-from core.ui.rules import read_rules
+from core.ui.masks import sections as masks
+from core.ui.session.rules import read_rules
 from tests.families import build
 
 TEXT = "the cat sits on the mat"

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
 from transformers import BertConfig, BertForMaskedLM, BertModel, GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from core.figures.walk_payload import unpack
+from core.figures.payloads.encoder_walk import unpack
 
 WORDS = ["gen", "ai", "is", "interesting", "domain", "the", "cat", "sits", "on", "a", "mat"]
 

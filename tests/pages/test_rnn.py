@@ -8,9 +8,9 @@ import pytest
 
 from core.errors import LensError
 from core.figures.labels import percent
-from core.model import costs, exercises, recall
-from core.ui import memory
-from core.ui.memory import Exercise, answers, exercise, gradient, read_own, seen, shares
+from core.model import costs, exercises, memory
+from core.ui.rnn import machines
+from core.ui.rnn.machines import Exercise, answers, exercise, gradient, read_own, seen, shares
 from tests.pages.conftest import numbers
 
 
@@ -27,7 +27,7 @@ def table(page):
 
 def again(task, kind, what):
     """The same pass by a machine loaded here."""
-    machine = recall.load_machine(kind, task=task)
+    machine = memory.load_machine(kind, task=task)
     return machine, machine.encode(what.source), machine.encode(what.given)
 
 
@@ -39,11 +39,11 @@ def test_the_page_shows_what_each_machine_says_and_keeps(screen, task, delay):
     assert page.calm() and not page.said("trouble")
     what = exercise(task, delay, 0)
     looks = {}
-    for kind in recall.SHAPES:
+    for kind in memory.SHAPES:
         machine, source, given = again(task, kind, what)
         looks[kind] = machine.look(source, given)
         said = "".join(exercises.SYMBOLS[int(looks[kind].chances[place].argmax())] for place in what.at)
-        row = re.sub("<[^>]+>", "", re.search(f">{memory.TITLES[kind]}</th>(.*?)</tr>", table(page))[1])
+        row = re.sub("<[^>]+>", "", re.search(f">{machines.TITLES[kind]}</th>(.*?)</tr>", table(page))[1])
         assert row.startswith(said), (kind, row)
     state, states, alignment, kept, own, cross = drawn(page)
     assert np.abs(states - looks["gru"].reader).max() <= 1e-4 and np.abs(kept - looks["attention"].reader).max() <= 1e-4
@@ -53,15 +53,15 @@ def test_the_page_shows_what_each_machine_says_and_keeps(screen, task, delay):
     assert np.abs(cross - looks["transformer"].alignment).max() <= 1e-6
 
 
-@pytest.mark.parametrize("task", memory.TASKS)
+@pytest.mark.parametrize("task", machines.TASKS)
 def test_the_curve_and_the_first_line_are_what_was_measured(screen, task):
     page = screen("rnn")
     page.app.get_by_key("task").set_value(task).run()
-    found = {(row["machine"], row["delay"]): row["accuracy"] for row in recall.results(task=task)}
+    found = {(row["machine"], row["delay"]): row["accuracy"] for row in memory.results(task=task)}
     assert {delay for _, delay in found} == set(exercises.TASKS[task].delays)
     drawn_at = {(row["name"], row["x"]): row["y"] for row in page.bars(0)}
-    assert drawn_at == pytest.approx({(memory.TITLES[kind], delay): share for (kind, delay), share in found.items()})
-    for kind in recall.SHAPES:
+    assert drawn_at == pytest.approx({(machines.TITLES[kind], delay): share for (kind, delay), share in found.items()})
+    for kind in memory.SHAPES:
         assert f"{round(100 * found[kind, 16])}" in page.lead
     assert found["gru", 28] < 0.6 < 0.95 <= min(found["attention", 28], found["transformer", 28])
 
@@ -89,7 +89,7 @@ def test_ones_own_exercise_is_answered(screen, task, text, said):
 
 def test_the_questions_know_their_answers(screen):
     page = screen("rnn")
-    shares = sorted((row["delay"], row["accuracy"]) for row in recall.results(task="recall") if row["machine"] == "gru")
+    shares = sorted((row["delay"], row["accuracy"]) for row in memory.results(task="recall") if row["machine"] == "gru")
     first = next(delay for delay, share in shares if share < 0.75)
     what = exercise("recall", 16, 0)
     machine, source, given = again("recall", "attention", what)
@@ -130,22 +130,22 @@ def test_what_lies_on_the_right_symbols_is_summed_from_the_gradients(screen, tas
     (line,) = [body for body in page.said("how") if "Spread evenly" in body]
     what = exercise(task, 16, 0)
     places = [number] if task == "copy" else [n for n in range(20) if what.source[n - n % 2] == what.asked]
-    for kind in recall.SHAPES:
+    for kind in memory.SHAPES:
         machine, source, given = again(task, kind, what)
         slope = machine.gradient(source, given, what.at[number], exercises.PLACE[what.wanted[number]])
-        assert f"{memory.TITLES[kind]} {percent(float((slope / slope.sum())[places].sum()))}" in line
+        assert f"{machines.TITLES[kind]} {percent(float((slope / slope.sum())[places].sum()))}" in line
 
 
 def test_where_the_answer_was_handed_on_is_read_from_both_maps():
     what = Exercise("a3b7", "b→", (1,), "7")
     own, cross = np.full((4, 4), 0.1), np.full((2, 4), 0.1)
     own[2, 3] = cross[1, 2] = 0.7
-    said = memory.handed(what, own, cross).replace("\N{NO-BREAK SPACE}", " ")
+    said = machines.handed(what, own, cross).replace("\N{NO-BREAK SPACE}", " ")
     assert "symbol 3, “b” (70 %). That one, in the map above, looked most at symbol 4, “7” (70 %)" in said
     own[2, 1] = 0.9
-    assert "map above" not in memory.handed(what, own, cross)
+    assert "map above" not in machines.handed(what, own, cross)
     own[2, 1], cross[1, 3] = 0.1, 0.8
-    assert "symbol 4, “7”" in memory.handed(what, own, cross) and "map above" not in memory.handed(what, own, cross)
+    assert "symbol 4, “7”" in machines.handed(what, own, cross) and "map above" not in machines.handed(what, own, cross)
 
 
 @pytest.mark.parametrize("preset", range(4))
@@ -155,8 +155,8 @@ def test_every_preset_sets_up_and_says_what_to_watch(screen, preset):
     assert page.calm() and page.said("note")
 
 
-@pytest.mark.parametrize("task", memory.TASKS)
-@pytest.mark.parametrize("kind", recall.SHAPES)
+@pytest.mark.parametrize("task", machines.TASKS)
+@pytest.mark.parametrize("kind", memory.SHAPES)
 def test_the_gradient_shown_is_the_slope_of_the_right_answer(kind, task):
     what = exercise(task, 8, 1)
     number = len(what.wanted) - 1

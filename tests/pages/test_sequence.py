@@ -7,7 +7,7 @@ import re
 import pytest
 
 import core
-from core.analysis.sequence import perplexity
+from core.analysis.surprisal import perplexity
 from core.model import trigram
 from core.trace import log_softmax
 

@@ -11,13 +11,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.semi_supervised import LabelPropagation, LabelSpreading
 
-from core.analysis import fewlabels, pointsets
-from core.analysis.board import ALPHA, GAMMA, Board, read_board
-from core.analysis.transduction import NONE
+from core.analysis.transductive import fewlabels, pointsets
+from core.analysis.transductive.board import ALPHA, GAMMA, Board, read_board
+from core.analysis.transductive.transduction import NONE
 from core.request import Stream
-from core.ui import matter
-from core.ui.labelled import DIGITS, EACH
-from tests.ui.test_labelling import unpack
+from core.ui.transductive import datasets
+from core.ui.transductive.lesson import DIGITS, EACH
+from tests.ui.transductive.test_drawing import unpack
 
 
 def sent(page):
@@ -93,7 +93,7 @@ def test_the_curve_shows_where_spreading_loses(screen):
     spec = json.loads(page.app.get("vega_lite_chart")[0].proto.spec)
     bands = [layer["data"]["values"][0] for layer in spec["layer"][:3]]
     found = fewlabels.measure(
-        sets := [matter.plane("across", seed) for seed in range(20)], fewlabels.ends(sets, 40.0, 0.99), 2
+        sets := [datasets.plane("across", seed) for seed in range(20)], fewlabels.ends(sets, 40.0, 0.99), 2
     )
     for way, band in zip(fewlabels.WAYS, bands, strict=True):
         low, high = fewlabels.measure(sets, fewlabels.ends(sets, 40.0, 0.99), 1).interval(way)
@@ -127,7 +127,7 @@ def test_on_the_digits_spreading_beats_both_rules_with_twenty_labels(screen):
     theirs = LabelSpreading(kernel="rbf", gamma=gamma, alpha=alpha, max_iter=3000, tol=1e-6)
     labels = pointsets.some_labels(y, 2, np.random.default_rng([0, 2]))
     theirs.fit(x, labels)
-    points = matter.digits()
+    points = datasets.digits()
     one = fewlabels.measure([points], fewlabels.ends([points], gamma, alpha), 2).right[0, 0]
     assert one == pytest.approx((theirs.transduction_ == y)[labels == NONE].mean(), abs=2e-3)
     said = page.lead
@@ -143,10 +143,10 @@ def test_short_texts_are_what_the_encoder_makes_of_them(screen):
     page.app.get_by_key("matter").set_value("Short texts").run()
     assert page.calm() and not page.said("trouble")
     head, _ = sent(page)
-    found, points = matter.texts()
+    found, points = datasets.texts()
     assert head["texts"] == list(found) and len(set(found)) == len(found) == 180
     from core import load
-    from core.model import corpus
+    from core.data import corpus
 
     assert all(corpus.held_out(text) for text in found)
     lens = load("filler")

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 import core
-from core.figures.duet_payload import odds
 from core.figures.labels import percent
-from core.figures.theatre_payload import BUDGET, block, payload, room, words
+from core.figures.payloads.duet import odds
+from core.figures.payloads.theatre import BUDGET, block, payload, room, words
 from core.request import MaskRule, Stream
-from core.ui.branches import closed
-from core.ui.rules import write_rules
+from core.ui.running.branches import closed
+from core.ui.session.rules import write_rules
 from tests.families import SEQ2SEQ, build
 
 RED = "the black cat sleeps on the red sofa"
@@ -303,7 +303,7 @@ def test_each_word_is_weighed_at_each_depth(screen, small):
 
 def test_a_sentence_whose_layers_disagree_is_found_among_those_offered(screen, small, monkeypatch):
     texts = ("my dog", "she is a good teacher", "the cats are hungry and tired")
-    monkeypatch.setattr("core.ui.depths.searched", lambda model, kind: texts)
+    monkeypatch.setattr("core.ui.translate.depths.searched", lambda model, kind: texts)
 
     def differing(text):
         start = small.request(text, "")

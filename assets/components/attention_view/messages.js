@@ -1,4 +1,4 @@
-// Messages from Python, laid out as core/figures/attention_payload.py says: u32 length | JSON | arrays at multiples of 4.
+// Messages from Python, laid out as core/figures/payloads/attention_view.py says: u32 length | JSON | arrays at multiples of 4.
 
 const KEPT = 32e6; // bytes kept for one text: of unpacked heads, of whole layers, of float32 patterns
 

@@ -1,5 +1,5 @@
 // Canvas helpers: palettes, pictures of patterns, hatching, and text of any script at any length.
-// core/ui/component.py writes THEMES in front, from core/figures/theme.py.
+// core/ui/kit/component.py writes THEMES in front, from core/figures/theme.py.
 
 const SANS = '"Source Sans", sans-serif';
 

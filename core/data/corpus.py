@@ -1,0 +1,176 @@
+"""The English corpus: WordNet's usage examples and short statements made from our grammar.
+
+    python -m core.data.corpus                       make assets/data/statements.en.txt.gz again, byte for byte
+    python -m core.data.corpus --pairs FILE.tsv      copy the given English–Portuguese pairs in as well
+
+Training reads only assets/data, through `pairs`, `statements` and `english`; sources and licences are in its README.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import hashlib
+import io
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from random import Random
+
+from core.data.grammar import Grammar
+from core.paths import DATA
+
+WORDNET, EVERYDAY, STATEMENTS = "wordnet.en-pt.tsv.gz", "everyday.en-pt.tsv.gz", "statements.en.txt.gz"
+SHARES = {"everyday": 0.55, "computing": 0.25, "school": 0.20}
+COUNT, SEED = 72_000, 7
+# Sentences named in the models' cards as never seen: kept out of training whatever their hash says.
+RESERVED = (
+    "the black cat sleeps on the red sofa", "the little girl reads a book in the garden",
+    "my brother does not like cold soup", "where is the blue umbrella", "two white horses run in the field",
+    "the teacher explains the lesson slowly", "there are three green apples on the table",
+    "it is raining and my shoes are wet", "she drinks coffee with milk every morning",
+    "the old man walks to the market with his dog", "our school has a big library",
+    "we are going to the beach tomorrow", "the yellow bird sings in the tall tree", "do you have a small red car",
+    "the students are writing a story about animals", "my grandmother made a chocolate cake yesterday",
+    "the robot cannot see the wall", "the model predicts the next word", "the computer is slow because it is old",
+    "the happy children play soccer in the park",
+)
+# Not for a class: usage examples about sex, cruelty and slurs, right in a dictionary only; and remains of its markup.
+UNFIT = re.compile(
+    r"\b(sex(?!t)|rap(e[ds]?|ist|ing)\b|masturbat|prostitut|whor|fuck|shit|nigger|bitch|slut|orgasm|penis|vagina"
+    r"|intercourse|brothel|incest|pornogra|erotic|genital|seduc|molest|suicid|lynch|negro|faggot|bastard|copulation|sodom"
+    r"|condoms?\b|nazi|hitler|exterminat|persecut|ghettoiz)|[{}]|\bn 1:", re.I)
+
+
+def key(english: str) -> str:
+    """What makes two sentences the same: neither case nor spaces nor the final stop."""
+    return " ".join(english.lower().split()).rstrip(" .?!")
+
+
+_RESERVED = frozenset(map(key, RESERVED))
+
+
+def held_out(english: str) -> bool:
+    """Whether a sentence is kept out of training: one in a hundred by blake2b of its `key`, and RESERVED."""
+    text = key(english)
+    return text in _RESERVED or int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") % 100 == 0
+
+
+def read(name: str, data: Path = DATA) -> list[str]:
+    """The lines of one gzipped text file under assets/data."""
+    with gzip.open(data / name, "rt", encoding="utf-8", newline="\n") as file:
+        return file.read().splitlines()
+
+
+def write(path: Path, lines: Iterable[str]) -> int:
+    """Gzip lines so that equal lines give equal bytes (no time, no name in the header). Returns the size in bytes."""
+    raw = io.BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=9) as file:
+        file.write("".join(line + "\n" for line in lines).encode())
+    path.write_bytes(raw.getvalue())
+    return len(raw.getvalue())
+
+
+def _part(split: str, english: str) -> bool:
+    if split not in ("train", "held-out", "all"):
+        raise ValueError(f'split is "train", "held-out" or "all", not {split!r}')
+    return split == "all" or held_out(english) == (split == "held-out")
+
+
+def pairs(split: str = "train", sources: Iterable[str] = (WORDNET, EVERYDAY), data: Path = DATA
+          ) -> list[tuple[str, str]]:
+    """[(English, Brazilian Portuguese), …] of a split ("train", "held-out", "all"), file order, sources that exist.
+    Both languages' sources are in assets/data/README.md; sentences unfit for a class (UNFIT) are left out."""
+    rows = (line.split("\t") for name in sources if (data / name).exists() for line in read(name, data))
+    return [(en, pt) for en, pt in rows if _part(split, en) and not UNFIT.search(en)]
+
+
+def statements(split: str = "train", data: Path = DATA) -> list[str]:
+    """The script-made statements of a split ("train", "held-out", "all"), in file order."""
+    return [line for line in read(STATEMENTS, data) if _part(split, line)]
+
+
+def english(split: str = "train", data: Path = DATA) -> list[str]:
+    """All English text of a split, each sentence once: WordNet's examples, then the statements."""
+    return list(dict.fromkeys([en for en, _ in pairs(split, (WORDNET,), data)] + statements(split, data)))
+
+
+def notes(grammar: Grammar) -> list[str]:
+    """Lecture-note statements ("gen ai is interesting domain"), some 15 a topic; which words a topic prefers is said
+    by the order in the grammar's rows, and reaches a model only as frequency."""
+    tails = list(dict.fromkeys(tail for tail, _ in grammar.classes["tail"][0]))
+    out: list[str] = []
+    for number, (row, _) in enumerate(grammar.classes["note"][0]):
+        topic, adjectives, nouns = (cell.split("|") for cell in row.split(":"))
+        first, second, *_ = adjectives
+        texts = [f"{first} {nouns[0]}", first, f"{second} {nouns[0]}", f"{second} {nouns[1]}", f"{first} {nouns[1]}"]
+        texts += [f"{first} {nouns[0]} {tails[(number + i) % len(tails)]}" for i in range(8)]
+        texts += [f"{adjectives[-1]} {nouns[-1]}"] if len(adjectives) > 2 else []
+        for name in [topic[0], "Gen AI", "gen AI"] if topic[0] == "gen ai" else topic:
+            out += [f"{name} is {text}" for text in texts]
+    return out
+
+
+def make(count: int = COUNT, seed: int = SEED, skip: Iterable[str] = (), shares: dict[str, float] | None = None,
+         with_notes: bool = True, progress=None) -> list[str]:
+    """`count` statements, distinct by `key` (notes: as written), without those whose key is in `skip`; the same for
+    the same seed. `shares`: section of the grammar → its part of the whole."""
+    grammar = Grammar()
+    seen = set(skip)
+    lines = notes(grammar) if with_notes else []
+    if len(lines) > count // 10:  # a small corpus keeps the proportion
+        lines = Random(seed).sample(lines, count // 10)
+    seen.update(map(key, lines))
+    room = count - len(lines)
+    for section, share in (shares or SHARES).items():
+        goal, made, tries = round(room * share), 0, 0
+        while made < goal and tries < 50 * goal + 1000:
+            tries += 1
+            rng = Random(f"{seed} {section} {tries}")  # of its own, so that a better rule changes few other sentences
+            text = grammar.sentence(rng, section)
+            if not text or key(text) in seen:
+                continue
+            seen.add(key(text))
+            lines.append(_styled(text, rng))
+            made += 1
+            if progress and made % 10_000 == 0:
+                progress(f"{section}: {made} of {goal}")
+    Random(seed).shuffle(lines)
+    return lines
+
+
+def _styled(text: str, rng: Random) -> str:
+    """One in four sentences with a capital and a stop, as people type; the rest like WordNet's examples."""
+    if rng.random() < 0.75:
+        return text
+    return text[0].upper() + text[1:] + ("" if text.endswith("?") else ".")
+
+
+def next_words(lines: Iterable[str], prompt: str) -> Counter:
+    """How often each word follows a prompt at the beginning of a line, letter case aside. "" counts the end."""
+    start = prompt.lower() + " "
+    rests = ((key(line) + " ").removeprefix(start) for line in lines if (key(line) + " ").startswith(start))
+    return Counter(rest.partition(" ")[0] for rest in rests)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m core.data.corpus", description=__doc__.split("\n")[0])
+    parser.add_argument("--pairs", type=Path, help="English–Portuguese pairs, tab-separated, to copy in")
+    parser.add_argument("--count", type=int, default=COUNT)
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--out", type=Path, default=DATA)
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    if args.pairs:
+        rows = args.pairs.read_text(encoding="utf-8").splitlines()
+        print(f"{WORDNET}: {len(rows)} pairs, {write(args.out / WORDNET, rows)} bytes")
+    lines = make(args.count, args.seed, progress=print)
+    print(f"{STATEMENTS}: {len(lines)} statements, {write(args.out / STATEMENTS, lines)} bytes")
+    for prompt in ("gen ai is", "gen ai is interesting", "machine learning is", "robotics is"):
+        counts = next_words(lines, prompt)
+        print(f"  {prompt} → {counts.most_common(4)} of {counts.total()}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,283 @@
+"""From a name to a lens: shipped id, local folder, .gguf file or hub name."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from core.engine.backend import LensInfo
+from core.engine.files import (
+    SLACK,
+    Found,
+    check_budget,
+    check_counts,
+    find_local,
+    read_config,
+    read_header,
+    weight_files,
+)
+from core.engine.lens import Lens
+from core.engine.loading import hub
+from core.engine.text import HuggingFaceText, OurText
+from core.errors import DeviceError, LensError, ModelFileError, ModelNotFoundError
+from core.request import Stream
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "tekken.json", "bpe.codes")  # or *.model, *.spm
+ONE_AT_A_TIME = threading.RLock()  # transformers sets switches of the whole process while it builds a model
+
+
+def load(
+    name: str | os.PathLike[str],
+    device: str = "auto",
+    dtype: str = "auto",
+    revision: str | None = None,
+    local_only: bool = False,
+    budget: int | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Lens:
+    """What `core.engine.load` promises, where the arguments are told and the errors named; this part needs torch."""
+    say = progress or (lambda words: None)
+    path = os.fspath(name) if isinstance(name, (str, os.PathLike)) else name
+    if not isinstance(path, str):
+        raise ModelNotFoundError("the name or path of a model", f"{name!r}", 'Call load("classroom"), for example')
+    place = device_of(device)
+    numbers = dtype_of(dtype, place)
+    say("Looking for the model")
+    found = find_local(path) or hub.fetch(path, revision, local_only, budget, say, _supported)
+    check_budget(found, budget)
+    config = {} if found.gguf else read_config(found.folder)
+    if not ONE_AT_A_TIME.acquire(blocking=False):
+        say("Waiting for another model to load")
+        ONE_AT_A_TIME.acquire()
+    try:
+        if config.get("family") == "lookback":
+            return _load_ours(found, config, place, numbers, say)
+        return _load_hugging_face(found, place, numbers, say)
+    finally:
+        ONE_AT_A_TIME.release()
+
+
+def device_of(device: str) -> torch.device:
+    """A device this machine has. Raises DeviceError."""
+    if device == "auto":
+        kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        return torch.device(kind)
+    try:
+        place = torch.device(device)
+        # not every device that has a name can hold a number and give it back
+        if torch.zeros(1, device=place).item() == 0:
+            return place
+    except Exception:  # each missing device has an error of its own
+        pass
+    raise DeviceError("a device of this machine (auto, cpu, cuda, mps)", f"“{device}”", 'Use device="auto"')
+
+
+def dtype_of(dtype: str, device: torch.device) -> torch.dtype | str:
+    """The number format to compute in; "auto" stands for the checkpoint's own, and is float32 on a CPU.
+
+    Raises DeviceError for a format that is none of DTYPES.
+    """
+    if dtype == "auto":
+        # bfloat16 was measured 10 to 28 times slower than float32 on a CPU
+        return torch.float32 if device.type == "cpu" else "auto"
+    wish = str(dtype).removeprefix("torch.")
+    if wish not in DTYPES:
+        raise DeviceError(f"dtype auto, {', '.join(DTYPES)}", f"“{dtype}”", 'Use dtype="auto"')
+    return DTYPES[wish]
+
+
+def to_device(model: torch.nn.Module, device: torch.device, dtype: torch.dtype | None = None) -> None:
+    """Move a model in place. Raises DeviceError where it does not fit."""
+    try:
+        model.to(device, dtype)
+    except RuntimeError as error:
+        size = sum(tensor.numel() * tensor.element_size() for tensor in model.parameters())
+        raise DeviceError(
+            f"room for {size / 1e6:,.0f} MB of weights on {device}", f"{str(error).splitlines()[0]}", 'Use device="cpu"'
+        ) from error
+
+
+def check_finite(model: torch.nn.Module) -> None:
+    """Raise ModelFileError, naming the weight, where one is NaN or infinite."""
+    seen = set()
+    for name, tensor in model.state_dict().items():
+        if not tensor.is_floating_point() or tensor.data_ptr() in seen:
+            continue
+        seen.add(tensor.data_ptr())
+        # a sum is one pass and no copy; finite numbers may add up to infinity, so only then is each one asked
+        if not math.isfinite(tensor.sum()) and not bool(torch.isfinite(tensor).all()):
+            raise ModelFileError(
+                "finite numbers in every weight", f"NaN or infinity in {name}", "The file is damaged or half-trained"
+            )
+
+
+def _supported(found: Found) -> None:
+    """Refuse a family that cannot be watched while only its configuration is there."""
+    if read_config(found.folder).get("family") != "lookback":
+        from core.engine.loading.pretrained import plan, quiet
+
+        with ONE_AT_A_TIME, quiet():
+            plan(found)
+
+
+def _load_ours(
+    found: Found, config: dict[str, Any], device: torch.device, dtype: torch.dtype | str, say: Callable[[str], None]
+) -> Lens:
+    from tokenizers import Tokenizer
+
+    from core.engine.ours import OurBackend, build
+
+    say("Reading the weights")
+    _sound(config, found)
+    try:
+        model = build(found.folder, config)
+        tokenizer = Tokenizer.from_str((found.folder / "tokenizer.json").read_text("utf-8"))
+    except LensError:
+        raise
+    except Exception as error:  # files come from outside: whatever they make a reader raise becomes our sentence
+        raise ModelFileError(
+            f"sound files in {found.title}", f"{type(error).__name__}: {error}", "Copy the model again"
+        ) from error
+    check_finite(model)
+    # what a user types is text: "</s>" in it is four characters, never the end of the text
+    tokenizer.encode_special_tokens = True
+    to_device(model, device, torch.float32 if isinstance(dtype, str) else dtype)
+    model.eval().requires_grad_(False)
+    backend, parsed = OurBackend(model), model.config
+    sites = backend.sites()
+    info = LensInfo(
+        id=found.id,
+        name=str(config.get("name", found.id)),
+        kind=parsed.kind,
+        layers=max(sum(site.stream is stream for site in sites) for stream in Stream),
+        heads=parsed.heads,
+        kv_heads=parsed.heads,
+        d_model=parsed.d_model,
+        vocab=parsed.vocab,
+        max_tokens=parsed.max_tokens,
+        sites=sites,
+        device=str(device),
+        dtype=str(next(model.parameters()).dtype).removeprefix("torch."),
+        can_predict=True,
+        parameters=sum(p.numel() for p in model.parameters()),
+        causal=parsed.writes and parsed.causal,
+        depths=parsed.encoder_layers if parsed.kind == "encoder-decoder" else None,
+        unlinks=True,
+    )
+    lens = Lens(info, backend, OurText(tokenizer, {**asdict(parsed), **config}))
+    first = [parsed.start, parsed.end]
+    trace = lens.run(lens.request(ids=first, target_ids=first if parsed.kind == "encoder-decoder" else None))
+    if not all(np.isfinite(attention.pattern).all() for attention in trace.attention):
+        raise ModelFileError(
+            "weights that give numbers", "weights so large that they give none", "Copy the model again"
+        )
+    return lens
+
+
+def _sound(config: dict[str, Any], found: Found) -> None:
+    """Refuse sizes that are no sizes, or that ask for far more than the file holds, before anything is built.
+
+    Raises ModelFileError.
+    """
+    from core.model.transformer import Config
+
+    held = [entry for file in weight_files(found.folder) for entry in read_header(file).values()]
+    check_counts(config, len(held))
+    sizes = {f.name: config.get(f.name, f.default) for f in fields(Config) if f.type == "int"}
+    for name, value in sizes.items():
+        if type(value) is not int or value < 0:
+            raise ModelFileError(f"{name} in config.json as a whole number", f"{value!r}", "Copy the model again")
+    dropout = config.get("dropout", 0)
+    if not isinstance(dropout, (int, float)) or not 0 <= dropout <= 1:
+        raise ModelFileError("dropout in config.json from 0 to 1", f"{dropout!r}", "Copy the model again")
+    for name in ("pad", "start", "end", "mask"):
+        if sizes[name] >= sizes["vocab"]:
+            raise ModelFileError(
+                f"{name} below the vocabulary of {sizes['vocab']}", f"{sizes[name]}", "Copy the model again"
+            )
+    d, layers = sizes["d_model"], sizes["encoder_layers"] + sizes["decoder_layers"]
+    wanted = (sizes["vocab"] + sizes["max_tokens"]) * d + layers * (4 * d * d + 2 * d * sizes["d_ff"])
+    if wanted > 2 * sum(math.prod(entry["shape"]) for entry in held) + SLACK:
+        raise ModelFileError("sizes in config.json that fit the weights", "far larger ones", "Copy the model again")
+
+
+def _load_hugging_face(
+    found: Found, device: torch.device, dtype: torch.dtype | str, say: Callable[[str], None]
+) -> Lens:
+    say("Starting transformers")
+    from core.engine.huggingface import max_tokens_of
+    from core.engine.loading.discovery import discover
+    from core.engine.loading.pretrained import load_pretrained, plan, quiet
+
+    with quiet():
+        how = plan(found)
+        tokenizer = _tokenizer(found)
+        backend = load_pretrained(found, how, dtype, device, say)
+    model, config = backend.model, backend.model.config
+    say("Checking the weights")
+    check_finite(model)
+    to_device(model, device)
+    vocab = int(getattr(config, "vocab_size", 0) or model.get_input_embeddings().num_embeddings)
+    names = {"start": "decoder_start_token_id", "pad": "pad_token_id", "end": "eos_token_id"}
+    plain = {role: getattr(config, name, None) for role, name in names.items()}
+    start = plain["start"]
+    if backend.kind == "encoder-decoder" and not (isinstance(start, int) and 0 <= start < vocab):
+        raise ModelFileError(
+            f"decoder_start_token_id below {vocab} in config.json",
+            f"{start}",
+            "Set it to the token the decoder begins with",
+        )
+    say("Finding its attentions")
+    seen = discover(backend, config.model_type, {pad for pad in (plain["pad"],) if pad is not None}, vocab, start or 0)
+    info = LensInfo(
+        id=found.id,
+        name=found.title if Path(found.id).expanduser().exists() else found.id,
+        kind=backend.kind,
+        layers=max(sum(site.stream is stream for site in seen.sites) for stream in Stream),
+        heads=max(site.heads for site in seen.sites),
+        kv_heads=seen.kv_heads,
+        d_model=int(getattr(config, "hidden_size", None) or model.get_input_embeddings().embedding_dim),
+        vocab=vocab,
+        max_tokens=max_tokens_of(model, config, tokenizer),
+        sites=seen.sites,
+        device=str(model.device),
+        dtype=str(model.dtype).removeprefix("torch."),
+        can_predict=backend.can_predict,
+        parameters=sum(p.numel() for p in model.parameters()),
+        causal=seen.causal,
+        depths=seen.depths,
+    )
+    text = None
+    if tokenizer is not None:
+        try:
+            text = HuggingFaceText(tokenizer, config, vocab)
+        except Exception as error:  # a tokenizer is outside code too
+            raise ModelFileError(
+                f"a whole tokenizer in {found.title}", f"{error}", "Copy tokenizer.json again"
+            ) from error
+    return Lens(info, backend, text, plain)
+
+
+def _tokenizer(found: Found) -> Any:
+    """The model's tokenizer, or None where the folder holds none: then requests are made from ids."""
+    from transformers import AutoTokenizer
+
+    if found.gguf is None and not any(
+        path.name in TOKENIZERS or path.suffix in (".model", ".spm") for path in found.folder.iterdir()
+    ):
+        return None
+    options = {"gguf_file": found.gguf} if found.gguf else {}
+    try:
+        return AutoTokenizer.from_pretrained(found.folder, local_files_only=True, trust_remote_code=False, **options)
+    except Exception as error:  # files come from outside: whatever they make the reader raise becomes our sentence
+        text = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise ModelFileError(f"a tokenizer in {found.title}", text, "Copy tokenizer.json again") from error

@@ -1,0 +1,24 @@
+"""The attention view wired to the visitor's choice: what is chosen in it is kept, and stands in the link."""
+
+from __future__ import annotations
+
+from core.figures import markup
+from core.ui.attention.view import ViewChoice, attention_view, moved, read_link, write_link
+from core.ui.kit import frame
+from core.ui.running.focus import Look
+from core.ui.session import state
+
+
+def attention_of(it: Look) -> None:
+    """Every head of the stream in view, drawn by the attention view."""
+    choice = it.choice
+    cell = None if choice.cell is None else (it.query, it.key)
+    shown = moved(read_link(choice.view, it.now, it.stream), it.stream, choice.layer, choice.head, cell)
+    ours = [rule.name for rule in choice.mask if rule.stream is it.stream]
+    before = markup.OPENINGS.get(ours[-1], markup.MASKED) if ours else ""
+    if attention_view(it.now, shown, on_choice=_chosen, before=before, after=it.turned()):
+        frame.first()
+
+
+def _chosen(made: ViewChoice) -> None:
+    state.choose(stream=made.stream, layer=made.layer, head=made.head, cell=made.cell, view=write_link(made))

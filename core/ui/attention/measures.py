@@ -1,0 +1,132 @@
+"""The head in view with its numbers, read three ways: the raw weight, what the look brings, what passes over all layers so far."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from core.analysis import brought, pooled, rollout
+from core.figures import heatmap, markup
+from core.figures.labels import percent
+from core.figures.plain_map import plain_map
+from core.request import Stream
+from core.ui.kit import charts, controls
+from core.ui.running.focus import BLOCKS, Look
+from core.ui.running.runs import shared
+from core.ui.running.scene import Scene, lens_of, wait
+from core.ui.session import state
+
+NAMES = {"weight": "Weight", "norm": "Weight × value norm", "rollout": "Rollout"}
+SAYS = {
+    "weight": (
+        "<b>α = softmax(scaling · q·k …)</b>: the share of its attention that a row gives to a column. Each row adds up to 1."
+    ),
+    "norm": (
+        "<b>‖α · v · W<sub>O</sub>‖</b>: how long the vector is that the look brings to the row (Kobayashi et al. 2020, eq. 4). A "
+        "large weight on a short value brings little."
+    ),
+    "bare": (
+        "<b>‖α · v‖</b>: how long the vector is that the look brings (Kobayashi et al. 2020), before the output matrix "
+        "W<sub>O</sub>: this family puts something else between."
+    ),
+    "rollout": (
+        "<b>Ã<sub>{layer}</sub> · … · Ã<sub>1</sub></b> with <b>Ã = ½ A + ½ 1</b>, A the mean of a layer’s heads: what reaches a "
+        "row from a column over layers 1 to {layer}, by all paths, half of each step passing it by (Abnar & Zuidema 2020)."
+    ),
+}
+READING = (
+    "Each <b>row</b> is a piece that looks, each <b>column</b> a piece it looks at. Numbers are % of a row, printed from 10 %. "
+    "<b>Hatched</b>: may not look. <b>Click</b> a cell to read it, or choose it in the lists <b>looks</b> and <b>at</b>."
+)
+
+
+def numbers(view: Scene, it: Look) -> None:
+    """The large map with numbers in the reading chosen, and beside it one row, strongest first."""
+    left, right = st.columns([500, 460], gap="medium")
+    with left:
+        chosen = _picker(it)
+        if chosen == "weight":
+            charts.heading(it.name, "with numbers")
+            pattern, allowed, rows, columns, stream, focus = it.drawn()
+            figure = heatmap.heatmap(
+                pattern, allowed, rows, columns, stream, focus, charts.theme(), margins=not it.pooled
+            )
+            charts.plot(
+                figure, "map", heatmap.describe(it.rows, it.columns, it.pattern, it.name), controls.clicked_cell
+            )
+            charts.words(SAYS["weight"])
+            charts.words(it.map_says())
+        else:
+            _other(view, it, chosen)
+    with right:
+        charts.heading("One row", "strongest first")
+        st.html(markup.sentence(it.sentence()))
+        controls.row_picker(it.rows, it.columns, (it.query, it.key))
+        charts.bars(it.row(), charts.theme().accent(it.stream), "This row", "row-bars", 340)
+        if chosen == "weight":
+            charts.words(READING)
+
+
+def _picker(it: Look) -> str:
+    offered = tuple(name for name in NAMES if name != "rollout" or it.stream is not Stream.CROSS)
+
+    def picked() -> None:
+        state.choose(measure=st.session_state["measure"])
+
+    return st.segmented_control(
+        "Read as", offered, key=state.held("measure", reading(it), offered), format_func=NAMES.__getitem__, on_change=picked,
+        required=True, label_visibility="collapsed",
+    )  # fmt: skip
+
+
+def reading(it: Look) -> str:
+    """How the numbers of the head are read: as chosen, where that means something here."""
+    return "weight" if it.stream is Stream.CROSS and it.choice.measure == "rollout" else it.choice.measure
+
+
+def _other(view: Scene, it: Look, chosen: str) -> None:
+    values, says = norms(view, it) if chosen == "norm" else (rolled(view, it), SAYS["rollout"])
+    here, row = float(values[it.query, it.key]), values[it.query]
+    share = float(here / row.sum()) if row.sum() > 0 else 0.0
+    title = it.name if chosen == "norm" else f"{state.SAID[it.stream].capitalize()}, layers 1 to {it.choice.layer + 1}"
+    charts.heading(title, NAMES[chosen].lower())
+    names = f"“{it.rows[it.query]}” → “{it.columns[it.key]}”"
+    weight = percent(float(it.pattern[it.query, it.key]))
+    said = f"{names}: weight {weight}, " + (
+        f"brings {here:.3g}, {percent(share)} of what its row is brought."
+        if chosen == "norm"
+        else f"rollout {percent(here)}."
+    )
+    rows, columns, focus = it.rows, it.columns, (it.query, it.key)
+    shown = np.where(it.allowed if chosen == "norm" else values > 0, values, np.nan)
+    if it.pooled:
+        _, _, rows, columns, _, focus = it.drawn()
+        shown = pooled(shown, BLOCKS)
+    unit = "length" if chosen == "norm" else "share"
+    figure = plain_map(shown, rows, columns, charts.theme(), unit, False, focus)
+    charts.plot(figure, "measure-map", f"{title}, {NAMES[chosen].lower()}. {said}")
+    st.text(said)
+    charts.words(says.format(layer=it.choice.layer + 1))
+
+
+def norms(view: Scene, it: Look) -> tuple[np.ndarray, str]:
+    """‖α · v · W_O‖ of the head in view, float64 [query, key], and its formula in words; without W_O where none is known."""
+    attention = view.run(it.choice.mask, ("pattern", "qkv")).at(it.stream, it.choice.layer)
+    matrix = lens_of(view.model).projection(it.stream, it.choice.layer)
+    head, value = it.choice.head, attention.value[attention.kv_of(it.choice.head)]
+    return brought(it.pattern, value, None if matrix is None else matrix[head]), SAYS[
+        "bare" if matrix is None else "norm"
+    ]
+
+
+def rolled(view: Scene, it: Look) -> np.ndarray:
+    """The rollout of the stream in view up to its layer, float64 [query, key]; computed once for all who ask."""
+    depth = it.choice.layer + 1
+    sizes = sum(a.shape[0] * a.shape[1] * a.shape[2] for a in it.now.attention if a.site.stream is it.stream)
+
+    def compute() -> np.ndarray:
+        return rollout(it.now.at(it.stream, layer).pattern for layer in range(depth))
+
+    ticket = shared.ask((it.now.request.lens, "rollout", it.now.request, it.stream, depth), compute, sizes)
+    wait(ticket.settled, lambda: f"Rolling out {depth} layers. {ticket.seconds:.0f} s")
+    return ticket.result()

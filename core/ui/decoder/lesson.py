@@ -1,0 +1,304 @@
+"""The decoder: one step walked through its boxes, the future given away by a missing mask, and who reads what."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from html import escape
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core.analysis.decoder import lengths, pushes
+from core.figures.labels import label, percent, short
+from core.figures.payloads import account as account_payload
+from core.figures.payloads.account import number, signed
+from core.inside import Account
+from core.request import Stream
+from core.ui.decoder.account import opened_account
+from core.ui.decoder.future import future_shown, moved
+from core.ui.kit import charts, lesson, trouble
+from core.ui.running import models
+from core.ui.running.branches import base_of, play
+from core.ui.running.runs import shared
+from core.ui.running.scene import Scene, lens_of, wait
+from core.ui.session import state
+
+FIRST = (
+    "A decoder writes one piece at a time. For each it keeps one row of numbers, the <b>stream</b>. Box after box reads a "
+    "copy of the stream and <b>adds</b> what it found to it; nothing is ever overwritten. At the end the row is compared "
+    "with every piece of the vocabulary: each gets a <b>score</b> (a logit), and the piece with the highest is written. "
+)
+IDEA = (
+    "<b>Masked self-attention</b> lets the last piece look back at what has been written; the mask hides the pieces that "
+    "come later, which in training are already there. <b>Cross-attention</b> lets it look at the source: the piece asks (a "
+    "<b>query</b>), the encoder’s output answers (<b>keys</b> to be found by, <b>values</b> to be taken along). The "
+    "<b>feed-forward</b> network looks at nothing else: it works on the row alone. Each result is added to the stream, so "
+    "that later boxes find everything the earlier ones left there, and a share of it reaches the end: what each box "
+    "<b>pushes</b> is the part of the written piece’s score (its <b>logit</b>) that comes from this box alone. All pushes "
+    "together, and a small constant, are the score."
+)
+
+
+def opened(view: Scene) -> None:
+    """The whole page below the title."""
+    view = replace(view, request=asked(view))
+    held = account_of(view)
+    if isinstance(held, str):
+        lesson.sentence(_plain_lead(view))
+        charts.words(FIRST)
+        charts.words(
+            f"The boxes cannot be opened for {escape(view.info.name)}, {escape(held)}: choose Classroom, Writer or a "
+            "translator for that. Mask and readers below work for every model."
+        )
+    else:
+        step = _step(view, held)
+        lesson.sentence(lead(view, held, step))
+        charts.words(FIRST + _which(view, held))
+        opened_account(view, held, step)
+    lesson.presets("decoder", presets())
+    charts.rule()
+    with trouble.guarded():  # no block of its own: the questions below ask about the switch
+        future_shown(view)
+    charts.rule()
+    _readers(view, isinstance(held, str) or any(part == "ff" for _, part in held.parts))
+    if not isinstance(held, str):
+        _normalised(view, held)
+    charts.rule()
+    _lesson(view, None if isinstance(held, str) else held)
+
+
+def asked(view: Scene) -> Any:
+    """The request whose steps are walked: the text of a decoder; source and target, typed or written to its end by the model."""
+    if view.info.kind == "decoder" or state.chosen().target is not None:
+        return view.request
+    base = base_of(view)
+    ids = play(view, base.keeping()).written
+    return base.append(*ids) if ids else base
+
+
+def account_of(view: Scene) -> Account | str:
+    """The account of this scene's decoder, one computation for all who ask the same; a reason where there is none."""
+    lens = lens_of(view.model)
+
+    def compute() -> Account | str:
+        from core.engine.account import account, accountable
+
+        if reason := accountable(lens):
+            return reason
+        with models.shelf.lease(view.model, lens):
+            return account(lens, view.request)
+
+    ticket = shared.ask((view.info.id, "account", view.request), compute)
+    wait(ticket.settled, lambda: f"Adding up what each box brings. {ticket.seconds:.0f} s")
+    return ticket.result()
+
+
+def _step(view: Scene, held: Account) -> int:
+    """The step shown first: the second word of a translation has a past to look at; a text is written on at its end."""
+    return len(held.target) - 1 if view.info.kind == "decoder" else min(1, len(held.target) - 1)
+
+
+def box_name(held: Account, depth: int, causal: bool) -> str:
+    """A depth as people call it."""
+    if depth == 0:
+        return "the embedding"
+    layer, part = held.parts[depth - 1]
+    return f"the {account_payload.title(part, causal).lower()} of layer {layer + 1}"
+
+
+def written_name(view: Scene, held: Account, step: int) -> str:
+    """The piece that is written at a step."""
+    lens, id = lens_of(view.model), int(held.written[step])
+    return "(end)" if id in lens.ends else label(lens.tokens([id]).text[0])
+
+
+def lead(view: Scene, held: Account, step: int) -> str:
+    """The step in one sentence: what the decoder would have written at once, how often it adds, and what it writes then."""
+    lens, id = lens_of(view.model), int(held.glimpse_id[0, step])
+    early = "(end)" if id in lens.ends else label(lens.tokens([id]).text[0])
+    return (
+        f"To write “<b><bdi>{escape(written_name(view, held, step))}</bdi></b>”, {escape(view.info.name)}’s decoder adds "
+        f"<b>{len(held.parts)}</b> times to one row of <b>{held.stream.shape[-1]}</b> numbers. Before the first addition "
+        f"it would have written “<b><bdi>{escape(early)}</bdi></b>”; after the last, the right piece has "
+        f"<b>{percent(float(held.chance[-1, step]))}</b>."
+    )
+
+
+def _plain_lead(view: Scene) -> str:
+    layers = len(view.info.at(Stream.DECODER))
+    cross = len(view.info.at(Stream.CROSS))
+    return f"{escape(view.info.name)}’s decoder has <b>{layers}</b> layers of masked self-attention" + (
+        f" and <b>{cross}</b> of cross-attention."
+        if cross
+        else ", and no cross-attention: there is no encoder to look at."
+    )
+
+
+def _which(view: Scene, held: Account) -> str:
+    if view.info.kind == "decoder":
+        boxes = "two boxes" if any(part == "ff" for _, part in held.parts) else "one box, for it is attention only"
+        return (
+            f"{escape(view.info.name)} is <b>a decoder alone</b>: there is no encoder, so <b>no cross-attention</b>. Each of its "
+            f"layers has {boxes}, not three. Choose Classroom or a translator in the bar to see all three."
+        )
+    source = escape(short(state.chosen().text, 80))
+    own = " It wrote the target to its end by itself." if state.chosen().target is None else ""
+    return (
+        f"The source “{source}” was read by the encoder before the first step.{own} Choose a step, then open its boxes."
+    )
+
+
+def presets() -> list[lesson.Preset]:
+    """Sentences on which one box, or the mask, has a story to tell."""
+
+    def put(model: str, text: str, target: str | None = None) -> Any:
+        return lambda: state.choose(model=model, text=text, target=target, mask=())
+
+    return [
+        lesson.Preset(
+            "Cross-attention finds the word",
+            "Step “gato”: follow “would write” downwards. Which box turns “o” into “gato”, and where does it look?",
+            put("translator", "the black cat sleeps on the red sofa", "o gato preto dorme no sofá vermelho"),
+        ),
+        lesson.Preset(
+            "The word order turns",
+            "Step “preto”: in English “black” comes before “cat”. Open the cross-attention of layer 2.",
+            put("translator", "the black cat sleeps on the red sofa", "o gato preto dorme no sofá vermelho"),
+        ),
+        lesson.Preset(
+            "gen ai is …", "Step “domain”: see what the source does here, and what the word just written does.",
+            put("classroom", "gen ai is", "interesting domain"),
+        ),
+        lesson.Preset(
+            "No encoder at all",
+            "Writer has no cross-attention. Then switch its mask off below: which words does the future give away?",
+            put("writer", "the teacher reads a new book every day"),
+        ),
+        lesson.Preset(
+            "Trained while peeking", "This one never had a mask in training. Put one on below, and see what is left of it.",
+            put("induction-peek", "abcdefabcdef"),
+        ),
+    ]  # fmt: skip
+
+
+def _readers(view: Scene, feeds: bool) -> None:
+    """Who asks whom: a table with this text's numbers. feeds: whether there are feed-forward boxes."""
+    charts.heading("Who reads what", "with the sizes of this text")
+    source, target = len(view.request.source or ()), len(view.request.target or ())
+    own = f"target so far, {target} piece{'s' * (target != 1)}"
+    hides = "itself and what came before" if view.info.causal else "everything, what comes later too"
+    rows = [("Decoder: self-attention", own, own, hides, f"{target} × {target}")]
+    if source:
+        read = f"source, {source} piece{'s' * (source != 1)}"
+        rows.insert(0, ("Encoder: self-attention", read, read, "everything, both ways", f"{source} × {source}"))
+        memory = f"the encoder’s output, {source} row{'s' * (source != 1)}"
+        rows.append(("Decoder: cross-attention", own, memory, "the whole source", f"{target} × {source}"))
+    if feeds:
+        rows.append(("Feed-forward", "each position alone", "–", "nothing else", "–"))
+    head = "".join(
+        f'<th scope="col">{name}</th>'
+        for name in ("", "queries from", "keys and values from", "may look at", "map: rows × columns")
+    )
+    body = "".join(
+        f'<tr><th scope="row">{name}</th>' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+        for name, *cells in rows
+    )
+    st.html(f'<div class="sum readers"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>')
+    if not source:
+        charts.words(
+            "A decoder-only model, like this one and the large chat models, has <b>no cross-attention</b>: there is no "
+            "encoder to ask. What an encoder would have read stands at the beginning of its own text."
+        )
+    charts.words(
+        "“The decoder predicts the next token from the encoder’s embeddings” is half of it: it also reads what it has "
+        "written itself, through the masked self-attention."
+    )
+
+
+def _normalised(view: Scene, held: Account) -> None:
+    """What “normalised input” means here, with the lengths of one step."""
+    step = _step(view, held)
+    before, after = (number(float(lengths(x[step])), 1) for x in (held.stream[-1], held.normed))
+    charts.words(
+        "“Normalised input”: each box reads a <b>normalised copy</b> of the stream, with mean 0 and spread 1 before a learnt "
+        f"scale; the stream itself stays as it is and grows. Where “{escape(written_name(view, held, step))}” is written, "
+        f"its length is <b>{before}</b> at the end and the copy’s <b>{after}</b>. The paper of 2017 normalised the stream "
+        "itself, after each addition."
+    )
+
+
+@trouble.block
+def _lesson(view: Scene, held: Account | None) -> None:
+    from core.analysis import decoder
+    from core.model import decoder_steps
+
+    if held is not None:
+        lesson.dial(
+            IDEA, lambda: maths(view, held), [decoder_steps.layer_steps, decoder_steps.attention_steps, decoder.pushes]
+        )
+        lesson.questions("decoder", questions(view, held))
+    lesson.source(
+        "Vaswani et al. 2017, §3.1 (the decoder’s three sublayers), §3.2.3 (who reads what, the mask), eq. 1–2; Xiong et al. "
+        "2020 (norm before each sublayer); Elhage et al. 2021, “A Mathematical Framework for Transformer Circuits” (stream, "
+        "direct pushes); nostalgebraist 2020 (logit lens); Olsson et al. 2022 (induction, the pair of small models)."
+    )
+
+
+def maths(view: Scene, held: Account) -> None:
+    """The formulas with the numbers of the step shown first."""
+    step = _step(view, held)
+    push, added = pushes(held)[:, step], lengths(held.added)[:, step]
+    first, rest = (
+        lengths(held.stream)[0, step],
+        " + ".join(r"\mathrm{box}_{" + str(n + 1) + "}" for n in range(min(3, len(held.parts)))),
+    )
+    lesson.formula(
+        rf"x_{{\text{{end}}}} = x_0 + {rest} + \dots \qquad x_{{n}} = x_{{n-1}} + \mathrm{{box}}_n(\mathrm{{norm}}(x_{{n-1}}))",
+        f"One stream of {held.stream.shape[-1]} numbers, {len(held.parts)} additions. Here the length |x₀| is "
+        f"{number(float(first), 1)}, the boxes add lengths "
+        + ", ".join(number(float(value), 1) for value in added[1:]) + ".",
+    )  # fmt: skip
+    total = " ".join(f"{float(value):+.2f}" for value in (*push, held.offset[step]))  # a push of 0 needs its sign too
+    lesson.formula(
+        rf"\text{{score}} = {total.removeprefix('+')} = {float(held.height[step]):.2f}",
+        f"The pushes for “{escape(written_name(view, held, step))}”, from the embedding to the last box, and the constant of "
+        "the last norm.",
+    )
+    lesson.formula(
+        r"\text{push}(a) = \frac{a - \bar a}{\sigma}\cdot\big(\gamma \odot (E_w - \bar E)\big)",
+        "a: what a box adds, ā its mean; σ: what the last norm divides by; γ: its scale (⊙: multiplied number by number, and "
+        "the dot adds up the products); E<sub>w</sub>: the vector of the written piece, less Ē, the mean of all pieces.",
+    )
+    lesson.formula(
+        r"\mathrm{norm}(x) = \gamma \odot \frac{x - \bar x}{\sqrt{\mathrm{var}(x) + \varepsilon}} + \beta",
+        "x̄: the mean of the row; var: the mean squared distance from it; γ and β were learnt, ε is tiny.",
+    )
+
+
+def questions(view: Scene, held: Account) -> list[lesson.Question]:
+    """One number to read off, one box to find, one thing to do."""
+    step = _step(view, held)
+    depth, most = account_payload.strongest_push(held, step)
+    name = escape(written_name(view, held, step))
+    push = pushes(held)[:, step]
+    order = [int(n) for n in np.argsort(-push)[:4]]
+    options = tuple(box_name(held, n, view.info.causal).removeprefix("the ").capitalize() for n in sorted(order))
+    right = box_name(held, depth, view.info.causal).removeprefix("the ").capitalize()
+    asked: list[lesson.Question] = [
+        lesson.Pick(f"Which of these boxes pushes “{name}” most?", options, right, f"By {signed(most)}.",
+                    f"Choose the step that writes “{name}” and compare the bars under “pushes”."),
+        lesson.Number(f"The score of “{name}” is {number(float(held.height[step]))}. What would be left of it without the largest "
+                      "push?", float(held.height[step]) - most, 0.06 + abs(float(held.offset[step])),
+                      "The score is the sum of all pushes and of a small constant that the last norm brings, "
+                      f"{signed(float(held.offset[step]))} here: take one away, and the rest is left.",
+                      "Take the largest push away from the score, or add up all the others."),
+    ]  # fmt: skip
+    if view.info.at(Stream.DECODER) and len(held.target) > 1:
+        was = "off" if view.info.causal else "on"
+        asked.append(lesson.Act(
+            f"Switch the mask {was}, above, on this text.", moved(view),
+            "The same weights, another mask: every number changed only through what may be looked at.",
+            f"The switch stands under “The mask”, now it is {'on' if view.info.causal else 'off'}.",
+        ))  # fmt: skip
+    return asked

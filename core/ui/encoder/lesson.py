@@ -1,0 +1,202 @@
+"""The lesson around the walk through the encoder: its first sentence, the formulas with this text's numbers, questions, presets."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+import streamlit as st
+
+from core.analysis import strongest
+from core.analysis.encoder import angle, firing, moments
+from core.figures import markup
+from core.figures.labels import label, percent
+from core.request import Stream
+from core.ui.encoder import walk
+from core.ui.encoder.walk import Walked
+from core.ui.kit import charts, lesson, trouble
+from core.ui.running.scene import Scene
+from core.ui.session import state
+
+INTRO = (
+    "An <b>encoder</b> reads a text and makes of each piece (a <b>token</b>) a list of numbers (a <b>vector</b>) that comes to say "
+    "what this piece means here. Its layers do that with <b>heads</b>, small attentions side by side that look at the other "
+    "pieces, and <b>neurons</b>, numbers that are above 0 (the neuron fires) or 0. Follow one piece from box to box."
+)
+IDEA = (
+    "Each piece starts as a row of a table plus a mark for its place. From then on it is a <b>running total</b>. In each layer two "
+    "boxes read it and add to it: <b>attention</b>, in which the pieces look at each other, and a <b>feed-forward</b> network, "
+    "which works on each piece alone. Nothing is ever replaced, so what an early layer found can still be used by a late one. The "
+    "lecture calls what attention gets the <b>normalised input</b>: in this model that is right, for it normalises what goes "
+    "<i>into</i> each box. The paper’s Figure 1 puts it the other way round: add first, then normalise the total itself."
+)
+SOURCE = (
+    "Vaswani et al. 2017, “Attention Is All You Need”, §3.1 and Figure 1 (the encoder), §3.2.2 (heads), eq. 2 (feed-forward), "
+    "§3.4–3.5 (embedding and position); Xiong et al. 2020, “On Layer Normalization in the Transformer Architecture” (normalising "
+    "before); Ba, Kiros and Hinton 2016 (layer normalisation)."
+)
+
+
+def name_of(it: Walked, token: int | None = None) -> str:
+    """A piece in quotation marks, as HTML."""
+    return f"“<bdi>{escape(label(it.inner.tokens.text[it.spot.token if token is None else token]))}</bdi>”"
+
+
+def lead(it: Walked) -> None:
+    """The first sentence: where the chosen piece looks, how many neurons it fires, how far the layer turns it."""
+    token, steps = it.spot.token, it.steps
+    row = steps["pattern"][it.spot.head]
+    key = strongest(row, token)
+    piece = label(it.inner.tokens.text[token])
+    at = "itself" if key == token else f"“{label(it.inner.tokens.text[key])}”"
+    turned = angle(it.enters[token], steps["leave"][token])
+    parts: list[str | tuple[str]] = [
+        f"In layer {it.spot.layer + 1}, “", (piece,), f"” looks most at {at} (", (percent(float(row[token, key])),),
+        f", head {it.spot.head + 1}), fires ", (str(int(firing(steps["fired"][token]))),),
+        f" of {steps['fired'].shape[1]} neurons, and its vector leaves turned by ", (f"{turned:.0f}°",), ".",
+    ]  # fmt: skip
+    st.html(markup.sentence(parts))
+    charts.words(INTRO)
+    lesson.presets("encoder", offered())
+    if any(rule.stream is Stream.ENCODER for rule in it.view.choice.mask):
+        trouble.tell(
+            "The mask you set on the encoder does not count here: the walk shows the model as it was trained.", "note"
+        )
+
+
+def below(it: Walked) -> None:
+    """Everything under the walk: the dial, things to try, questions, the source."""
+    from core.model.attention import MultiHeadAttention
+    from core.model.transformer import AddNorm, FeedForward, Layer, Transformer
+
+    charts.rule()
+    lesson.dial(IDEA, lambda: formulas(it), (Transformer.embed, Layer, AddNorm, MultiHeadAttention, FeedForward))
+    lesson.questions("encoder", questions(it))
+    lesson.source(SOURCE)
+
+
+def formulas(it: Walked) -> None:
+    """The walk as formulas, each with the first number of the chosen piece's vector, or the number that it gives."""
+    token, head, steps, begin = it.spot.token, it.spot.head, it.steps, it.inner.begin
+    d, wide = it.enters.shape[1], steps["fired"].shape[1]
+    part = steps["query"].shape[-1]
+    piece = name_of(it)
+    e, p = float(begin["embedding"][token, 0]), float(begin["place"][token, 0])
+    id, start = it.inner.tokens.ids[token], float(begin["leave"][token, 0])
+    lesson.formula(
+        rf"x = \sqrt{{{d}}}\,E_{{{id}}} + P_{{{token + 1}}}\qquad x_1 = {e:.3f} {p:+.3f} = {start:.3f}",
+        f"{piece} begins as row {id} of the table of embeddings E, times √{d}, plus the vector P of place {token + 1}; x₁ is the "
+        f"first of its {d} numbers.",
+    )
+    mean, deviation = moments(it.enters[token])
+    first, standard = float(it.enters[token, 0]), float(steps["standard"][token, 0])
+    taken = f"({mean:.3f})" if mean < 0 else f"{mean:.3f}"
+    worked = rf"\frac{{{first:.3f} - {taken}}}{{{deviation:.3f}}}"
+    lesson.formula(
+        rf"\hat x = \frac{{x - \mu}}{{\sigma}}\qquad \hat x_1 = {worked} = {standard:.3f}",
+        f"Layer {it.spot.layer + 1} normalises: μ is the mean of the {d} numbers of {piece}, σ their standard deviation. "
+        "Learned numbers then scale and shift each.",
+    )
+    row = steps["pattern"][head, token]
+    key = int(np.argmax(row))
+    score = float(steps["query"][head, token] @ steps["key"][head, key]) / part**0.5
+    product = rf"\frac{{q\cdot k}}{{\sqrt{{{part}}}}}"
+    lesson.formula(
+        rf"w = \mathrm{{softmax}}\!\left({product}\right)\qquad {product} = {score:.3f},\quad w = {row[key]:.3f}",
+        f"Head {head + 1}: the query of {piece} with the key of {name_of(it, key)}, where its weight is largest.",
+    )
+    x, more, total = (float(values[token, 0]) for values in (it.enters, steps["mixed"], steps["summed"]))
+    lesson.formula(
+        rf"x' = x + [h_1;\dots;h_{{{len(steps['pattern'])}}}]\,W_O\qquad x'_1 = {x:.3f} {more:+.3f} = {total:.3f}",
+        "The heads’ answers side by side, mixed by the table W<sub>O</sub>, are added to the running total.",
+    )
+    fed, leaves = float(steps["fed"][token, 0]), float(steps["leave"][token, 0])
+    lesson.formula(
+        rf"x'' = x' + \max(0,\ \hat x' W_1 + b_1)\,W_2 + b_2\qquad x''_1 = {total:.3f} {fed:+.3f} = {leaves:.3f}",
+        f"Of the {wide} numbers of max(0, …) {int(firing(steps['fired'][token]))} are above 0 for {piece}: the neurons that fire.",
+    )
+
+
+def offered() -> list[lesson.Preset]:
+    """Things to try."""
+
+    def sets(text: str, token: int, layer: int, box: str, model: str = state.MODEL) -> None:
+        cell = (token, None)
+        state.choose(
+            model=model, text=text, target=None, stream=Stream.ENCODER, layer=layer, head=0, cell=cell, box=box
+        )
+
+    banks, counts = "the river bank and the money bank", "one two three one two three one"
+    return [
+        lesson.Preset(
+            "Two banks",
+            "Both “bank” start from the same row of the table. Under <b>Neighbours</b>, read their cosine at the start and after "
+            "each layer.",
+            lambda: sets(banks, 2, 0, "embedding"),
+        ),
+        lesson.Preset(
+            "The same word elsewhere",
+            "“one” stands here three times. Click one after the other: the embedding stays, the position changes, and so does "
+            "the sum.",
+            lambda: sets(counts, 3, 0, "sum0"),
+        ),
+        lesson.Preset(
+            "Few neurons",
+            "Compare how many neurons fire in layer 1, 2 and 3, and which pieces fire them.",
+            lambda: sets(banks, 2, 0, "neurons"),
+        ),
+        lesson.Preset(
+            "An encoder alone",
+            "The filler has no decoder: at the end its vectors are compared with every embedding, to say which piece fits.",
+            lambda: sets("the children play in the park", 1, 3, "next", "filler"),
+        ),
+    ]
+
+
+def questions(it: Walked) -> list[lesson.Question]:
+    """Two numbers to read off and one thing to find, all about the chosen piece."""
+    token, layer = it.spot.token, it.spot.layer
+    piece, wide = name_of(it), it.steps["fired"].shape[1]
+    fires = [int(firing(steps["fired"][token])) for steps in it.inner.layers]
+    deviation = float(moments(it.enters[token])[1])
+    return [
+        lesson.Number(
+            f"How many of the {wide} neurons fire at {piece} in layer {layer + 1}?", float(fires[layer]), 0.4,
+            f"{fires[layer]} of {wide}, {percent(fires[layer] / wide)}. The others are below 0 and give 0.",
+            "Click the box Feed-forward neurons; its second line says it.",
+        ),
+        lesson.Act(
+            f"In which layer do the fewest neurons fire at {piece}? Go there and open its neurons.",
+            fires[layer] == min(fires) and it.spot.box == "neurons",
+            f"{min(fires)} fire there. All layers, from the first: {', '.join(map(str, fires))}.",
+            "Choose each layer in turn and read the box Feed-forward neurons.",
+        ),
+        lesson.Number(
+            f"What is the standard deviation (how far, typically, its numbers lie from their mean) of the running total of {piece} "
+            f"before layer {layer + 1} first normalises it?",
+            deviation, max(0.006, 0.01 * deviation),
+            f"{deviation:.3f}; after normalising it is 1, whatever it was before.",
+            "Click the first box Normalise and read the table.",
+        ),
+    ]  # fmt: skip
+
+
+def without(view: Scene, why: str) -> None:
+    """What can be shown of a model whose inside cannot be walked, and how to get to one whose can."""
+    st.html(
+        markup.sentence(["The walk inside needs one of our own encoders; this is ", (view.info.name,), f", {why}."])
+    )
+    whose = (
+        "of its decoder, for it has no encoder" if walk.shown_of(view) is Stream.DECODER else "of its encoder"
+    )
+    charts.words(
+        f"{INTRO} The shipped models Classroom, the translators and the filler can be walked. What can be seen of this one are the "
+        f"vectors between the layers {whose}, shown below, and its maps, on the page Attention."
+    )
+    if st.button(
+        "Walk the Classroom model", key="walk-ours", on_click=state.choose, kwargs={"model": state.MODEL, "target": None}
+    ):  # fmt: skip
+        lesson.whole_page()
+    if not walk.trail(view):
+        charts.words(f"The paths need the vectors between the layers and a text of at most {walk.ROOM} pieces.")
+    lesson.source(SOURCE)

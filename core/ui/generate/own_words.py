@@ -1,0 +1,139 @@
+"""Generate, with the visitor's own words: how much each piece surprises the model, and what forcing them costs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from core.analysis.surprisal import Price, price, ratio_said
+from core.errors import LensError
+from core.figures import markup
+from core.figures.labels import line
+from core.figures.payloads import words as words_payload
+from core.request import Request
+from core.trace import Trace
+from core.ui.generate.side_by_side import parting
+from core.ui.generate.side_by_side import price as nats_of
+from core.ui.kit import charts, component, trouble
+from core.ui.running.branches import base_of, fitting
+from core.ui.running.scene import Scene, lens_of
+from core.ui.running.writing import again, turn, version_of, writing
+from core.ui.session import state
+from core.ui.session.state import GREEDY, held
+
+
+def worded(view: Scene, own: str) -> tuple[Request, int]:
+    """The text with the visitor's words behind it, read as one text; and how many of its pieces were there before.
+
+    A tokenizer may join the last piece before to the first one after: then the cut stands before that piece.
+    """
+    base, lens, choice = base_of(view), lens_of(view.model), state.chosen()
+    before = base.target or ()
+    if not own.strip():
+        return base, len(before)
+    if view.info.kind == "encoder-decoder":
+        whole = lens.request(choice.text, f"{choice.target or ''} {own}".strip())
+    else:
+        whole = lens.request(f"{choice.text.rstrip()} {own.strip()}")
+    request = replace(base, target=whole.target)
+    return request, parting(before, request.target or ())
+
+
+def scored(view: Scene, request: Request) -> Trace:
+    """The trace of a text with what was expected at every place, under the visitor's mask."""
+    place = replace(view, request=request)
+    return place.run(fitting(view.choice.mask, request), ("predictions",))
+
+
+def own_words(view: Scene, top: Any) -> None:
+    """A field for the words, the bars of their surprisal, and the model's own continuation beside them."""
+    choice = state.chosen()
+
+    def changed() -> None:
+        state.choose(own=st.session_state["own"].strip()[: state.LINKED])
+
+    asks = "Your words after “" + line(view.ending(choice.target or ""), 50) + "”"
+    if view.info.kind == "encoder-decoder" and not choice.target:
+        asks = "Your words in answer to “" + line(choice.text, 50) + "”"
+    st.text_input(asks, key=held("own", choice.own), on_change=changed, placeholder="Type how it should go on, and press Enter")
+    told = st.container()  # what is told while waiting must not shift the place of what stands below
+    try:
+        request, before = worded(view, choice.own)
+        if not choice.own and view.info.kind == "encoder-decoder":
+            request, before = view.request, 1  # what the bar shows as written so far
+        with told:
+            trace = scored(view, request)
+        count = len(request.target or ()) - before
+        rows = [words_payload.one_row("Your words", trace, before, "yours")]
+        mine = price(nats_of(trace, count)) if count else price(nats_of(trace, len(request.target or ()) - 1))
+        going = False
+        if choice.own and count:
+            with told:
+                text = writing(view, (), GREEDY)
+                going = turn(view, text, (), GREEDY, count)
+            base = base_of(view)
+            start = base.target or ()
+            ids = tuple(step["written"]["id"] for step in text.steps[:count])
+            with told:
+                free = scored(view, replace(base, target=(*start, *ids)))
+            rows.append(words_payload.one_row("What it would have written", free, len(start), "its"))
+            its = price(nats_of(free, len(ids)))
+            top.html(markup.sentence(costs(line(lens_of(view.model).decode((request.target or ())[before:]), 80), mine, its)))
+        else:
+            top.html(markup.sentence(surprises(trace, mine)))
+    except LensError as error:
+        trouble.show(error)
+        return
+    data = words_payload.payload(rows, version_of(request, len(rows)))
+    _words(key="words", data={**data, "theme": st.context.theme.type})
+    if choice.own and count:
+        bill(mine, its)
+    elif not choice.own:
+        charts.words("Type words of your own above to see what it costs to force them, beside what the model would have written.")
+    if going:
+        again()
+
+
+def surprises(trace: Trace, whole: Price) -> list[str | tuple[str]]:
+    """How much a text surprises the model."""
+    if not whole.pieces:
+        return ["There is nothing to be surprised at yet: the text has one piece, and nothing announces the first."]
+    return [
+        f"Over {whole.pieces} {'piece' if whole.pieces == 1 else 'pieces'} the model is surprised by ", (f"{whole.bits:.1f} bits",),
+        " in all, ", (f"{whole.bits_each:.1f} bits",), " a piece: as if it had to guess among ", (f"{whole.perplexity:.3g}",),
+        " equally likely pieces each time (its perplexity).",
+    ]  # fmt: skip
+
+
+def costs(text: str, mine: Price, its: Price) -> list[str | tuple[str]]:
+    """What forcing a text costs against the model's own."""
+    more = its.nats - mine.nats
+    opening: list[str | tuple[str]] = ["Forcing “", (text,), "” costs "]
+    if abs(more) < 5e-4:
+        return [*opening, "nothing: it is what the model would have written by itself."]
+    if more < 0:
+        return ["“", (text,), "” is ", (ratio_said(more),), " likelier than what the model writes greedily: taking the likeliest "
+                "piece each time does not find the likeliest text."]  # fmt: skip
+    return [
+        *opening, (f"{more:.2f} nats ({mine.bits - its.bits:.2f} bits)",), " against the model’s own words: it finds yours ",
+        (ratio_said(more),), " less likely.",
+    ]  # fmt: skip
+
+
+def bill(mine: Price, its: Price) -> None:
+    """Both prices and their difference, in nats and bits."""
+    charts.heading("What it costs", "log-probability, each piece given all before it")
+    st.table({
+        "": ["your words", "what it would have written", "the difference"],
+        "pieces": [str(mine.pieces), str(its.pieces), ""],
+        "nats": [markup.nats(mine.nats), markup.nats(its.nats), markup.nats(mine.nats - its.nats)],
+        "bits of surprisal": [f"{mine.bits:.2f}", f"{its.bits:.2f}", markup.nats(mine.bits - its.bits)],
+        "bits a piece": [f"{mine.bits_each:.2f}", f"{its.bits_each:.2f}", markup.nats(mine.bits_each - its.bits_each)],
+    })  # fmt: skip
+    if its.pieces < mine.pieces:
+        charts.words("By itself the model would have ended its text sooner.")
+
+
+_words = component.drawing("words")

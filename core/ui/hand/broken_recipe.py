@@ -1,0 +1,205 @@
+"""Break the recipe: parts of attention taken away on the model and text in view, one at a time or as the visitor likes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from html import escape
+
+import streamlit as st
+
+from core.analysis import Change, changes
+from core.analysis.hand.recipe import AS_TRAINED, TEMPERATURES, TOPS, Effect, Recipe, common_scaling, effect
+from core.errors import LensError
+from core.figures.distribution import Bar
+from core.figures.labels import label, percent
+from core.trace import Trace
+from core.ui.kit import charts, lesson, trouble
+from core.ui.running import models
+from core.ui.running.runs import shared
+from core.ui.running.scene import SILENT, Scene, lens_of, wait
+from core.ui.session import state
+from core.ui.session.state import SAID, held
+
+BREAKS = (  # what is taken away, the recipe without it, what that means
+    ("nothing", AS_TRAINED, "as trained"),
+    ("√d", Recipe(root=False), "scores q·k go into the softmax undivided"),
+    ("temperature 1", Recipe(temperature=4.0), "it is 4 instead: scores divided by 4 more, so flat rows"),
+    ("all but the largest weight", Recipe(top_k=1), "each row looks at one piece only"),
+    ("the residual", Recipe(residual=False), "a layer no longer adds to what came in: it replaces it"),
+    ("all heads but one", Recipe(heads=1), "of each layer only the first head stays"),
+)
+MEANS = (
+    "<b>Spread</b>: among how many pieces a row shares its look, as it were: 1 if one piece gets all, 4 if four get a quarter each "
+    "(e to the power of the row’s entropy, −Σ w ln w over its weights w); the mean over all rows, heads and layers. <b>KL</b>, the "
+    "Kullback–Leibler divergence, says how far the next piece’s probabilities p moved away from those as trained, p₀: "
+    "Σ p₀ ln(p₀ / p), 0 if not at all. Its unit, the <b>nat</b>, is what a natural logarithm counts in: 1 nat is "
+    f"{1 / math.log(2):.2f} bits. <b>Residual</b>: each layer’s result is added to the vector that came in, so that nothing a word "
+    "already knew is lost."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """One run by another recipe, and what it did against the run as trained."""
+
+    trace: Trace
+    effect: Effect
+    next: list[Change]
+
+
+def scaling_of(view: Scene) -> float | None:
+    """The model's own 1/√d, or None where it has none of its own."""
+    return common_scaling(view.run((), ("pattern", "scores")))
+
+
+def broken(view: Scene, recipes: tuple[Recipe, ...]) -> list[Broken]:
+    """The text in view run by each recipe, without any mask; computed once for all visitors."""
+    trained, scaling = view.run((), ("pattern",)), scaling_of(view)
+    requests = tuple(recipe.apply(view.request.keeping("pattern"), scaling or 1.0) for recipe in recipes)
+
+    def compute() -> list[Broken]:
+        lens = lens_of(view.model)
+        with models.shelf.lease(view.model, lens):
+            traces = lens.run_many(requests)
+        return [Broken(trace, effect(trace, trained), changes(trace, trained, 6)) for trace in traces]
+
+    ticket = shared.ask((view.info.id, "recipe", requests), compute)
+    wait(ticket.settled, lambda: f"Running the model by {len(requests)} recipes. {ticket.seconds:.0f} s")
+    return ticket.result()
+
+
+def offered(view: Scene) -> list[tuple[str, Recipe, str]]:
+    """The breaks that this model can take."""
+    scaling = scaling_of(view)
+    return [
+        (name, recipe, says) for name, recipe, says in BREAKS
+        if (recipe.root or scaling is not None) and (recipe.residual or view.info.unlinks)
+    ]  # fmt: skip
+
+
+def worst(view: Scene) -> str | None:
+    """The break that moves the answer most; None where the model predicts nothing."""
+    parts = offered(view)
+    found = broken(view, tuple(recipe for _, recipe, _ in parts))
+    if not view.writes:
+        return None
+    return max(zip(parts, found, strict=True), key=lambda pair: pair[1].effect.kl or 0.0)[0][0]
+
+
+def recipe(view: Scene) -> None:
+    """The table of breaks, and the visitor's own mixture."""
+    charts.heading("Break the recipe", f"“{view.ending()}”, run by the same weights with one part taken away")
+    parts = offered(view)
+    st.html(table(parts, broken(view, tuple(one for _, one, _ in parts)), view.writes))
+    charts.words(MEANS)
+    if len(parts) < len(BREAKS):
+        charts.words("√d or the residual cannot be taken out of this model: it has another formula, or is not one of ours.")
+    charts.heading("Your own mixture")
+    left, right = st.columns([400, 560], gap="large")
+    with left:
+        mine = controls(view)
+    state.publish()
+    with right:
+        try:
+            (found,) = broken(view, (mine,))
+        except LensError as error:
+            trouble.show(error)
+            return
+        answer(view, found)
+
+
+def table(parts: list[tuple[str, Recipe, str]], found: list[Broken], writes: bool) -> str:
+    """One line a break: what is left out, what comes next, and the spread of each stream."""
+    streams = list(found[0].effect.spread)
+    heads = ["taken away", *(["next piece", "KL, nats"] if writes else []), *(f"spread, {SAID[stream]}" for stream in streams)]
+    lines = []
+    for (name, _, says), one in zip(parts, found, strict=True):
+        cells = [_number(one.effect.spread[stream]) for stream in streams]
+        if writes and one.effect.kl is not None:
+            top = one.next[0]
+            cells = [f"<bdi>{escape(label(top.text))}</bdi> {percent(top.now)}", f"<b>{one.effect.kl:.3f}</b>", *cells]
+        told = "".join(f"<td>{cell}</td>" for cell in cells)
+        lines.append(f'<tr><th scope="row">{escape(name)}<small>{escape(says)}</small></th>{told}</tr>')
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
+    return (
+        f'<div class="sum breaks" tabindex="0" role="region" aria-label="Each part taken away alone"><table><thead><tr>{head}</tr>'
+        f"</thead><tbody>{''.join(lines)}</tbody></table></div>"
+    )
+
+
+def controls(view: Scene) -> Recipe:
+    """What the visitor takes away, all at once; it stands in the link."""
+    scaling, heads = scaling_of(view), max(site.heads for site in view.info.sites)
+    mine = fitting(state.chosen().recipe, scaling, view.info.unlinks, heads)
+
+    def changed() -> None:
+        now = {name: st.session_state[f"recipe-{name}"] for name in ("root", "linked", "warm", "top-k", "heads")}
+        top, left = now["top-k"], int(now["heads"])
+        state.choose(recipe=Recipe(
+            bool(now["root"]), float(now["warm"]), None if top == "all" else int(top), bool(now["linked"]),
+            None if left >= heads else left,
+        ))  # fmt: skip
+
+    st.toggle(
+        "Divide by √d", key=held("recipe-root", mine.root), disabled=scaling is None, on_change=changed
+    )
+    st.toggle(
+        "Residual connections", key=held("recipe-linked", mine.residual), disabled=not view.info.unlinks, on_change=changed
+    )
+    st.select_slider(
+        "Temperature: scores are divided by it", TEMPERATURES, key=held("recipe-warm", mine.temperature), on_change=changed
+    )
+    st.select_slider(
+        "Weights left in a row: the k largest", (*TOPS, "all"), key=held("recipe-top-k", mine.top_k or "all"), on_change=changed
+    )
+    st.slider(
+        "Heads left in each layer", 0, heads, key=held("recipe-heads", heads if mine.heads is None else mine.heads, heads),
+        on_change=changed,
+    )  # fmt: skip
+    st.button("As trained", key="recipe-reset", on_click=state.choose, kwargs={"recipe": AS_TRAINED})
+    return mine
+
+
+def fitting(wanted: Recipe, scaling: float | None, unlinks: bool, heads: int) -> Recipe:
+    """As much of a recipe as a model can be run by."""
+    left = None if wanted.heads is None or wanted.heads >= heads else wanted.heads
+    return Recipe(
+        wanted.root or scaling is None, wanted.temperature, wanted.top_k, wanted.residual or not unlinks, left
+    )  # fmt: skip
+
+
+def answer(view: Scene, found: Broken) -> None:
+    """What comes next now, and the spread of each stream."""
+    (as_trained,) = broken(view, (AS_TRAINED,))
+    moved = [
+        f"{SAID[stream]} <b>{_number(before)} → {_number(found.effect.spread[stream])}</b>"
+        for stream, before in as_trained.effect.spread.items()
+    ]
+    distance = "" if found.effect.kl is None else f" KL from trained <b>{found.effect.kl:.3f} nats</b>."
+    charts.words(f"Spread: {', '.join(moved)}.{distance}")
+    if not view.writes:
+        charts.words(SILENT[view.info.kind == "encoder"])
+        return
+    rows = [Bar(change.text, change.now, change.before) for change in found.next]
+    charts.bars(rows, charts.theme().decoder, "Next piece", "recipe-next", 420)
+    charts.words("Bars: now. A tick on a bar: as trained.")
+
+
+def question(view: Scene | None) -> lesson.Question | None:
+    """Which part matters most here; the answer is computed on the model and text in view."""
+    if view is None or (answer := worst(view)) is None:
+        return None
+    names = tuple(name for name, _, _ in offered(view)[1:])
+    parts = offered(view)
+    kls = {name: one.effect.kl for (name, *_), one in zip(parts, broken(view, tuple(r for _, r, _ in parts)), strict=True)}
+    return lesson.Pick(
+        "Which part, taken away alone, moves this model’s next piece most?", names, answer,
+        f"KL {kls[answer]:.3f} nats, more than any other part here. A trained model misses some parts less than one would think.",
+        "Read the column KL of the table.",
+    )  # fmt: skip
+
+
+def _number(value: float) -> str:
+    return "–" if value != value else f"{value:.2f}"
+

@@ -1,0 +1,77 @@
+"""A head of a real run in the plane: how much of it two dimensions keep, and what it looks like beside the head itself."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.analysis import focus_on, texts
+from core.analysis.projection import Flat, flatten
+from core.figures.labels import labels, percent
+from core.figures.payloads import hand as hand_payload
+from core.request import Stream
+from core.ui.hand.plane import PLANE
+from core.ui.kit import charts, controls, lesson
+from core.ui.kit.component import component, style
+from core.ui.running.runs import shared
+from core.ui.running.scene import Scene, said
+from core.ui.session import state
+
+MOST, FEW = 16, 3  # pieces of a text that the plane has room for; that always fit, since three points lie in a plane
+LONGER = {"text": "the little girl reads a new book", "target": None, "stream": Stream.ENCODER, "layer": 0, "head": 0}
+SAYS = (
+    "A real head works in dozens of dimensions, so this is a shadow of it. The query and key arrows are those whose dot "
+    "products come nearest to the head’s own scores (q·k ÷ √d; each row’s mean is taken off, for the softmax sees differences "
+    "only). What the softmax makes of them stands beside what the head really does. The values are cast into a plane of their "
+    "own, and their sum, the output, is taken by the head’s own weights. Click a piece, or a row of a map, to make it the one "
+    "that looks; digits do the same."
+)
+
+
+def flat_of(view: Scene) -> Flat:
+    """The head in view, brought down to the plane."""
+    choice = view.choice
+    assert choice.stream is not None  # the choice of a scene is settled
+    stream = choice.stream
+    trace = view.run(choice.mask, ("pattern", "qkv"))
+    key = (view.info.id, "flat", trace.request, stream, choice.layer, choice.head)
+    return shared.ask(key, lambda: flatten(trace.at(stream, choice.layer), choice.head)).result()
+
+
+def real_head(view: Scene) -> None:
+    """Everything below the bar: which head, what the plane keeps, the picture."""
+    choice = view.settle()
+    assert choice.stream is not None  # settled
+    controls.site_picker(view)
+    trace = view.run(choice.mask, ("pattern", "qkv"))
+    queries, keys = texts(trace, choice.stream)
+    if max(len(queries), len(keys)) > MOST:
+        charts.words(
+            f"The plane has room for {MOST} pieces; here are {max(len(queries), len(keys))}. Choose a shorter text; Attention "
+            "shows long ones."
+        )
+        return
+    flat = flat_of(view)
+    short = min(flat.score.shape) <= FEW and view.info.at(Stream.ENCODER)
+    if short and st.button("Take a longer text", key="longer", on_click=state.choose, kwargs=LONGER):
+        lesson.whole_page()  # the text stands in the bar
+    st.html(f'<p class="how kept">{kept_says(flat, said(choice.stream, choice.layer, choice.head))}</p>')
+    query = choice.cell[0] if choice.cell and choice.cell[0] < len(queries) else focus_on(flat.true, queries.special)[0]
+    version = f"{abs(hash((trace.request, choice.stream, choice.layer, choice.head))):x}"
+    data = hand_payload.real(flat, labels(queries), labels(keys), choice.stream, query, version)
+    _head(key="real-head", data={**data, "says": SAYS, "theme": st.context.theme.type})
+
+
+def kept_says(flat: Flat, name: str) -> str:
+    """How faithful the plane is, in numbers."""
+    few = min(flat.score.shape)
+    why = f" With {few} pieces that is no feat: so few always fit. Take a longer text." if few <= FEW else ""
+    off = percent(round(float(flat.off.mean()), 5))
+    return (
+        f"<b>{name}</b> has {flat.d} dimensions: that many numbers in each query and key. Two of them keep "
+        f"<b>{percent(flat.kept)}</b> of the variance of its scores and <b>{percent(flat.value_kept)}</b> of that of its values "
+        f"(variance: how much numbers differ, the mean square of how far each is from their mean); on average <b>{off}</b> of a "
+        f"row’s attention stands elsewhere than in the head itself.{why}"
+    )
+
+
+_head = component("real_head", [*PLANE, "hand/head"], style("hand/hand"))

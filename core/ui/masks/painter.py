@@ -1,0 +1,35 @@
+"""The mask of one head to paint on, what it did to the next piece, and how the pattern moved: one canvas component."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core.figures.payloads import mask_painter as painter_payload
+from core.ui.kit.component import component, style
+
+OWN = ("maps", "dumbbells", "brush", "painter")
+SCRIPTS = ("shared/draw", "attention_view/paint", *(f"mask_painter/{name}" for name in OWN))
+LONGEST = 128  # pieces of a text that can be painted on
+
+
+def mask_painter(
+    header: Mapping[str, Any], now: np.ndarray, before: np.ndarray, allowed: np.ndarray, native: np.ndarray,
+    on_paint: Callable[[Any], None], key: str = "mask-painter",
+) -> None:  # fmt: skip
+    """Show a pattern [query, key] and its mask to paint on; before and native: as trained.
+
+    on_paint gets, as a widget's callback, what the browser sent, unchecked.
+    """
+
+    def painted() -> None:
+        on_paint((st.session_state.get(key) or {}).get("painted"))
+
+    data = painter_payload.pack({**header, "theme": st.context.theme.type}, now, before, allowed, native)
+    _painter(key=key, data=data, on_painted_change=painted)
+
+
+_painter = component("mask_painter", SCRIPTS, style("mask_painter/painter"))

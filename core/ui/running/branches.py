@@ -1,0 +1,152 @@
+"""What a visitor changes on Translate, as requests: pieces forced, steps that read only some words, an earlier encoder layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from core.errors import InputError
+from core.figures.payloads.theatre import SHOWN
+from core.request import MaskRule, Request, Sampling, Stream
+from core.trace import Trace
+from core.ui.running import models
+from core.ui.running.runs import shared
+from core.ui.running.scene import Scene, lens_of, wait
+from core.ui.session.rules import Edge
+from core.ui.session.state import Reads
+
+LONGEST = 64  # pieces written at most
+WORD = 60  # characters of a word typed by hand
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A text written to its end: request holds all of it. given: pieces after the start that the model did not choose freely.
+    written: the ids it wrote by itself. ended: whether it wrote the end, or was stopped."""
+
+    request: Request
+    given: int
+    written: tuple[int, ...]
+    ended: bool
+
+
+def base_of(view: Scene) -> Request:
+    """The request before anything was grown: the source, and the target that the visitor typed, if any."""
+    grown = view.grown.ids if view.grown is not None else ()
+    target = view.request.target or ()
+    return replace(view.request, target=target[: len(target) - len(grown)])
+
+
+def asked(view: Scene, forced: tuple[int, ...] = (), reads: Reads = (), depth: int | None = None) -> Request:
+    """The question the theatre's text begins with: what is given, the visitor's masks, and what they changed here.
+
+    Raises LensError where a changed row or an id is not there.
+    """
+    request = base_of(view).keeping()
+    request = request.append(*forced) if forced else request
+    for rule in confined(fitting(view.choice.mask, request), closed(reads, len(request.source or ()))):
+        request = request.with_mask(rule)
+    return request.with_depth(depth) if depth is not None else request
+
+
+def fitting(rules: Iterable[MaskRule], request: Request) -> tuple[MaskRule, ...]:
+    """Rules without the cells of rows that are not written yet: a mask painted over a longer target."""
+    source, target = len(request.source or ()), len(request.target or ())
+    found = []
+    for rule in rules:
+        queries = source if rule.stream is Stream.ENCODER else target
+        keys = target if rule.stream is Stream.DECODER else source
+        edges = tuple((q, k) for q, k in rule.edges if (q is None or q < queries) and k < keys)
+        if edges or not rule.edges:
+            found.append(replace(rule, edges=edges))
+    return tuple(found)
+
+
+def closed(reads: Reads, source: int) -> tuple[Edge, ...]:
+    """The cells (row, source piece) that are shut when those rows may read only those pieces."""
+    return tuple((row, key) for row, keys in reads for key in range(source) if key not in keys)
+
+
+def confined(rules: tuple[MaskRule, ...], shut: tuple[Edge, ...]) -> tuple[MaskRule, ...]:
+    """The rules with further cells of cross-attention shut in every head, whatever cells a rule there had shut already."""
+    if not shut:
+        return rules
+    found = [MaskRule(Stream.CROSS, "custom", edges=shut)]
+    for rule in rules:
+        found.append(rule if rule.stream is not Stream.CROSS else replace(rule, name="custom", edges=(*rule.edges, *shut)))
+    return tuple(found)
+
+
+def play(view: Scene, request: Request) -> Played:
+    """What the model writes greedily after a request, to the end or up to LONGEST pieces; equal questions are one run."""
+    lens = lens_of(view.model)
+    count = [0]
+
+    def compute() -> tuple[tuple[int, ...], bool]:
+        ids: list[int] = []
+        with models.shelf.lease(view.model, lens):
+            for step in lens.generate(request, Sampling(temperature=0.0), LONGEST):
+                if step.choice.id in lens.ends:
+                    return tuple(ids), True
+                ids.append(step.choice.id)
+                count[0] = len(ids)
+        return tuple(ids), False
+
+    ticket = shared.ask((view.info.id, "theatre", request), compute)
+    wait(ticket.settled, lambda: f"Writing, piece by piece: {count[0]} so far. {ticket.seconds:.0f} s")
+    written, ended = ticket.result()
+    return Played(request.append(*written) if written else request, len(request.target or ()) - 1, written, ended)
+
+
+def trace_of(view: Scene, request: Request) -> Trace:
+    """The trace of source and whole target under the request's own changes: each row of the decoder is one step."""
+    return replace(view, request=request).run((), ("pattern", "predictions"))
+
+
+def encoded(lens: Any, source: tuple[int, ...], text: str) -> tuple[int, ...]:
+    """A target text as ids, the start token left out. Raises InputError for one that cannot be read, or is too long."""
+    return lens.request(ids=source, target=text).target[1:]
+
+
+def pieces_of(lens: Any, source: tuple[int, ...], before: tuple[int, ...], word: str) -> tuple[int, ...]:
+    """A typed word as the ids that follow those written before, a space between them where the tokenizer needs one.
+
+    Raises InputError for a word that gives none.
+    """
+    word = word.strip()
+    ways = [encoded(lens, source, text) for text in (word, f" {word}")]
+    wanted = f"{lens.decode(before)} {word}".strip()
+    for ids in ways:
+        if ids and lens.decode((*before, *ids)).strip() == wanted:
+            return ids
+    if not ways[0]:
+        raise InputError("a word of at least one piece", f"“{word[:20]}”", "Type another word")
+    return ways[0]
+
+
+def read_branch(raw: Any, version: str, trace: Trace, base: int, reads: Reads, lens: Any) -> tuple[tuple[int, ...], Reads] | None:
+    """What a browser sent, as (ids forced after the base target, rows confined); None for anything else, whatever it is.
+
+    Three things can be sent for a step: a candidate's id, a typed word, the source pieces it may read. Raises LensError for a
+    word that the tokenizer cannot read.
+    """
+    assert trace.source is not None and trace.target is not None and trace.predictions is not None
+    if type(raw) is not dict or len(raw) != 3 or raw.get("version") != version or type(raw.get("step")) is not int:
+        return None
+    step = raw["step"]
+    if not base - 1 <= step < len(trace.target):
+        return None
+    before = tuple(int(one) for one in trace.target.ids[base : step + 1])
+    earlier = tuple((row, keys) for row, keys in reads if row < step)
+    here = tuple((row, keys) for row, keys in reads if row == step)
+    if type(raw.get("id")) is int:
+        listed = raw["id"] in trace.predictions.top_ids[step][:SHOWN].tolist()
+        return ((*before, raw["id"]), earlier + here) if listed else None
+    word, keys = raw.get("word"), raw.get("reads")
+    if type(word) is str and 0 < len(word.strip()) <= WORD:
+        return (*before, *pieces_of(lens, trace.source.ids, trace.target.ids[1 : step + 1], word)), earlier + here
+    if type(keys) is list and keys and all(type(key) is int and 0 <= key < len(trace.source) for key in keys):
+        chosen = tuple(sorted(set(keys)))
+        return before, earlier if len(chosen) == len(trace.source) else (*earlier, (step, chosen))
+    return None

@@ -1,0 +1,130 @@
+"""A text that grows a few pieces at a time, so that it can be stopped, gone on with, and watched while it grows."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import streamlit as st
+from streamlit.errors import StreamlitAPIException
+
+from core.figures.payloads.loop import one_step
+from core.request import Request, Sampling
+from core.trace import Step, Trace
+from core.ui.running import models
+from core.ui.running.branches import base_of, fitting
+from core.ui.running.runs import shared
+from core.ui.running.scene import Scene, lens_of, wait
+from core.ui.session import state
+from core.ui.session.links import WRITTEN as MOST
+
+TURN = 0.6  # seconds of writing between two looks at the visitor
+
+
+@dataclass(slots=True)
+class Writing:
+    """A loop, shared by all who ask the same: its steps as they are drawn, the ids it wrote, their log-probabilities in nats.
+
+    It only ever grows, under its lock, and what it grows into is settled by request and seed: so it may be shared.
+    """
+
+    source: Iterator[Step]
+    draw: Callable[[Step], dict[str, Any]]
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    ids: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    finished: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    reserved: int = 3_000_000  # bytes that it is counted with where it is kept
+
+    @property
+    def logprob(self) -> float:
+        """ln p of all that was written, the end among it."""
+        return sum(self.logprobs)
+
+    def grow(self, count: int, seconds: float) -> None:
+        """Write until there are `count` steps, the text ends, or the time is up; at least one."""
+        began = time.monotonic()
+        with self.lock:
+            while len(self.steps) < count and not self.finished:
+                step = next(self.source, None)
+                if step is None:
+                    self.finished = True
+                    return
+                self.steps.append(self.draw(step))
+                self.logprobs.append(step.choice.logprob)
+                if not step.finished:
+                    self.ids.append(step.choice.id)
+                self.finished = step.finished
+                if time.monotonic() - began > seconds:
+                    return
+
+
+def asked(view: Scene, forced: tuple[int, ...]) -> Request:
+    """What the loop begins with: the text, a typed target, the pieces forced by a branch, and the visitor's masks."""
+    request = base_of(view)
+    request = request.append(*forced) if forced else request
+    for rule in fitting(view.choice.mask, request):
+        request = request.with_mask(rule)
+    return request
+
+
+def given(view: Scene, forced: tuple[int, ...]) -> Trace:
+    """The trace of the prompt with a branch's pieces, under the visitor's mask."""
+    prompt = replace(view, request=replace(asked(view, forced), intervention=base_of(view).intervention))
+    return prompt.run(fitting(view.choice.mask, prompt.request), ("predictions",))
+
+
+def writing(view: Scene, forced: tuple[int, ...], sampling: Sampling) -> Writing:
+    """The text that grows from here, as far as anyone has let it grow."""
+    key, info, lens = _key(view, forced, sampling), view.info, lens_of(view.model)
+
+    def begin() -> Writing:
+        steps = lens.generate(key[2], sampling, MOST, first=len(forced))
+        return Writing(steps, lambda step: one_step(step, sampling, info.d_model, info.dtype.removeprefix("torch.")))
+
+    return shared.ask(key, begin).result()
+
+
+def _key(view: Scene, forced: tuple[int, ...], sampling: Sampling) -> tuple[str, str, Request, Sampling, int]:
+    request = asked(view, forced).keeping("pattern", "qkv", capture="float32")
+    return view.info.id, "writing", request, sampling, len(forced)
+
+
+def turn(view: Scene, text: Writing, forced: tuple[int, ...], sampling: Sampling, count: int) -> bool:
+    """Let a text grow towards `count` steps for a moment; whether more is to be done."""
+    if len(text.steps) >= count or text.finished:
+        return False
+    lens = lens_of(view.model)
+
+    def compute() -> None:
+        with models.shelf.lease(view.model, lens):
+            text.grow(count, TURN)
+
+    kept = _key(view, forced, sampling)
+    key = (view.info.id, "turn", asked(view, forced), sampling, count, len(text.steps))
+    ticket = shared.ask(key, compute, keep=False)
+    wait(ticket.settled, lambda: f"Writing: {len(text.steps)} of at most {count} pieces. {ticket.seconds:.0f} s", TURN * 2)
+    try:
+        ticket.result()
+    except BaseException:  # a loop that broke off cannot be gone on with: the next who asks begins anew
+        shared.forget(lambda known: known == kept)
+        raise
+    return len(text.steps) < count and not text.finished
+
+
+def version_of(*what: object) -> str:
+    """Which drawing it is: what comes back from another one is refused."""
+    return f"{abs(hash(what)):x}"
+
+
+def again() -> None:
+    """Run this part once more, so that what is under way is shown as it grows and a click can come between."""
+    try:
+        st.rerun(scope="fragment")
+    except StreamlitAPIException:  # the whole page is running
+        state.tell_again()
+        st.rerun()

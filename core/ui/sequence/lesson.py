@@ -1,0 +1,306 @@
+"""Sequence modelling: any text weighed piece by piece by a network and by counting, and the loop that writes with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from core.analysis.surprisal import Place, Tally, counting, gaps, hardest, perplexity, tally
+from core.figures.labels import label, percent, short
+from core.figures.payloads.surprisal import bits_said, payload
+from core.ui.kit import charts, lesson, trouble
+from core.ui.kit.component import component, style
+from core.ui.running.scene import Scene
+from core.ui.sequence.stepper import stepper
+from core.ui.sequence.weighing import counts, task, weigh
+from core.ui.session import state
+
+TABLE = "Trigram"
+GIVEN = {
+    True: "is where the text begins: there is nothing before it to guess it from.",
+    False: "is given: nobody was asked how likely it was.",
+}  # by whether the model is asked for the text itself
+FIRST = (
+    "A model of sequences says, at each place of a text, how likely every possible next <b>piece</b> is (a word, or a part of a "
+    "rare one). The less likely the piece that then comes, the greater the <b>surprise</b>, counted in bits: 50 % is 1 bit, 25 % "
+    "are 2 bits, 12.5 % are 3. "
+)
+BESIDE = " In grey, a <b>trigram</b>: it learnt nothing and only counted which piece came how often after which two."
+IDEA = (
+    "<b>Sequence</b>: a row of things in order, like the notes of a tune, days of weather, the words of a sentence. To model "
+    "one is to say, at every place, how likely each next thing is.<br>"
+    "<b>Token</b>: what a language model reads and writes, called <b>piece</b> here: a whole word, or a part of a rare one.<br>"
+    "<b>Probability</b>: a share of 100 %. At every place the model shares 100 % out among all pieces it knows. Then the "
+    "text goes on, and we see which piece really stood there.<br>"
+    "<b>Surprisal</b>: how surprising that piece was, in <b>bits</b>. 1 bit for a piece with 50 %, and one bit more each "
+    "time the probability halves (25 %: 2 bits).<br>"
+    "<b>Perplexity</b>: the mean of the bits, turned back into a number of pieces. With a perplexity of 8 the model was, on "
+    "average, as unsure as someone who must guess among 8 equally likely pieces. Lower is better."
+)
+TRIGRAM_SAYS = (
+    "The <b>trigram</b> learns nothing: it only counts, in {sentences:,} sentences, which piece came how often after which "
+    "two (three pieces in a row: a tri-gram). Where it has not seen the two, it falls back on one, then on none. It forgets "
+    "everything further back; the network reads the whole beginning."
+)
+
+
+def opened(view: Scene) -> None:
+    """The whole page below the title."""
+    places = weigh(view)
+    lesson.sentence(lead(places, view.info.name))
+    charts.words(FIRST + _reading(view) + (BESIDE if counts(view.model) is not None else ""))
+    names = (view.info.name, TABLE)
+    judges_source = view.info.kind == "decoder" or task(view.model) == "continue"
+    hard = hardest(places)
+    focus = len(places) - 1 if hard is None else next(n for n, place in enumerate(places) if place is hard)
+    version = f"{abs(hash((view.request, view.model))):x}"
+    data = payload(places, names, GIVEN[judges_source], version, focus)
+    _surprisal(key="surprisal", data={**data, "theme": st.context.theme.type})
+    lesson.presets("sequence", presets())
+    charts.rule()
+    found = tally(places)
+    left, right = st.columns([520, 460], gap="large")
+    with left:
+        _score(places, found, names)
+    with right:
+        _winners(view, places, found)
+    charts.rule()
+    _loop(view)
+    charts.rule()
+    _lesson(view, places, found)
+
+
+def lead(places: Sequence[Place], name: str) -> str:
+    """What surprised the model most, in one sentence; what it expects next where nothing was judged."""
+    hard = hardest(places)
+    if hard is None or hard.ours is None or hard.ours.probability is None:
+        best = places[-1].ours.top[0] if places[-1].ours is not None else None
+        if best is None:
+            return "Nothing in this text could be guessed from what stands before it."
+        return (
+            f"Nothing in this text could be guessed from what stands before it. The model {escape(name)} expects "
+            f"“<b><bdi>{escape(label(best.text))}</bdi></b>” next, with <b>{percent(best.probability)}</b>."
+        )
+    count = len(counting(places))
+    said = (
+        f"Of {count} piece{'s' * (count != 1)} that the model {escape(name)} tried to foresee, "
+        f"“<b><bdi>{escape(label(hard.text))}</bdi></b>” surprised it most: it had given it "
+        f"<b>{percent(hard.ours.probability)}</b>, which is <b>{bits_said(hard.ours.bits or 0.0)} bits</b> of surprise"
+    )
+    if (theirs := hard.theirs) is None or theirs.probability is None:
+        return f"{said}."
+    bits = bits_said(theirs.bits or 0.0)
+    return f"{said}; counting triples of pieces gave it <b>{percent(theirs.probability)}</b>, <b>{bits} bits</b>."
+
+
+def _reading(view: Scene) -> str:
+    name = escape(view.info.name)
+    if view.info.kind == "decoder":
+        return f"Each piece of your text, with the surprise it was for {name}, which had read all pieces before it."
+    if task(view.model) == "continue":
+        return (
+            f"Each piece of your text, with the surprise it was for {name}: for each word its encoder read the words before "
+            "it, and its decoder was asked for the next. <b>Underlined</b>: what it wrote on by itself; its own words come "
+            "cheap, so they are not counted below."
+        )
+    return (
+        f"{name} writes with the source in view: “{escape(short(state.chosen().text, 80))}”. Each piece of the target, with "
+        "the surprise it was. <b>Underlined</b>: it wrote the piece itself, so it is hardly surprised. Type another target "
+        "in the bar to test it."
+    )
+
+
+def _score(places: Sequence[Place], found: Tally, names: tuple[str, str]) -> None:
+    """Bits and perplexity of both, in a table."""
+    count = len(found.ours)
+    charts.heading("The whole text in one number", f"over {count} piece{'s' * (count != 1)}")
+    if not count:
+        charts.words("No piece was judged yet: write a longer text in the bar above.")
+        return
+    rows = []
+    for name, bits, better in ((names[0], found.ours, found.won), (names[1], found.theirs, found.lost)):
+        if bits is None:
+            continue
+        better_said = f"<td>{better} of {count}</td>" if found.theirs is not None else ""
+        rows.append(
+            f'<tr><th scope="row">{escape(name)}</th><td>{bits_said(sum(bits))}</td><td>{bits_said(sum(bits) / count)}</td>'
+            f'<td class="result">{perplexity(bits):,.1f}</td>{better_said}</tr>'
+        )
+    last = "<th>foresaw better</th>" if found.theirs is not None else ""
+    head = f"<thead><tr><th></th><th>bits in all</th><th>bits a piece</th><th>perplexity</th>{last}</tr></thead>"
+    st.html(f'<div class="sum tally"><table>{head}<tbody>{"".join(rows)}</tbody></table></div>')
+    charts.words(
+        "<b>Perplexity</b>: the model was as unsure as someone guessing among that many equally likely pieces. Lower is better."
+    )
+
+
+def _winners(view: Scene, places: Sequence[Place], found: Tally) -> None:
+    charts.heading("Where each wins")
+    table = counts(view.model)
+    if table is None:
+        charts.words(
+            "There is no table of counted triples for this model: only of the shipped ones do we have the text they learnt from."
+        )
+        return
+    best, worst = gaps(places)
+    for place, winner, why in (
+        (best, view.info.name, "It can use everything before the piece, and what it learnt about similar words."),
+        (
+            worst,
+            TABLE,
+            "Two pieces of memory are enough where a phrase was often seen, or where the network is too sure of another.",
+        ),
+    ):
+        if place is None or place.ours is None or place.theirs is None:
+            charts.words(f"<b>{escape(winner)}</b> is ahead at no piece of this text.")
+            continue
+        pair = sorted((place.ours.bits or 0.0, place.theirs.bits or 0.0))
+        charts.words(
+            f"<b>{escape(winner)}</b> is furthest ahead at “<b>{escape(label(place.text))}</b>”: {bits_said(pair[0])} "
+            f"against {bits_said(pair[1])} bits, a probability {times(2 ** (pair[1] - pair[0]))} times as high. {why}"
+        )
+    charts.words(TRIGRAM_SAYS.format(sentences=table.sentences))
+
+
+def times(factor: float) -> str:
+    """How many times as much, in about three digits."""
+    return f"{factor:,.0f}" if factor >= 100 else f"{factor:.1f}"
+
+
+def power(value: float) -> str:
+    """A small number in three digits, as LaTeX: 0.0123, or 4.5 · 10⁻⁵."""
+    said, _, exponent = f"{value:.3g}".partition("e")
+    return said + (rf" \cdot 10^{{{int(exponent)}}}" if exponent else "")
+
+
+def presets() -> list[lesson.Preset]:
+    """Texts on which one of the two wins, and a translation."""
+
+    def put(model: str, text: str, target: str | None = None) -> Any:
+        return lambda: state.choose(model=model, text=text, target=target)
+
+    return [
+        lesson.Preset("neither … nor",
+                      "Look at “nor”: the network still has “neither” in view. The trigram sees “the students” only.",
+                      put("writer", "neither the students nor the teacher")),
+        lesson.Preset("Said twice",
+                      "The second half says the first again. Compare each word’s first and second time, in both models.",
+                      put("writer", "the robot helps the doctor the robot helps the doctor")),
+        lesson.Preset("A common phrase", "Look at “cake”: after “a chocolate” the table has hardly seen anything else.",
+                      put("classroom", "my grandmother made a chocolate cake yesterday", "")),
+        lesson.Preset("A word it never met there", "Look at “mat”: the network is too sure of other endings, and pays for it.",
+                      put("classroom", "the cat sits on the mat", "")),
+        lesson.Preset("With the source in view", "A translator has read the English first: the Portuguese hardly surprises it.",
+                      put("translator", "the black cat sleeps on the red sofa", "o gato preto dorme no sofá vermelho")),
+    ]  # fmt: skip
+
+
+@trouble.block
+def _loop(view: Scene) -> None:
+    state.publish()
+    stepper(view)
+
+
+@trouble.block
+def _lesson(view: Scene, places: Sequence[Place], found: Tally) -> None:
+    from core.analysis import surprisal
+    from core.model import ngrams
+
+    lesson.dial(
+        IDEA, lambda: maths(view, places, found), [surprisal.surprisal, surprisal.perplexity, ngrams.Ngrams.probability]
+    )
+    lesson.questions("sequence", questions(view, places, found))
+    lesson.source(
+        "Shannon 1948, “A Mathematical Theory of Communication” (surprisal, and guessing the next letter from the last two); "
+        "Kneser and Ney 1995, and Chen and Goodman 1999, §2.7 (the trigram that backs off); Bengio et al. 2003, “A Neural "
+        "Probabilistic Language Model”; the loop: Graves 2013."
+    )
+
+
+def maths(view: Scene, places: Sequence[Place], found: Tally) -> None:
+    """The formulas with the numbers of this text."""
+    held = counting(places)
+    if not held:
+        charts.words("The formulas come with the first piece that was judged: write a longer text.")
+        return
+    hard = hardest(places)
+    assert hard is not None and hard.ours is not None and hard.ours.probability is not None
+    lesson.formula(
+        rf"\text{{surprisal}} = -\log_2 p = -\log_2 \left({power(hard.ours.probability)}\right) = "
+        rf"{bits_said(hard.ours.bits or 0.0)}\ "
+        rf"\text{{bits}}",
+        f"For “{escape(label(hard.text))}”. log₂ asks how often one must halve: p = ½ is 1 bit, ¼ is 2 bits, ⅛ is 3.",
+    )
+    for name, bits in (("the network", found.ours), ("the trigram", found.theirs)):
+        if bits is None:
+            continue
+        shown = " + ".join(bits_said(b) for b in bits[:6]) + (r" + \dots" if len(bits) > 6 else "")
+        lesson.formula(
+            rf"\text{{perplexity}} = 2^{{\left({shown}\right) / {len(bits)}}} = 2^{{{sum(bits) / len(bits):.3f}}} = "
+            rf"{perplexity(bits):,.1f}".replace(",", "{,}"),
+            f"For {name}: the mean of the {len(bits)} surprisals as the power of 2.",
+        )
+    lesson.formula(
+        r"p(w_1 \dots w_n) = p(w_1)\, p(w_2 \mid w_1) \cdots p(w_n \mid w_1 \dots w_{n-1}) \qquad p_3 \approx p(w_i \mid "
+        r"w_{i-2}\, w_{i-1})",
+        "p(w₂ | w₁) is the probability of w₂ once w₁ has been read. The chain rule: a text is as likely as all its steps "
+        "multiplied, so the bits add up. p₃, the trigram’s, keeps only the two pieces just before.",
+    )
+    _counted_out(view, places, gaps(places)[1] or hard)
+
+
+def _counted_out(view: Scene, places: Sequence[Place], place: Place) -> None:
+    """The trigram's probability of one piece, with its counts."""
+    table = counts(view.model)
+    if table is None or place.id is None:
+        return
+    before = [one.id for one in places[: places.index(place)] if one.id is not None and not one.special]
+    term = table.terms(before, place.id)[0]
+    known = ("no piece", "the piece", "the two pieces")[term.known]
+    counts_said = (
+        f"c, how often it followed {known} before; C, how often anything did"
+        if term.known == 2
+        else f"these two were never seen before, so it falls back. Then not times are counted but neighbours: c, behind how many "
+        f"different pieces {'it' if term.known == 0 else 'it and the piece before it'} stood; C, the same for all pieces together"
+    )
+    lesson.formula(
+        rf"p_3 = \frac{{\max(0, c - D)}}{{C}} + \frac{{D \cdot k}}{{C}}\, p_2 = "
+        rf"\frac{{\max(0, {term.seen} - {term.discount:.3f})}}{{{term.total}}} "
+        rf"+ \frac{{{term.discount:.3f} \cdot {term.kinds}}}{{{term.total}}} \cdot {power(term.lower)} = {power(term.p)}",
+        f"The trigram at “{escape(label(place.text))}”: {counts_said}; "
+        "k, how many different pieces followed; D, a discount taken off each count, so that something is left for what was never "
+        "seen; p₂, the same with one piece of memory less.",
+    )
+
+
+def questions(view: Scene, places: Sequence[Place], found: Tally) -> list[lesson.Question]:
+    """Two things to read off or work out, one to do."""
+    asked: list[lesson.Question] = []
+    held = counting(places)
+    if held:
+        first = held[0]
+        assert first.ours is not None and first.ours.bits is not None
+        asked.append(lesson.Number(
+            f"How many bits did “{escape(label(first.text))}” cost {escape(view.info.name)}?", first.ours.bits, 0.06,
+            f"It had given it {percent(first.ours.probability or 0.0)}.",
+            f"Read the bold number under “{escape(label(first.text))}”, the first piece that has one.", "bits",
+        ))  # fmt: skip
+        mean = sum(found.ours) / len(found.ours)
+        asked.append(lesson.Number(
+            f"If each piece had cost exactly one bit less, what would {escape(view.info.name)}’s perplexity be?", 2 ** (mean - 1),
+            0.02 * 2 ** (mean - 1) + 0.05, f"One bit less halves it: 2 to the power of {mean:.2f} − 1.",
+            "Perplexity is 2 to the power of the bits a piece. What does one less in the power do?",
+        ))  # fmt: skip
+    behind = found.theirs is not None and perplexity(found.theirs) < perplexity(found.ours)
+    asked.append(lesson.Act(
+        "Find a text (or a preset) on which plain counting has the lower perplexity.", behind,
+        "A network that learnt more can still be too sure of the wrong thing; so the two are often mixed.",
+        "Change the text in the bar, or try a preset.",
+    ))  # fmt: skip
+    return asked
+
+
+_surprisal = component("surprisal", ["shared/build", "shared/draw", "surprisal/surprisal"], style("surprisal/surprisal"))

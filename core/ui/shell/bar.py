@@ -1,0 +1,204 @@
+"""The bar on top of every page: which model, which text, what the decoder has written, examples, a link to share."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from core.errors import LensError, TooLongError
+from core.figures.labels import label
+from core.ui.kit import trouble
+from core.ui.running import models
+from core.ui.running.scene import Scene, lens_of, open_scene
+from core.ui.session import state
+from core.ui.session.state import held
+from core.ui.shell.starters import SHIPPED, Starter, head_of, starters
+
+
+def bar() -> st.delta_generator.DeltaGenerator:
+    """Draw the bar; returns the place where the decoder's target goes once the model has been read."""
+    choice = state.chosen()
+    with st.container(key="bar", horizontal=True, vertical_alignment="center", gap=None):
+        _model(choice)
+        _text_field("Text", "bar-text", choice.text, "text", "Type a sentence and press Enter")
+        target = st.container(key="bar-target", gap=None)
+        _examples(choice)
+        _share()
+    return target
+
+
+def open_page(title: str) -> Scene:
+    """Title, bar, notes and scene of a page; where there is no scene, a sentence says why and the page ends here."""
+    target = bar()
+    st.title(title, anchor=False)
+    scene = _open(target)
+    if scene is None:
+        st.stop()
+    assert scene is not None  # the page has ended where it is
+    return scene
+
+
+def open_part() -> Scene | None:
+    """Bar, notes and scene in the middle of a page that has more to show: None, and a sentence, where there is no scene."""
+    return _open(bar())
+
+
+def _open(target: st.delta_generator.DeltaGenerator) -> Scene | None:
+    scene = None
+    with st.container():  # what is told here, now or while waiting, must not shift the place of what stands below
+        try:
+            scene = open_scene(state.chosen())
+            _point(scene)
+        except TooLongError as error:
+            trouble.show(error)
+            st.button("Keep as much of its beginning as fits", key="shorten", on_click=_shorten)
+        except LensError as error:
+            trouble.show(error)
+        _target(target, scene)
+        for note in state.take_notes():
+            trouble.tell(note, "note")
+    state.publish()
+    return scene
+
+
+def _shorten() -> None:
+    """Take words off the end of the text, then of the target, until the model can read them."""
+    choice = state.chosen()
+    lens = lens_of(choice.model)
+    both = lens.info.kind == "encoder-decoder"
+
+    def fits(text: str, target: str) -> bool:
+        try:
+            lens.request(text, *([target] if both else []))
+        except TooLongError:
+            return False
+        return True
+
+    text = beginning(choice.text, lambda part: fits(part, ""))
+    changes = {"text": text} if text != choice.text else {}
+    if both and choice.target:
+        changes["target"] = beginning(choice.target, lambda part: fits(text, part))
+    state.choose(**changes)
+
+
+def beginning(text: str, fits: Callable[[str], bool]) -> str:
+    """The longest beginning that fits: whole words, or letters where the first word alone is too long."""
+    if fits(text):
+        return text
+    words = text.split(" ")
+    units, between = (words, " ") if fits(words[0]) else (list(text), "")
+    return between.join(units[: bisect_left(range(1, len(units)), True, key=lambda n: not fits(between.join(units[:n])))])
+
+
+def _text_field(name: str, key: str, value: str, field: str, placeholder: str) -> None:
+    def changed() -> None:
+        state.choose(**{field: st.session_state[key]})
+
+    with st.container(key=f"{key}-box", gap=None):
+        st.text_input(name, key=held(key, value), placeholder=placeholder, on_change=changed, autocomplete="off")
+
+
+def _target(place: Any, scene: Scene | None) -> None:
+    """The decoder's text so far, where the model has one; typed by the visitor or grown by the model."""
+    choice = state.chosen()
+    if scene is None:
+        if choice.target is not None:
+            with place:
+                _text_field("Target so far", "bar-target-text", choice.target, "target", "")
+        return
+    if scene.info.kind != "encoder-decoder":
+        return
+    text = choice.target if choice.target is not None else scene.grown.text if scene.grown else ""
+    with place:
+        _text_field("Target so far", "bar-target-text", text, "target", "nothing yet")
+        if choice.target is not None:
+            st.button("Let it write", key="write", on_click=state.choose, kwargs={"target": None}, type="tertiary")
+
+
+def _model(choice: state.Choice) -> None:
+    offers = models.offers()
+    known = {offer.name: offer for offer in offers}
+    title = known[choice.model].title if choice.model in known else choice.model.partition(":")[2] or choice.model
+    names = list(known) if choice.model in known else [*known, choice.model]
+
+    def picked() -> None:
+        state.choose(model=st.session_state["bar-model"])
+
+    def named() -> None:
+        name = st.session_state["bar-hub"].strip()
+        if name:
+            state.choose(model=name if name in known else f"hub:{name}")
+
+    with st.popover(f"Model **{plain(label(title, 28))}**", key="bar-model-box"):
+        st.radio(
+            "Model", names, key=held("bar-model", choice.model), on_change=picked,
+            format_func=lambda name: plain(known[name].title if name in known else name.partition(":")[2]),
+            captions=[plain(known[name].says if name in known else "from the hub") for name in names],
+        )  # fmt: skip
+        if models.hub_allowed():
+            st.text_input(
+                "Hugging Face name", key=held("bar-hub", choice.model.removeprefix("hub:") if ":" in choice.model else ""),
+                placeholder="owner/name", on_change=named,
+                help="Fetched once, then kept on this machine. Safetensors only: no code is run.",
+            )  # fmt: skip
+        else:
+            st.caption("This server offers the models above.")
+
+
+def _examples(choice: state.Choice) -> None:
+    """Six texts for this model; picking one points at the head that its line speaks of."""
+    offered = {one.text: one for one in starters(choice.model, models.kind(choice.model))}
+
+    def picked() -> None:
+        start(offered[st.session_state["bar-examples"]], choice.model)
+
+    st.menu_button("Examples", list(offered), key="bar-examples", on_click=picked, format_func=plain)
+
+
+def start(one: Starter, model: str) -> None:
+    """Show a starter: its text, and on the model it was written for also where to look, once the model has read it."""
+    own = one in SHIPPED.get(model, ())
+    changes: dict[str, Any] = {"text": one.text, "target": one.target if own else None}
+    if own and one.at is not None:
+        changes |= {"stream": one.at, "layer": 0, "head": 0, "view": "", "mask": ()}
+        st.session_state["starter"] = one
+    state.choose(**changes)
+    state.session().notes = (one.look if own else one.ask,)
+
+
+def _point(scene: Scene) -> None:
+    """Point at the head and cell that a starter speaks of."""
+    one = st.session_state.pop("starter", None)
+    if one is None or one.text != state.chosen().text:
+        return
+    layer, head = head_of(one, scene.run())
+    state.choose(layer=layer, head=head, cell=one.sees[0][:2] if one.sees else None)
+
+
+@trouble.block
+def _share() -> None:
+    """A block of its own that runs when it is opened: what was chosen since the page ran, in one of its blocks, is in the link."""
+    choice = state.chosen()
+    with st.popover("Share", key="bar-share", on_change="rerun"):
+        st.markdown("This link opens the same view:")
+        st.code(link(), language=None, wrap_lines=True)
+        if len(choice.text) > state.LINKED:
+            st.caption("The text is too long for a link and is left out.")
+        if not state.linkable(choice.mask):
+            st.caption("The mask is too intricate for a link and is left out; the page Masks saves it as a file.")
+        if st.button("Start again", key="reset", on_click=state.reset):
+            st.rerun()
+
+
+def link() -> str:
+    """The address that opens this view again."""
+    return f"{(st.context.url or '').partition('?')[0]}?{urlencode(state.write(state.chosen()))}"
+
+
+def plain(text: str) -> str:
+    """A text that Markdown shows as it is: every sign that could mean something is escaped."""
+    return "".join("\\" + char if char in "\\`*_{}[]()<>#+-.!|~:$&" else char for char in text)

@@ -1,0 +1,186 @@
+"""Transductive learning: a few labels, many points that have none, and who tells them right."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+
+from core.analysis.embedding import plane
+from core.analysis.transductive import fourways, pointsets, transduction
+from core.analysis.transductive.board import ALPHAS, GAMMAS, PLANE, SEEDS, Board, opens
+from core.analysis.transductive.fourways import Answers
+from core.analysis.transductive.pointsets import PointSet
+from core.figures.labels import percent
+from core.figures.payloads import board as board_payload
+from core.ui.kit import charts
+from core.ui.running.runs import shared
+from core.ui.running.scene import wait
+from core.ui.session import state
+from core.ui.transductive import datasets, drawing
+
+WAYS = ("spreading", "propagation", "nearest", "logistic")
+
+
+def start(points: PointSet, seed: int, each: int = 1) -> np.ndarray:
+    """The labels one begins with: `each` a class, by seed."""
+    return pointsets.some_labels(points.classes, each, np.random.default_rng([seed, each]))
+
+
+def chosen() -> Board:
+    """What this visitor has on the board; a link may have brought it."""
+    return state.chosen().board or Board()
+
+
+def put(board: Board) -> None:
+    """Lay something else on the board; each set keeps the labels it was given."""
+    st.session_state.setdefault("boards", {})[board.version] = board
+    state.choose(board=None if board == Board() else board)
+
+
+def go(name: str, seed: int = 0) -> None:
+    """Lay other points on the board, as this visitor left them; sets in the plane take γ and α along."""
+    now, there = chosen(), opens(name)
+    if name in PLANE:
+        there = replace(there, seed=seed)
+    there = st.session_state.get("boards", {}).get(there.version, there)
+    if {now.kind, there.kind} == {"plane"}:
+        there = replace(there, gamma=now.gamma, alpha=now.alpha)
+    put(there)
+
+
+def give(board: Board, points: PointSet, labels: str) -> None:
+    """Other labels for the board; those one begins with are not written down."""
+    put(replace(board, labels=None if labels == board_payload.signs(start(points, board.seed)) else labels))
+
+
+def labels_of(board: Board, points: PointSet) -> tuple[str, int]:
+    """The labels on the board as signs, and the number of the message that the browser knows them by: one more than its last where
+    they did not come from there, so that it takes them over."""
+    wanted = board_payload.signs(start(points, board.seed)) if board.labels is None else board.labels
+    told = st.session_state.setdefault("labelled", {})
+    known, serial = told.get(board.version, (wanted, 0))
+    if known != wanted:
+        serial += 1
+    told[board.version] = wanted, serial
+    return wanted, serial
+
+
+def solved(board: Board, points: PointSet, labels: str) -> Answers:
+    """The four ways' answers. Who looks at whom is worked out once for all visitors; what follows from one's own labels takes
+    milliseconds and is not kept."""
+    key = ("transductive", board.version, board.gamma, board.alpha, "graph")
+    ticket = shared.ask(key, lambda: fourways.graph(points, board.gamma, board.alpha))
+    wait(ticket.settled, lambda: f"{len(points.classes)} points look at each other. {ticket.seconds:.0f} s")
+    given = board_payload.read_signs(labels, points.count)
+    return fourways.answers(points, given, board.gamma, board.alpha, ticket.result())
+
+
+def table(board: Board, points: PointSet, found: Answers, texts: tuple[str, ...]) -> None:
+    """The points themselves, to be labelled."""
+    serial = st.session_state["labelled"][board.version][1]
+
+    def labelled(labels: np.ndarray, serial: int) -> None:
+        if chosen().version != board.version:
+            return  # other points were laid there in the same moment
+        told = board_payload.signs(labels)
+        st.session_state["labelled"][board.version] = told, serial
+        give(chosen(), points, told)
+
+    ways = {
+        way: board_payload.Told(found.told[way], found.right(way), found.passes.get(way, ()), found.regions.get(way))
+        for way in WAYS
+    }
+    places = points.x
+    if found.field is None:
+        places = shared.ask(("transductive", "plane", board.version), lambda: plane(points.x)).result()
+    data = board_payload.payload(
+        points, places, found.labels, ways, found.matrices, board.version, serial, charts.theme().name, texts, found.field
+    )  # fmt: skip
+    drawing.labelling(data, board.version, len(points.classes), points.count, labelled)
+
+
+def lead(found: Answers) -> str:
+    """What one sees, in numbers."""
+    given = int((found.labels != transduction.NONE).sum())
+    rest = len(found.labels) - given
+    right = {way: found.right(way) for way in WAYS}
+    if right["spreading"] is None:
+        return "Label a point and leave others without: <b>label spreading</b> passes the labels on."
+    best = max(("nearest", "logistic"), key=lambda way: right[way] or 0.0)
+    says = "the nearest labelled point" if best == "nearest" else "logistic regression"
+    return (
+        f"From <b>{given}</b> labelled points, <b>label spreading</b>, which sees the other <b>{rest}</b> too, gets "
+        f"<b>{percent(right['spreading'])}</b> of them right; {says}, learnt from the labelled ones alone, "
+        f"<b>{percent(right[best] or 0.0)}</b>."
+    )
+
+
+def controls(board: Board) -> None:
+    """How sharply points look, and how far labels travel."""
+
+    def turned() -> None:
+        near, far = st.session_state["gamma"], st.session_state["alpha"]
+        put(replace(chosen(), gamma=int(near), alpha=float(far)))
+
+    with st.container(key="sliders"):
+        left, right = st.columns(2, gap="large")
+    among = GAMMAS[board.kind]
+    left.select_slider(
+        "γ, how sharp a look is: large sees only the nearest",
+        among,
+        key=state.held("gamma", board.gamma, among),
+        on_change=turned,
+    )
+    right.select_slider(
+        "α, in label spreading: how much a point listens to its neighbours", ALPHAS, key=state.held("alpha", board.alpha),
+        on_change=turned,
+    )  # fmt: skip
+
+
+def on_points() -> tuple[Board, PointSet, Answers]:
+    """The sets in the plane."""
+    board = chosen()
+    points = datasets.plane(board.name, board.seed)
+    with st.container(horizontal=True, key="set-bar", gap="small", vertical_alignment="bottom"):
+        st.segmented_control(
+            "Points",
+            list(datasets.SAID),
+            key=state.held("points-set", board.name),
+            format_func=lambda one: datasets.SAID[one],
+            required=True,
+            label_visibility="collapsed",
+            on_change=lambda: go(st.session_state["points-set"], chosen().seed),
+        )
+        st.button("Other points", key="other-points", on_click=go, args=(board.name, (board.seed + 1) % SEEDS))
+        labels_buttons(board, points)
+    controls(board)
+    return _laid(board, points)
+
+
+def labels_buttons(board: Board, points: PointSet) -> None:
+    """Back to the labels one begins with, or to none."""
+    st.button("Start labels", key="start-labels", on_click=lambda: put(replace(board, labels=None)))
+    st.button("No labels", key="no-labels", on_click=lambda: give(board, points, "." * len(points.classes)))
+
+
+def on_texts() -> tuple[Board, PointSet, Answers, tuple[str, ...]]:
+    """Short texts, as our encoder sees them."""
+    board = chosen()
+    found, points = datasets.texts()
+    with st.container(horizontal=True, key="set-bar", gap="small", vertical_alignment="bottom"):
+        labels_buttons(board, points)
+    controls(board)
+    return *_laid(board, points), found
+
+
+def opening() -> tuple[Board, PointSet, Answers]:
+    """The two moons as they are found at first: what the formulas speak of where nothing is on the board."""
+    board = Board()
+    points = datasets.plane(board.name, board.seed)
+    return board, points, solved(board, points, board_payload.signs(start(points, board.seed)))
+
+
+def _laid(board: Board, points: PointSet) -> tuple[Board, PointSet, Answers]:
+    return board, points, solved(board, points, labels_of(board, points)[0])

@@ -1,0 +1,85 @@
+"""Teacher forcing beside free running: a text that the visitor gives, read step by step beside the model's own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from core.errors import LensError
+from core.figures.payloads import duet as duet_payload
+from core.figures.payloads.theatre import room
+from core.request import Request
+from core.ui.kit import charts, trouble
+from core.ui.kit.component import DRAWN, component, style
+from core.ui.running.branches import asked, base_of, encoded, play, trace_of
+from core.ui.running.scene import Scene, lens_of
+from core.ui.session import state
+from core.ui.session.state import held
+from core.ui.translate.theatre import ROOM
+
+
+def teacher(view: Scene) -> None:
+    """The field for the text, and both runs where there is one."""
+    charts.heading("Teacher forcing beside free running", "your translation against its own")
+    charts.words(
+        "In training a model is not left to itself: at each step a teacher hands it the right words so far, whatever it would have "
+        "written (<b>teacher forcing</b>). Alone, it reads its own words (<b>free running</b>). Give a translation, or change a "
+        "word of its own, and see where the two part. A text’s probability is the product of its pieces’ own."
+    )
+    choice = state.chosen()
+
+    def changed() -> None:
+        text = st.session_state["teacher"].strip()
+        state.choose(teacher=text or None)
+
+    st.text_input(
+        "Your translation", key=held("teacher", choice.teacher or ""), on_change=changed, max_chars=400, autocomplete="off",
+        placeholder="Type a translation and press Enter",
+    )  # fmt: skip
+    if not choice.teacher:
+        with trouble.guarded():
+            st.button("Begin with its own words", key="teacher-own", on_click=state.choose, kwargs={"teacher": own(view)})
+        return
+    with trouble.guarded():
+        duet(view, choice.teacher, view.choice.depth)
+
+
+def own(view: Scene) -> str:
+    """What the model writes by itself, as a text to begin from."""
+    base = base_of(view)
+    bare = replace(view, request=replace(base, target=(base.target or ())[:1]), grown=None)
+    return lens_of(view.model).decode(play(bare, asked(bare, depth=view.choice.depth)).written).strip()
+
+
+def runs(view: Scene, text: str, depth: int | None) -> tuple[Request, Request, bool]:
+    """Both requests, each with its whole target: the text given and the model's own; and whether the model ended its own.
+
+    Raises InputError or TooLongError for a text that the model cannot take.
+    """
+    lens, base = lens_of(view.model), base_of(view)
+    bare = replace(view, request=replace(base, target=(base.target or ())[:1]), grown=None)
+    played = play(bare, asked(bare, depth=depth))
+    given = asked(bare, encoded(lens, base.source or (), text), depth=depth)
+    return given, played.request, played.ended
+
+
+def duet(view: Scene, text: str, depth: int | None) -> None:
+    """Both runs, played by one cursor."""
+    try:
+        given, free, ended = runs(view, text, depth)
+        traces = trace_of(view, given), trace_of(view, free)
+    except LensError as error:
+        trouble.show(error)
+        return
+    longest = max(len(request.target or ()) for request in (given, free))
+    most = min(ROOM, room(view.info.sites))
+    if max(longest, len(given.source or ())) > most:
+        charts.words(f"For this model the two runs show texts of up to {most} pieces; here are {longest}.")
+        return
+    version = f"{abs(hash((given, free))):x}"
+    data = duet_payload.payload(*traces, ended, lens_of(view.model).ends, version)
+    _duet(key="duet", data={**data, "theme": st.context.theme.type})
+
+
+_duet = component("duet", [*DRAWN, "theatre/figures", "duet/duet"], style("duet/duet"))

@@ -1,0 +1,102 @@
+"""What the cards say is what the weights do."""
+
+import json
+
+import pytest
+import torch
+
+from core import paths
+from core.data import corpus
+from core.errors import NotAPredictor
+from core.evaluation import translating
+from core.evaluation.__main__ import MEASURES, measure
+from core.evaluation.card import card as card_of
+from core.evaluation.report import numbers_in
+from core.evaluation.shipped import Shipped
+from core.evaluation.translating import cross_attention, links, membership
+from core.model.transformer import Config, Transformer
+from core.model.vocabulary import Vocabulary
+
+torch.set_num_threads(1)
+MODELS = sorted(
+    file.parent.name
+    for file in paths.WEIGHTS.glob("*/config.json")
+    if json.loads(file.read_text("utf-8")).get("task") in MEASURES
+)
+
+
+def test_there_are_models() -> None:
+    assert "classroom" in MODELS
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_cards_numbers_are_what_is_measured(name: str) -> None:
+    folder = paths.WEIGHTS / name
+    stated = numbers_in((folder / "CARD.md").read_text("utf-8"))
+    measured = measure(folder).numbers
+    assert stated.keys() == measured.keys()
+    for what, value in measured.items():
+        assert stated[what] == pytest.approx(value, rel=0.01, abs=0.005), what
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_card_says_what_it_must(name: str) -> None:
+    card = (paths.WEIGHTS / name / "CARD.md").read_text("utf-8")
+    for word in ("Data:", "Licence:", "Training:", "seed", "Limits:", "Held out", "Measured"):
+        assert word in card
+
+
+def test_the_lecture_note_is_learnt() -> None:
+    """As whole words, whether the new word joins the target or the source."""
+    classroom = Shipped.load(paths.WEIGHTS / "classroom")
+    for text in ("gen ai is", "Gen AI is"):
+        assert classroom.next_words(text)[0][0] == "interesting"
+        assert classroom.next_words(text, "interesting")[0][0] == "domain"
+        assert classroom.next_words(f"{text} interesting")[0][0] == "domain"
+    assert classroom.write(["gen ai is"])[0].startswith("interesting domain")
+
+
+def kind_of(name: str) -> str:
+    return json.loads((paths.WEIGHTS / name / "config.json").read_text("utf-8"))["kind"]
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if kind_of(name) == "encoder"])
+def test_an_encoder_is_not_asked_to_write(name: str) -> None:
+    with pytest.raises(NotAPredictor, match="an encoder, which reads"):
+        Shipped.load(paths.WEIGHTS / name).write(["gen ai is"])
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if kind_of(name) != "encoder"])
+def test_all_at_once_is_one_by_one(name: str) -> None:
+    shipped = Shipped.load(paths.WEIGHTS / name)
+    texts = [*corpus.RESERVED[:4], "yes"]
+    assert shipped.write(texts) == [shipped.write([text])[0] for text in texts]
+
+
+@pytest.fixture(scope="module")
+def untrained() -> Shipped:
+    """A translator that knows nothing: enough to see that what measures it works."""
+    torch.manual_seed(0)
+    vocabulary = Vocabulary.train([text for pair in corpus.pairs("held-out") for text in pair], 600)
+    config = Config("encoder-decoder", len(vocabulary), 16, 2, 2, 3, 32, 64)
+    about = {"name": "Untrained", "says": "knows nothing", "task": "translate", "source_end": True, "licence": "none"}
+    about |= {"steps": 0, "tokens": 0, "minutes": 0, "seed": 0, "precision": "float32", "parameters": 1}
+    return Shipped(Transformer(config).eval(), vocabulary, about | config.to_dict())
+
+
+def test_attention_from_word_to_word(untrained: Shipped) -> None:
+    source, target = "the black cat sleeps", "o gato preto dorme"
+    maps = cross_attention(untrained, source, target)
+    assert [tuple(found.shape) for found in maps] == [(2, 4, 4)] * 3
+    assert all(0 <= float(found.min()) and float(found.sum(-1).max()) <= 1 + 1e-5 for found in maps)
+    assert links(torch.tensor([[0.1, 0.9], [0.8, 0.1]])) == {(1, 0), (0, 1)}
+    pieces = membership(untrained.vocabulary, untrained.vocabulary.encode(source))
+    assert pieces.shape[0] == 4 and (pieces.sum(0) == 1).all()
+
+
+def test_a_translators_card_states_what_was_measured(untrained: Shipped, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(translating, "TRANSLATED", 4)
+    report = translating.measure_translate(untrained)
+    stated = numbers_in(card_of(untrained.about, report))
+    assert stated == pytest.approx(report.numbers, abs=1e-3)
+    assert stated["WordNet: chrF"] < 15 and stated["alignment error rate, best head"] > 0.5

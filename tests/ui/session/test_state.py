@@ -1,0 +1,240 @@
+"""The choice and its address: whatever a link holds, a page can be shown; what was chosen comes back from the link."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from streamlit.testing.v1 import AppTest
+
+from core.analysis.hand.recipe import TEMPERATURES, Recipe
+from core.analysis.transductive.board import PLANE, Board
+from core.interventions import MOVES
+from core.request import MaskRule, PositionRule, Site, Stream
+from core.ui.attention import cell, measures
+from core.ui.attention.positions import BEGINS
+from core.ui.masks.sections import WIDTHS
+from core.ui.rnn.game import TASKS
+from core.ui.session import links
+from core.ui.session.state import DIAL, LINKED, READERS, Choice, fit, read, write
+
+RULES = st.builds(
+    MaskRule,
+    st.sampled_from([Stream.ENCODER, Stream.DECODER]),
+    st.sampled_from(["window", "block"]),
+    width=st.integers(1, 99),
+) | st.builds(MaskRule, st.sampled_from([Stream.ENCODER, Stream.DECODER]), st.sampled_from(["causal", "full"]))
+TEXTS = st.text(max_size=60)
+CHOICES = st.builds(
+    Choice,
+    model=st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=40),
+    text=TEXTS,
+    target=st.none() | TEXTS,
+    stream=st.none() | st.sampled_from(Stream),
+    layer=st.integers(0, 500),
+    head=st.integers(0, 500),
+    cell=st.none() | st.tuples(st.integers(0, 900), st.none() | st.integers(0, 900)),
+    mask=st.lists(RULES, max_size=3).map(tuple),
+    reads=st.just(()) | st.just(((0, (1,)), (3, (0, 4, 5)))),
+    depth=st.none() | st.integers(0, 99),
+    teacher=st.none() | TEXTS,
+    length=st.none() | st.integers(1, links.WRITTEN),
+    measure=st.sampled_from(links.MEASURES),
+    moved=st.just(("off", 0))
+    | st.tuples(st.just("shuffled"), st.integers(1, links.ORDERS))
+    | st.tuples(st.just("shifted"), st.integers(1, links.SHIFTS)),
+    widths=st.dictionaries(st.sampled_from(list(WIDTHS)), st.integers(1, 999)).map(lambda one: tuple(sorted(one.items()))),
+    boxes=st.sets(st.sampled_from(links.BOXES)).map(lambda some: tuple(one for one in links.BOXES if one in some)),
+    stage=st.sampled_from(links.STAGES),
+    merges=st.none() | st.tuples(st.integers(0, 99), st.integers(0, links.MERGED)),
+    game=st.tuples(st.sampled_from(TASKS), st.integers(0, 99), st.integers(0, links.ROUNDS - 1), st.integers(0, 99)),
+    spot=st.none() | st.tuples(st.integers(0, 99), st.integers(0, 99)),
+    dial=st.sampled_from(DIAL),
+    exercise=st.just("") | st.text(min_size=1, max_size=links.SHORT).filter(str.strip),
+    recipe=st.builds(Recipe, root=st.booleans(), temperature=st.sampled_from(TEMPERATURES), heads=st.none() | st.integers(0, 99)),
+    sheet=st.integers(0, 9998),
+    board=st.none() | st.builds(Board, st.sampled_from(PLANE), st.integers(0, 999), st.just(20), st.just(0.9)),
+)
+SITES = (Site(Stream.ENCODER, 0, 4), Site(Stream.DECODER, 0, 4), Site(Stream.CROSS, 0, 4), Site(Stream.DECODER, 1, 2))
+
+
+@given(CHOICES)
+def test_a_choice_comes_back_from_its_own_link(choice):
+    again, notes = read(write(choice))
+    assert again == choice
+    assert notes == ()
+
+
+@given(st.dictionaries(st.sampled_from([*READERS, "utm_source"]), st.text(max_size=80)))
+def test_no_link_can_break_the_door(params):
+    choice, notes = read(params)
+    assert isinstance(choice, Choice)
+    assert all(note.endswith(".") for note in notes)
+
+
+def test_what_cannot_be_read_keeps_its_default_and_is_told():
+    params = {
+        "model": "", "text": "x" * (LINKED + 1), "stream": "sideways", "layer": "0", "head": "-1", "cell": "1.2.3",
+        "mask": "encoder.nonsense",
+    }  # fmt: skip
+    choice, notes = read(params)
+    assert choice == Choice()
+    assert len(notes) == len(params)
+    assert "“sideways”" in notes[2]
+
+
+RUBBISH = {
+    "measure": ["", "Weight", "norm ", "<b>"],
+    "positions": ["", "on", "off.1", "shuffled", "shuffled.0", "shuffled.٣", "shuffled.100", "shifted.65", "shifted.1.2"],
+    "widths": ["", "window", "window0", "window1000", "window2.window3", "causal2", "window-2", "window2..block3", "window２"],
+    "open": ["", "cell", "take.take", "take.", "take,places", "bar-share"],
+    "stage": ["", "softmax", "weights "],
+    "merges": ["", "1", "0.1", "1.-1", "1.99999", "1.1.1", "a.b"],
+    "dial": ["", "Maths", "deeper"],
+    "game": ["", "recall", "recall.16", "recall.16.0", "recall.16.0.0", "recall.16.0.1.1", "<b>.16.0.1", "recall.9999.0.1"],
+    "exercise": ["", "   ", "a3" * 61],
+    "step": ["", "1", "0.1", "1.0", "1.1.1", "a.b", "1.99999"],
+    "length": ["", "0", "-1", "401", "99999", "1e2", "²"],
+}
+
+
+@pytest.mark.parametrize("name", RUBBISH)
+def test_rubbish_in_a_parameter_is_refused_with_a_sentence(name):
+    for raw in RUBBISH[name]:
+        choice, notes = read({name: raw})
+        assert choice == Choice(), raw
+        shown = raw if len(raw) <= 40 else raw[:39] + "…"
+        assert notes == (f"The link’s {name} “{shown}” means nothing here; the usual one is shown.",)
+
+
+def test_a_link_knows_the_names_that_the_pages_use():
+    assert tuple(measures.NAMES) == links.MEASURES
+    assert tuple(cell.SAYS) == links.STAGES
+    for name in WIDTHS:
+        assert read({"widths": f"{name}7"})[0].widths == ((name, 7),)
+    assert set(BEGINS) == set(MOVES)
+    for how, amount in BEGINS.items():
+        assert read(write(Choice(moved=(how, amount))))[0].moved == (how, amount)
+        PositionRule(Stream.ENCODER, how, amount)
+
+
+def test_a_link_says_only_what_is_not_as_it_opens():
+    assert set(write(Choice())) == {"model", "text", "layer", "head"}
+    most = Choice(moved=("shuffled", 3), widths=(("block", 5), ("window", 4)), boxes=("places", "take"), game=("copy", 12, 0, 4))
+    said = {name: text for name, text in write(most).items() if name not in write(Choice())}
+    assert said == {"positions": "shuffled.3", "widths": "block5.window4", "open": "places.take", "game": "copy.12.0.5"}
+
+
+def test_numbers_in_links_count_from_1():
+    choice, _ = read({"layer": "2", "head": "3", "cell": "4.5"})
+    assert (choice.layer, choice.head, choice.cell) == (1, 2, (3, 4))
+
+
+def test_an_empty_target_is_not_the_same_as_none():
+    assert read({"target": ""})[0].target == ""
+    assert read({})[0].target is None
+
+
+def test_a_text_too_long_for_a_link_is_left_out():
+    assert "text" not in write(Choice(text="x" * (LINKED + 1)))
+
+
+def test_a_mask_on_cross_attention_is_refused_at_the_door():
+    choice, notes = read({"mask": "cross.causal"})
+    assert choice.mask == ()
+    assert len(notes) == 1
+
+
+def test_without_a_stream_the_decoder_is_shown_where_there_is_one():
+    assert fit(Choice(), SITES)[0].stream is Stream.DECODER
+    assert fit(Choice(), SITES[:1])[0].stream is Stream.ENCODER
+
+
+def test_what_a_model_lacks_is_replaced_and_told():
+    choice, notes = fit(
+        Choice(stream=Stream.DECODER, layer=7, head=3, mask=(MaskRule(Stream.ENCODER, "causal"),)), SITES[1:]
+    )
+    assert (choice.layer, choice.head, choice.mask) == (1, 1, ())
+    assert notes == (
+        "This decoder has 2 layers, so layer 8 is not there.",
+        "This layer has 2 heads, so head 4 is not there.",
+    )
+
+
+@given(CHOICES)
+def test_a_fitted_choice_points_at_a_head_that_is_there(choice):
+    fitted, _ = fit(choice, SITES)
+    assert any(
+        site.stream is fitted.stream and site.layer == fitted.layer and fitted.head < site.heads for site in SITES
+    )
+    assert fit(fitted, SITES) == (fitted, ())
+
+
+def page():
+    """A page with two choices; its text tells what it shows and what it wrote to the address."""
+    import streamlit as st
+
+    from core.ui.session import state
+
+    state.arrive("a")
+    st.button("layer", on_click=lambda: state.choose(layer=state.chosen().layer + 1))
+    st.button("head", on_click=lambda: state.choose(head=state.chosen().head + 1))
+    st.button("reset", on_click=state.reset)
+    state.publish()
+    st.text(f"{state.chosen().layer} {state.chosen().head} {st.query_params['layer']} {st.query_params['head']}")
+
+
+def test_a_click_that_comes_with_the_address_of_before_the_last_one_loses_neither():
+    app = AppTest.from_function(page)
+    app.query_params["layer"] = "3"
+    app.run()
+    old = dict(app.query_params)
+    app.button[0].click().run()
+    app.query_params.update(old)  # the browser had not heard of the new address when it sent the next click
+    app.button[1].click().run()
+    assert app.text[0].value == "3 1 4 2"
+    app.query_params.update(old)
+    app.button[2].click().run()
+    assert app.text[0].value == "0 0 1 1"
+
+
+def test_an_older_address_without_a_click_is_someone_going_back():
+    app = AppTest.from_function(page)
+    app.query_params["layer"] = "3"
+    app.run()
+    old = dict(app.query_params)
+    app.button[0].click().run()
+    assert app.text[0].value == "3 0 4 1"
+    app.query_params.update(old)
+    app.run()
+    assert app.text[0].value == "2 0 3 1"
+
+
+def forgetting():
+    """A page on which another text, another model, another way to choose, or all of it is chosen."""
+    import streamlit as st
+
+    from core.request import Sampling
+    from core.ui.session import state
+
+    state.arrive("a")
+    for name, changes in {"text": {"text": "b"}, "model": {"model": "writer"}, "draw": {"sampling": Sampling(1.0)}}.items():
+        st.button(name, on_click=state.choose, kwargs=changes)
+    st.button("reset", on_click=state.reset)
+    state.publish()
+
+
+LEFT = {"measure": "norm", "positions": "shifted.9", "widths": "block5", "open": "take", "stage": "masked", "dial": "maths"}
+POINTS = {"merges": "2.1", "step": "2.3", "length": "48"}
+
+
+@pytest.mark.parametrize(
+    ("button", "kept"), [(0, {*LEFT}), (1, {*LEFT}), (2, {*LEFT, "merges", "step", "sampling"}), (3, set())]
+)
+def test_another_text_forgets_what_pointed_into_the_old_one_and_starting_again_forgets_all(button, kept):
+    app = AppTest.from_function(forgetting)
+    for name, value in (LEFT | POINTS).items():
+        app.query_params[name] = value
+    app.run()
+    assert not set(LEFT | POINTS) - set(app.query_params)
+    app.button[button].click().run()
+    assert set(app.query_params) - {"model", "text", "layer", "head"} == kept
+    assert all(app.query_params[name] == value for name, value in LEFT.items() if name in kept)
