@@ -16,7 +16,6 @@ from core.figures.payloads.account import number
 from core.model.weights import read_rows
 from core.ui.decoder import account as account_ui
 from core.ui.decoder.lesson import box_name
-from core.ui.kit import component
 from tests.families import build
 from tests.pages.conftest import numbers
 
@@ -184,7 +183,7 @@ def test_guests_open_both_lessons_and_are_told_what_they_lack(screen, family, tm
 
 def test_the_step_and_box_looked_into_stand_in_the_link_and_come_back(screen, monkeypatch) -> None:
     told = {}
-    monkeypatch.setattr(component, "received", lambda key, name, version, fields: {**told} if told else None)
+    monkeypatch.setattr(account_ui, "received", lambda key, name, version, fields: {**told} if told else None)
     real = account_ui._account
 
     def drawn(**args):

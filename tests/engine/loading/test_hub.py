@@ -237,7 +237,7 @@ def test_a_revision_that_can_be_none(revision, hub, tiny):
 
 
 def test_shards_are_fetched_and_nothing_that_is_not_needed(hub, tiny, folder_of, lens_of, tmp_path):
-    from tests.engine.test_loading import shard
+    from tests.engine.loading.test_loader import shard
 
     folder = shard(Path(shutil.copytree(folder_of("gpt2"), tmp_path / "sharded")))
     held = read(folder) | {"pytorch_model.bin": b"x" * 99, "onnx/model.safetensors": b"x", "model.fp16.safetensors": b"x",

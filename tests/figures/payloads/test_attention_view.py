@@ -190,7 +190,7 @@ def test_scores_are_means_of_the_float32_pattern():
 
 def test_the_same_choice_gives_the_same_bytes_in_every_process():
     ask = (
-        "import hashlib; from core.figures import attention_payload as p; from core.request import Stream;"
+        "import hashlib; from core.figures.payloads import attention_view as p; from core.request import Stream;"
         "from tests.browser.made_up import trace_of;"
         "t = trace_of(mask='holes'); s = Stream.ENCODER;"
         "print(hashlib.sha256(p.overview(t, s) + p.heads(t, s, [(1, 1)]) + p.settings(t, s, choice={'layer': 1})).hexdigest())"

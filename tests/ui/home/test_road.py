@@ -8,7 +8,7 @@ from core.ui.shell import menu
 def test_every_page_has_its_line_and_no_line_is_without_its_page():
     pages = [name for group, found in menu.PAGES.items() for name, _ in found if group != "Start"]
     assert set(pages) <= set(road.SAYS)
-    assert all((menu.ROOT / "pages" / f"{name}.py").is_file() for name in pages)
+    assert all((menu.FOLDER / f"{name}.py").is_file() for name in pages)
 
 
 def test_a_page_is_done_when_it_was_opened_and_every_question_is_answered():
