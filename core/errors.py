@@ -26,7 +26,7 @@ class InputError(LensError, ValueError):
 
 
 class TooLongError(InputError):
-    """More tokens than the model takes. Nothing is ever cut silently."""
+    """More than can be read: tokens than the model takes, characters of a text, cells of a mask. Nothing is ever cut silently."""
 
     advice = "Shorten the text"
 
@@ -97,5 +97,6 @@ class DeviceError(ModelError):
 
 def _plain(text: str, limit: int = 400) -> str:
     """Make outside text safe to show: printable characters only, and not too many of them."""
-    cleaned = "".join(ch if ch.isprintable() else "\N{REPLACEMENT CHARACTER}" for ch in str(text))
+    # one more than is shown, so that it still can be told that more came; what is longer need not be looked at
+    cleaned = "".join(ch if ch.isprintable() else "\N{REPLACEMENT CHARACTER}" for ch in str(text)[: limit + 1])
     return cleaned if len(cleaned) <= limit else cleaned[: limit - 1] + "…"

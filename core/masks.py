@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 Edge = tuple[int | None, int]
+MOST_EDGES = 16 * 128 * 128  # cells of a mask that comes from outside: sixteen whole maps of the largest text one can paint on
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +140,14 @@ MASKS: Mapping[str, MaskKind] = MappingProxyType(
 
 def _edges(values: Iterable[Any], name: str) -> tuple[Edge, ...]:
     edges = set()
+    edge: Any = values
     try:
-        for query, key in values:
+        for edge in values:
+            query, key = edge
             place, column = natural(query), natural(key)
             if column is None or (place is None and query is not None):
                 raise ValueError
             edges.add((place, column))
     except (TypeError, ValueError):
-        raise MaskError(f"cells (query, key), counted from 0, for “{name}”", f"{values!r}") from None
+        raise MaskError(f"cells (query, key), counted from 0, for “{name}”", f"{edge!r}") from None
     return tuple(sorted(edges, key=lambda edge: (-1 if edge[0] is None else edge[0], edge[1])))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from core.errors import InputError, LensError
+from core.errors import InputError, LensError, TooLongError
+from core.masks import MOST_EDGES
 from core.request import Ablation, Cut, HeadRef, Intervention, MaskRule, PositionRule, Request, Stream
 
 LONGEST = 2_000_000  # characters of a request's JSON
+MOST_RULES = 4096  # of each kind of change in it
 
 
 def request_to_json(request: Request) -> str:
@@ -30,11 +32,17 @@ def request_to_json(request: Request) -> str:
 
 
 def request_from_json(text: str) -> Request:
-    """The request that was written. Raises InputError for anything else, RequestError where a value is out of range."""
+    """The request that was written. Raises InputError for anything else, TooLongError for more characters, changes or cells
+    than are read, RequestError where a value is out of range."""
     try:
-        said: Any = json.loads(text) if len(text) <= LONGEST else None
+        _bounded(len(text), LONGEST, "characters of a request saved by Lookback as JSON")
+        said: Any = json.loads(text)
         if said["lookback"] != "request":
             raise ValueError
+        for name in ("masks", "ablated", "positions"):
+            _bounded(len(said.get(name, ())), MOST_RULES, f"{name} in a request")
+        cells = sum(len(rule["edges"]) for rule in said["masks"]) + len(said["cuts"])
+        _bounded(cells, MOST_EDGES, "cells in a request")
         masks = tuple(
             MaskRule(
                 Stream(rule["stream"]), rule["name"], _tuple(rule["layers"]), _tuple(rule["heads"]), rule["width"],
@@ -61,6 +69,11 @@ def request_from_json(text: str) -> Request:
         raise
     except (ValueError, KeyError, TypeError, IndexError, RecursionError, AttributeError):
         raise InputError("a request saved by Lookback as JSON", "something else", "Save one first") from None
+
+
+def _bounded(count: int, most: int, what: str) -> None:
+    if count > most:
+        raise TooLongError(f"at most {most:,} {what}", f"{count:,}", "Ask for fewer")
 
 
 def python_lines(

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import core
-from core.errors import LensError
+from core.errors import LensError, TooLongError
 from core.export import (
     Look,
     bars,
@@ -25,6 +25,7 @@ from core.export import (
     read_npz,
     request_from_json,
     request_to_json,
+    requests,
     svg,
 )
 from core.figures.theme import LIGHT
@@ -173,6 +174,32 @@ WRONG = {
 def test_anything_else_is_refused_in_words(text):
     with pytest.raises(LensError):
         request_from_json(text)
+
+
+RULE = {"stream": "encoder", "name": "custom", "layers": None, "heads": None, "width": None, "edges": [[0, 0]]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"masks": [{**RULE, "edges": [[0, 0]] * 150_000}] * 2}, "262,144 cells in a request, but got 300,000"),
+        ({"masks": [RULE], "cuts": [0] * 262_144}, "262,144 cells in a request, but got 262,145"),
+        ({"masks": [0] * 4097}, "4,096 masks in a request, but got 4,097"),
+        ({"ablated": [0] * 5000}, "4,096 ablated in a request, but got 5,000"),
+        ({"positions": [0] * 5000}, "4,096 positions in a request, but got 5,000"),
+        ({"lens": "m" * 3_000_000}, "2,000,000 characters of a request saved by Lookback as JSON, but got 3,000,"),
+    ],
+)  # fmt: skip
+def test_more_than_is_read_is_refused_before_a_rule_is_made(changes, said, monkeypatch):
+    monkeypatch.setattr(requests, "MaskRule", lambda *parts: pytest.fail("a rule was made"))
+    with pytest.raises(TooLongError, match=f"at most {said}"):
+        request_from_json(json.dumps({**WRONG, **changes}, separators=(",", ":")))
+
+
+def test_a_wrong_cell_among_many_is_the_one_that_is_named():
+    rule = {**RULE, "edges": [[0, 0]] * 100_000 + [[0, -7]]}
+    with pytest.raises(LensError, match=r"counted from 0, for “custom”, but got \(0, -7\)"):
+        request_from_json(json.dumps({**WRONG, "masks": [rule]}))
 
 
 def titles(drawn):

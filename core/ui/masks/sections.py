@@ -17,7 +17,7 @@ from core.figures.labels import label, percent
 from core.request import MaskRule, Stream
 from core.trace import Trace
 from core.ui.kit import charts, trouble
-from core.ui.masks.files import read_file, write_file
+from core.ui.masks.files import fits_file, read_file, write_file
 from core.ui.masks.gallery import Card, mask_gallery
 from core.ui.masks.painter import LONGEST, mask_painter
 from core.ui.masks.strokes import History, Mask, painted, read_strokes, rules_of, sheet
@@ -242,7 +242,8 @@ def keep(it: Look) -> None:
     with st.container(horizontal=True, key="keep-mask", gap="small"):
         st.button("As trained", key="mask-off", disabled=not mine, on_click=state.choose, kwargs={"mask": others})
         st.download_button(
-            "Save mask", write_file(it.choice.mask), "mask.json", "application/json", disabled=not it.choice.mask, on_click="ignore"
+            "Save mask", write_file(it.choice.mask), "mask.json", "application/json",
+            disabled=not it.choice.mask or not fits_file(it.choice.mask), on_click="ignore",
         )  # fmt: skip
         with st.popover("Load mask"):
             sent = st.file_uploader("A mask saved here", type="json", key="mask-file")
@@ -253,4 +254,6 @@ def keep(it: Look) -> None:
                 except LensError as error:
                     trouble.show(error)
     if it.choice.mask and not state.linkable(it.choice.mask):
-        charts.words(f"<b>{escape('This mask is too intricate for a link')}</b>: save it as a file to share it.")
+        file = fits_file(it.choice.mask)
+        way = "save it as a file to share it" if file else "and for a file; paint fewer cells, or the same for more heads"
+        charts.words(f"<b>This mask is too intricate for a link</b>{':' if file else ''} {way}.")

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from core.errors import InputError
+from core.errors import InputError, TooLongError
 from core.figures.payloads.theatre import SHOWN
 from core.request import MaskRule, Request, Sampling, Stream
 from core.trace import Trace
 from core.ui.running import models
 from core.ui.running.runs import shared
 from core.ui.running.scene import Scene, lens_of, wait
-from core.ui.session.rules import Edge
+from core.ui.session.rules import LINK, Edge
 from core.ui.session.state import Reads
 
 LONGEST = 64  # pieces written at most
@@ -64,18 +64,29 @@ def fitting(rules: Iterable[MaskRule], request: Request) -> tuple[MaskRule, ...]
 
 
 def closed(reads: Reads, source: int) -> tuple[Edge, ...]:
-    """The cells (row, source piece) that are shut when those rows may read only those pieces."""
-    return tuple((row, key) for row, keys in reads for key in range(source) if key not in keys)
+    """The cells (row, source piece) that are shut when those rows may read only those pieces. Raises TooLongError for more
+    cells than a link's mask may have."""
+    _few(len(reads) * source)
+    return tuple((row, key) for row, keys in reads for key in sorted({*range(source)}.difference(keys)))
 
 
 def confined(rules: tuple[MaskRule, ...], shut: tuple[Edge, ...]) -> tuple[MaskRule, ...]:
-    """The rules with further cells of cross-attention shut in every head, whatever cells a rule there had shut already."""
+    """The rules with further cells of cross-attention shut in every head, whatever cells a rule there had shut already.
+
+    Raises TooLongError for more cells than a link's mask may have.
+    """
     if not shut:
         return rules
+    _few(len(shut) * (1 + sum(rule.stream is Stream.CROSS for rule in rules)))
     found = [MaskRule(Stream.CROSS, "custom", edges=shut)]
     for rule in rules:
         found.append(rule if rule.stream is not Stream.CROSS else replace(rule, name="custom", edges=(*rule.edges, *shut)))
     return tuple(found)
+
+
+def _few(cells: int) -> None:
+    if cells > LINK.cells:
+        raise TooLongError(f"at most {LINK.cells:,} cells to shut", f"{cells:,}", "Change fewer steps")
 
 
 def play(view: Scene, request: Request) -> Played:

@@ -2,32 +2,58 @@
 
 Parts after the name: a width; l… and h…, the layers and heads it is confined to; k…, whole columns; 3k1_4x6, of row 3 the
 cells 1 and 4 to 6. All counted from 1. Rules are separated by commas, later ones replace earlier ones.
+
+A few signs can name millions of cells, so cells are counted as they stand in the text, and only then written out.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
+from core.errors import TooLongError
+from core.masks import MOST_EDGES
 from core.request import MaskRule, Stream
 
-MOST = 64  # rules of a link
 LONGEST = 6000  # characters of a link's mask
+MOST_ROWS = 128  # rows of a link that are told what to read
 Edge = tuple[int | None, int]
-_NUMBERS = r"\d{1,4}(-\d{1,4})*"
-_SPANS = r"\d{1,4}(x\d{1,4})?(_\d{1,4}(x\d{1,4})?)*"
 
 
-def read_rules(raw: str, longest: int = LONGEST) -> tuple[MaskRule, ...]:
-    """The rules of a link. Raises ValueError or MaskError for what means nothing."""
-    if len(raw) > longest or not raw.isascii():
-        raise ValueError(raw)
-    parts = raw.split(",")
-    if len(parts) > MOST and longest == LONGEST:
-        raise ValueError(raw)
-    return tuple(_read(part) for part in parts)
+class Bounds(NamedTuple):
+    """How much of a mask is read from a place: characters, rules, and cells over all rules."""
+
+    characters: int
+    rules: int
+    cells: int
+
+
+PAINTED = 128 * 128  # cells of the largest map one can paint on: a row is at least 9 characters, so a link holds five such maps
+LINK = Bounds(LONGEST, 64, 5 * PAINTED)
+FILE = Bounds(400_000, 4096, MOST_EDGES)
+# "++" and "*+" never go back to try another way, so a long text costs neither time nor memory
+_NUMBERS = re.compile(r"\d{1,4}+(?:-\d{1,4}+)*+", re.ASCII)
+_SPANS = r"\d{1,4}+(?:x\d{1,4}+)?+(?:_\d{1,4}+(?:x\d{1,4}+)?+)*+"
+_COLUMNS = re.compile("k" + _SPANS, re.ASCII)
+_ROWS = re.compile(rf"\d{{1,4}}+k{_SPANS}(?:-\d{{1,4}}+k{_SPANS})*+", re.ASCII)
+_RANGE = re.compile(r"(\d+)x(\d+)", re.ASCII)
+_ZERO = re.compile(r"(?<!\d)0+(?!\d)", re.ASCII)
+
+
+def read_rules(raw: str, bounds: Bounds = LINK) -> tuple[MaskRule, ...]:
+    """The rules of a link, or within other bounds of a saved mask.
+
+    Raises TooLongError for more characters, rules or cells than are read, ValueError or MaskError for what means nothing.
+    """
+    _bounded(len(raw), bounds.characters, "characters of a mask")
+    _bounded(raw.count(",") + 1, bounds.rules, "rules of a mask")
+    sketches = [_sketch(part) for part in raw.split(",")]
+    _bounded(sum(_cells(piece) for _, pieces in sketches for piece in pieces), bounds.cells, "cells of a mask")
+    return tuple(_whole(rule, pieces) for rule, pieces in sketches)
 
 
 def write_rules(rules: Sequence[MaskRule]) -> str:
@@ -36,14 +62,16 @@ def write_rules(rules: Sequence[MaskRule]) -> str:
 
 
 def read_reads(raw: str) -> tuple[tuple[int, tuple[int, ...]], ...]:
-    """Rows and the only keys they may read, from "3k1_4x6-5k2": row 3 reads 1 and 4 to 6. Raises ValueError."""
-    if len(raw) > LONGEST or not re.fullmatch(rf"\d{{1,4}}k{_SPANS}(-\d{{1,4}}k{_SPANS})*", raw, re.ASCII):
+    """Rows and the only keys they may read, from "3k1_4x6-5k2": row 3 reads 1 and 4 to 6.
+
+    Raises TooLongError for more rows or keys than are read, ValueError for what means nothing.
+    """
+    _bounded(len(raw), LONGEST, "characters")
+    if not _ROWS.fullmatch(raw):
         raise ValueError(raw)
-    rows = {}
-    for part in raw.split("-"):
-        row, _, keys = part.partition("k")
-        rows[_from_one(row)] = tuple(sorted(set(_spans(keys))))
-    return tuple(sorted(rows.items()))
+    _bounded(raw.count("k"), MOST_ROWS, "rows that are told what to read")
+    _bounded(_cells(raw), LINK.cells, "cells")
+    return tuple(sorted((row, tuple(sorted(set(keys)))) for row, keys in dict(_rows(raw)).items()))
 
 
 def write_reads(reads: Iterable[tuple[int, Iterable[int]]]) -> str:
@@ -60,27 +88,51 @@ def flips(native: np.ndarray, wanted: np.ndarray) -> tuple[Edge, ...]:
     return columns + tuple((int(q), int(k)) for q, k in np.argwhere(differ & ~whole))
 
 
-def _read(part: str) -> MaskRule:
-    stream, name, *more = part.split(".")
+def readable(rules: Sequence[MaskRule], bounds: Bounds = LINK) -> bool:
+    """Whether `read_rules` reads what `write_rules` makes of these rules."""
+    few = len(rules) <= bounds.rules and sum(len(rule.edges) for rule in rules) <= bounds.cells
+    return few and len(write_rules(rules)) <= bounds.characters
+
+
+def _bounded(count: int, most: int, what: str) -> None:
+    if count > most:
+        raise TooLongError(f"at most {most:,} {what}", f"{count:,}", "Name fewer")
+
+
+def _sketch(part: str) -> tuple[MaskRule, list[str]]:
+    """A rule with at most one of its columns and one of its cells, enough to check it; and the pieces that name them all."""
+    stream, name, *more = part.split(".", 7)  # a rule is written in five pieces at most
     width: int | None = None
     layers = heads = None
+    pieces: list[str] = []
     edges: list[Edge] = []
     for piece in more:
-        if re.fullmatch(r"\d{1,4}", piece):
+        if re.fullmatch(r"\d{1,4}", piece, re.ASCII):
             width = int(piece)
-        elif re.fullmatch("l" + _NUMBERS, piece):
-            layers = _counted(piece)
-        elif re.fullmatch("h" + _NUMBERS, piece):
-            heads = _counted(piece)
-        elif re.fullmatch("k" + _SPANS, piece):
-            edges += [(None, key) for key in _spans(piece[1:])]
-        elif re.fullmatch(rf"\d{{1,4}}k{_SPANS}(-\d{{1,4}}k{_SPANS})*", piece):
-            for row in piece.split("-"):
-                query, _, keys = row.partition("k")
-                edges += [(_from_one(query), key) for key in _spans(keys)]
+        elif _NUMBERS.fullmatch(piece, 1) and piece[0] == "l":
+            layers = _places(piece)
+        elif _NUMBERS.fullmatch(piece, 1) and piece[0] == "h":
+            heads = _places(piece)
+        elif _COLUMNS.fullmatch(piece):
+            pieces.append(piece)
+            edges.append((None, 0))
+        elif _ROWS.fullmatch(piece):
+            pieces.append(piece)
+            edges.append((0, 0))
         else:
             raise ValueError(part)
-    return MaskRule(Stream(stream), name, layers, heads, width, tuple(edges))
+    return MaskRule(Stream(stream), name, layers, heads, width, tuple(edges)), pieces
+
+
+def _whole(rule: MaskRule, pieces: Iterable[str]) -> MaskRule:
+    """The rule of a sketch with all its cells written out."""
+    edges: list[Edge] = []
+    for piece in pieces:
+        if piece[0] == "k":
+            edges += [(None, key) for key in _keys(piece[1:])]
+        else:
+            edges += [(query, key) for query, keys in _rows(piece) for key in keys]
+    return replace(rule, edges=tuple(edges)) if edges else rule
 
 
 def _write(rule: MaskRule) -> str:
@@ -108,23 +160,35 @@ def _joined(keys: Iterable[int]) -> str:
     return "_".join(f"{first + 1}" + (f"x{last + 1}" if last > first else "") for first, last in spans)
 
 
-def _spans(text: str) -> list[int]:
-    found: list[int] = []
-    for span in text.split("_"):
+def _cells(spans: str) -> int:
+    """How many cells spans would be, written out, each counted as often as it is named. Raises ValueError where one counts from
+    0, or goes backwards."""
+    if _ZERO.search(spans):
+        raise ValueError(spans)
+    count = spans.count("_") + spans.count("k")  # spans; each row or list of columns has one more than it has "_"
+    for found in _RANGE.finditer(spans):
+        further = int(found[2]) - int(found[1])
+        if further < 0:
+            raise ValueError(spans)
+        count += further
+    return count
+
+
+def _rows(piece: str) -> Iterator[tuple[int, Iterator[int]]]:
+    for row in piece.split("-"):
+        query, _, keys = row.partition("k")
+        yield int(query) - 1, _keys(keys)
+
+
+def _keys(spans: str) -> Iterator[int]:
+    for span in spans.split("_"):
         first, _, last = span.partition("x")
-        begin = _from_one(first)
-        end = _from_one(last) if last else begin
-        if end < begin:
-            raise ValueError(text)
-        found += range(begin, end + 1)
-    return found
+        yield from range(int(first) - 1, int(last or first))
 
 
-def _counted(piece: str) -> tuple[int, ...]:
-    return tuple(_from_one(number) for number in piece[1:].split("-"))
-
-
-def _from_one(number: str) -> int:
-    if int(number) < 1:
-        raise ValueError(number)
-    return int(number) - 1
+def _places(piece: str) -> tuple[int, ...]:
+    """Layers or heads, each named once. Raises ValueError."""
+    places = tuple(int(number) - 1 for number in piece[1:].split("-"))
+    if min(places) < 0 or len(set(places)) < len(places):
+        raise ValueError(piece)
+    return places

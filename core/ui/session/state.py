@@ -11,12 +11,12 @@ import streamlit as st
 from core.analysis.hand.plane import Plane, write_link
 from core.analysis.hand.recipe import AS_TRAINED, Recipe, write_recipe
 from core.analysis.transductive.board import Board, write_board
-from core.errors import LensError
+from core.errors import LensError, TooLongError
 from core.request import MaskRule, Sampling, Site, Stream
 from core.ui.session.links import BRANCHES as BRANCHES  # read here by the pages, too
 from core.ui.session.links import DIAL as DIAL
 from core.ui.session.links import LINKED, READERS, Widths, write_moved, write_sampling, write_widths
-from core.ui.session.rules import LONGEST, MOST, write_reads, write_rules
+from core.ui.session.rules import LONGEST, readable, write_reads, write_rules
 
 MODEL, TEXT = "classroom", "gen ai is"
 KEY = "lookback"
@@ -111,7 +111,11 @@ def read(params: Mapping[str, str]) -> tuple[Choice, tuple[str, ...]]:
         if raw is None:
             continue
         try:
+            if len(raw) > LONGEST:  # no parameter is longer; what reads them may rely on it
+                raise TooLongError(f"at most {LONGEST:,} characters", f"{len(raw):,}", "The usual is shown")
             values[FIELDS.get(name, name)] = parse(raw)
+        except TooLongError as error:
+            notes.append(f"The link’s {name} is left out. {error}")
         except (ValueError, LensError):
             shown = raw if len(raw) <= 40 else raw[:39] + "…"
             notes.append(f"The link’s {name} “{shown}” means nothing here; the usual one is shown.")
@@ -184,7 +188,7 @@ FIELDS = {"positions": "moved", "open": "boxes", "step": "spot"}  # of a Choice,
 
 def linkable(mask: tuple[MaskRule, ...]) -> bool:
     """Whether a mask fits a link."""
-    return len(mask) <= MOST and len(write_rules(mask)) <= LONGEST
+    return readable(mask)
 
 
 def fit(choice: Choice, sites: tuple[Site, ...]) -> tuple[Choice, tuple[str, ...]]:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import core
-from core.errors import LensError
+from core.errors import LensError, TooLongError
 from core.request import HeadRef, MaskRule, Stream
 from core.ui.running.branches import closed, confined, encoded, fitting, pieces_of, read_branch
 from core.ui.session.rules import read_reads, write_reads
@@ -34,6 +34,16 @@ def test_confined_rows_come_back_from_their_link(rows):
 def test_rows_that_mean_nothing_are_refused(raw):
     with pytest.raises(ValueError):
         read_reads(raw)
+
+
+def test_confined_rows_are_counted_before_their_cells_are_shut():
+    with pytest.raises(TooLongError, match="at most 81,920 cells to shut, but got 1,500,000"):
+        closed(tuple((row, (0,)) for row in range(1500)), 1000)
+    shut = closed(((3, (1,)),), 2000)
+    assert len(confined((), shut)[0].edges) == 1999
+    with pytest.raises(TooLongError, match="but got 83,958"):
+        confined((MaskRule(Stream.CROSS, "full"),) * 41, shut)
+    assert len(confined((MaskRule(Stream.ENCODER, "full"),) * 41, shut)) == 42
 
 
 def test_a_confined_row_reads_only_what_it_was_left_in_every_head(lens, request_):

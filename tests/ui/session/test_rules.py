@@ -1,14 +1,17 @@
 """Mask rules in a link: what is written is read again, and nothing else is."""
 
+import json
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import LensError
+from core.errors import LensError, TooLongError
 from core.request import MaskRule, Stream
-from core.ui.masks.files import read_file, write_file
-from core.ui.session.rules import LONGEST, flips, read_rules, write_rules
+from core.ui.masks.files import fits_file, read_file, write_file
+from core.ui.session.rules import FILE, LINK, LONGEST, flips, read_reads, read_rules, readable, write_reads, write_rules
 
 PLACES = st.lists(st.integers(0, 30), min_size=1, max_size=4, unique=True).map(lambda places: tuple(sorted(places)))
 CELLS = st.sets(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=60)
@@ -89,3 +92,122 @@ def test_simple_masks_are_short_in_a_link():
     for wanted, most in ((np.tri(64, dtype=bool), 600), (np.arange(64) != 5, 30), (row, 30)):
         rule = MaskRule(Stream.ENCODER, "custom", edges=flips(native, np.broadcast_to(wanted, native.shape)))
         assert len(write_rules((rule,))) <= most
+
+
+# A few signs can name millions of cells
+
+SMALL = 4_000_000  # bytes that reading a refused mask may take at once: the text itself, never what it would expand to
+SPANS = st.one_of(
+    st.integers(1, 9999).map(str),
+    st.tuples(st.integers(0, 9999), st.integers(0, 9999)).map(lambda ends: f"{ends[0]}x{ends[1]}"),
+    st.just("1x9999"),
+)
+PIECES = st.one_of(
+    st.lists(SPANS, min_size=1, max_size=4).map(lambda spans: "k" + "_".join(spans)),
+    st.lists(st.tuples(st.integers(1, 9999), SPANS), min_size=1, max_size=4).map(
+        lambda rows: "-".join(f"{row}k{spans}" for row, spans in rows)
+    ),
+    st.lists(st.integers(1, 9999), min_size=1, max_size=4).map(lambda layers: "l" + "-".join(map(str, layers))),
+)
+
+
+def saved(mask):
+    return json.dumps({"lookback": "mask", "mask": mask}).encode()
+
+
+def peak(read, raw):
+    """The most memory that reading took, and what it gave: None where it was refused."""
+    tracemalloc.start()
+    try:
+        return read(raw), tracemalloc.get_traced_memory()[1]
+    except (ValueError, LensError):
+        return None, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@given(
+    st.sampled_from(["encoder.custom", "decoder.padding", "cross.full", "encoder.window.3"]),
+    st.lists(st.tuples(PIECES, st.integers(1, 3000)), min_size=1, max_size=3), st.sampled_from("-_.,"),
+)  # fmt: skip
+def test_what_is_refused_was_never_written_out(head, pieces, between):
+    part = ".".join([head, *(between.join([piece] * times) for piece, times in pieces)])
+    for text in (part, ",".join([part] * 40)):
+        for bounds, read in ((LINK, read_rules), (FILE, lambda raw: read_file(saved(raw)))):
+            found, most = peak(read, text)
+            if found is None:
+                assert most < SMALL + 12 * len(text)
+            else:
+                assert sum(len(rule.edges) for rule in found) <= bounds.cells and len(found) <= bounds.rules
+
+
+@pytest.mark.parametrize(
+    ("text", "cells"),
+    [
+        ("encoder.custom." + "-".join(["1k1x9999"] * 600), 600 * 9999),
+        ("encoder.custom.k" + "_".join(["2x9999"] * 700), 700 * 9998),
+        (",".join(f"encoder.custom.{row}k1x9999_5" for row in range(1, 40)), 39 * 10_000),
+        ("cross.custom.k1x9999.k1x9999.1k1x9999.2k1x9999.3k1x9999." + "-".join(["4k1x9999"] * 9), 14 * 9999),
+        (",".join(["decoder.causal.k1x9999"] * 60), 60 * 9999),
+    ],
+)  # fmt: skip
+def test_too_many_cells_are_refused_with_both_numbers_however_they_are_named(text, cells):
+    with pytest.raises(TooLongError, match=f"at most {LINK.cells:,} cells of a mask, but got {cells:,}"):
+        read_rules(text)
+    assert peak(read_rules, text)[1] < SMALL
+
+
+@pytest.mark.parametrize("one", ["1k1x9999-", "7k2-", "1k9999x9999-"])
+def test_a_saved_mask_is_counted_before_it_is_written_out(one):
+    text = "encoder.custom." + (one * (390_000 // len(one)))[:-1] + "-1k1x9999" * 30
+    with pytest.raises(TooLongError, match=f"at most {FILE.cells:,} cells"):
+        read_file(saved(text))
+    assert peak(read_file, saved(text))[1] < SMALL
+
+
+def test_more_rules_characters_or_bytes_than_are_read_are_refused_with_both_numbers():
+    for read, raw, said in (
+        (read_rules, "encoder.full," * 64 + "encoder.full", "64 rules of a mask, but got 65"),
+        (read_rules, "x" * 6001, "6,000 characters of a mask, but got 6,001"),
+        (read_file, saved("," * 5000), "4,096 rules of a mask, but got 5,001"),
+        (read_file, b" " * 500_000, "400,000 bytes, but got a file of 500,000"),
+        (read_reads, "1k1-" * 128 + "1k1", "128 rows that are told what to read, but got 129"),
+        (read_reads, "1k1x9999-" * 60 + "2k1", f"{LINK.cells:,} cells, but got 599,941"),
+        (read_reads, "1k" + "1_" * 3000 + "1", "6,000 characters, but got 6,003"),
+    ):
+        with pytest.raises(TooLongError, match=f"at most {said}"):
+            read(raw)
+        assert peak(read, raw)[1] < SMALL
+
+
+def test_layers_and_heads_are_named_once():
+    assert read_rules("encoder.full.l3-1.h2")[0].layers == (2, 0)
+    for piece in ("l1-1", "h2-3-2", "l" + "1-" * 2000 + "1"):
+        with pytest.raises(ValueError):
+            read_rules(f"encoder.full.{piece}")
+
+
+@pytest.mark.parametrize("tokens", [3, 40, 128])
+def test_every_mask_that_can_be_painted_and_written_to_a_link_is_read_again(tokens):
+    shut = np.zeros((tokens, tokens), dtype=bool)
+    shut[:, 0] = True
+    worst = MaskRule(Stream.CROSS, "custom", edges=flips(np.ones((tokens, tokens), dtype=bool), shut)[1:])
+    almost = ~np.eye(tokens, dtype=bool)
+    fullest = MaskRule(Stream.CROSS, "custom", edges=flips(almost, ~almost & (np.arange(tokens) > 0)))
+    for rule in (worst, fullest):
+        if not rule.edges:
+            continue
+        rules = (rule,)
+        while len(write_rules((*rules, rule))) <= LINK.characters and len(rules) < LINK.rules:
+            rules += (rule,)
+        assert readable(rules) and read_rules(write_rules(rules)) == rules
+    reads = tuple((row, tuple(range(tokens))) for row in range(64))
+    assert read_reads(write_reads(reads)) == reads
+
+
+def test_what_could_not_be_read_again_is_known_before_it_is_saved():
+    whole = MaskRule(Stream.ENCODER, "custom", edges=tuple((query, key) for query in range(128) for key in range(128)))
+    assert readable((whole,) * 5) and not readable((whole,) * 6)
+    assert fits_file((whole,) * 16) and not fits_file((whole,) * 17)
+    checkered = tuple((query, key) for query in range(560) for key in range(0, 400, 2))
+    assert not fits_file((MaskRule(Stream.ENCODER, "custom", edges=checkered),))

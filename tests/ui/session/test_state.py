@@ -105,6 +105,21 @@ def test_rubbish_in_a_parameter_is_refused_with_a_sentence(name):
         assert notes == (f"The link’s {name} “{shown}” means nothing here; the usual one is shown.",)
 
 
+@pytest.mark.parametrize("name", links.READERS)
+@pytest.mark.parametrize("sign", ["1.", "1_", "a", "window2.", "1k1x9999-", "\U0001f600"])
+def test_a_parameter_longer_than_any_that_is_written_is_refused_before_it_is_read(name, sign, monkeypatch):
+    monkeypatch.setitem(links.READERS, name, lambda raw: pytest.fail("it was read"))
+    choice, (note,) = read({name: sign * (2_000_000 // len(sign))})
+    assert choice == Choice() and len(note) < 200
+    assert note.startswith(f"The link’s {name} is left out. Expected at most 6,000 characters, but got ")
+
+
+def test_a_link_that_names_millions_of_cells_says_what_came():
+    choice, notes = read({"mask": "encoder.custom." + "-".join(["1k1x9999"] * 600), "reads": "-".join(["1k1x9999"] * 60)})
+    assert choice == Choice()
+    assert [note.partition(", but got ")[2] for note in notes] == ["5,999,400. Name fewer.", "599,940. Name fewer."]
+
+
 def test_a_link_knows_the_names_that_the_pages_use():
     assert tuple(measures.NAMES) == links.MEASURES
     assert tuple(cell.SAYS) == links.STAGES
