@@ -1,6 +1,6 @@
 """Which cells of a pattern may be looked at: named masks, and rules that put one on layers and heads.
 
-A further mask is one entry in MASKS.
+A further mask is one entry in MASKS: the engine, the gallery of the page Masks and links follow it.
 """
 
 from __future__ import annotations
@@ -24,14 +24,38 @@ MOST_EDGES = 16 * 128 * 128  # cells of a mask that comes from outside: sixteen 
 @dataclass(frozen=True, slots=True)
 class MaskKind:
     """A named mask. `allows(q, k, scene)` takes positions q [query, 1] and k [1, key] and gives bool [query, key] (or what
-    broadcasts to it), True = may look. says: the sentence it is shown with. needs_width, needs_edges: what its rule must bring;
-    on_cross: whether it makes sense between two texts."""
+    broadcasts to it), True = may look.
+
+    title, says: its name and sentence in the gallery; {width} in the sentence becomes “2 pieces”. across: the sentence between
+    two texts, where that is another. width: the width it opens with in the gallery; None for a mask that takes no width.
+    needs_edges: its rule must name cells; columns: those it names are whole columns. on_cross: whether it makes sense between
+    two texts. sample: the cells that the gallery names, from the number of keys; none means no card. note: a word on its card;
+    {last} becomes the last key. opening: how the sentence of a cell begins under this mask.
+    """
 
     allows: Callable[[np.ndarray, np.ndarray, MaskScene], np.ndarray]
+    title: str
     says: str
-    needs_width: bool = False
+    across: str = ""
+    width: int | None = None
     needs_edges: bool = False
+    columns: bool = False
     on_cross: bool = False
+    sample: Callable[[int], tuple[Edge, ...]] | None = None
+    note: str = ""
+    opening: str = "Under the mask: "
+
+    @property
+    def needs_width(self) -> bool:
+        """Whether its rule must bring a width."""
+        return self.width is not None
+
+    def shown(self, stream: Stream, keys: int, width: int | None) -> dict[str, Any] | None:
+        """What the rule of its card in the gallery brings beside stream and name; None where it has no card."""
+        edges = self.sample(keys) if self.sample else ()
+        if (stream is Stream.CROSS and not self.on_cross) or ((self.needs_edges or self.sample) and not edges):
+            return None
+        return {"width": width, "edges": edges}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +107,9 @@ class MaskRule:
         object.__setattr__(self, "edges", _edges(self.edges, self.name))
         if kind.needs_edges and not self.edges:
             raise MaskError(f"at least one cell (query, key) for “{self.name}”", "none", "Pass edges=((2, 0),)")
-        if self.name == "padding" and (cells := [edge for edge in self.edges if edge[0] is not None]):
+        if kind.columns and (cells := [edge for edge in self.edges if edge[0] is not None]):
             raise MaskError(
-                "whole columns (None, key) for “padding”", f"the cell {cells[0]}", "Use “custom” for single cells"
+                f"whole columns (None, key) for “{self.name}”", f"the cell {cells[0]}", "Use “custom” for single cells"
             )
 
     def names(self, site: Site, head: int) -> bool:
@@ -119,21 +143,61 @@ def _window(q: np.ndarray, k: np.ndarray, scene: MaskScene) -> np.ndarray:
     return (k <= q) & (q - k < width) if scene.causal else abs(q - k) < width
 
 
-MASKS: Mapping[str, MaskKind] = MappingProxyType(
+def _last(keys: int) -> tuple[Edge, ...]:
+    """The last column; no column where it is the only one, for then nothing would be left to look at."""
+    return ((None, keys - 1),) if keys > 1 else ()
+
+
+MASKS: Mapping[str, MaskKind] = MappingProxyType(  # in the order of the gallery
     {
-        "causal": MaskKind(lambda q, k, scene: k <= q, "each token sees itself and what came before"),
-        "full": MaskKind(lambda q, k, scene: (k >= 0) & (q >= 0), "every token sees every token", on_cross=True),
-        "window": MaskKind(_window, "each token sees only its neighbours", needs_width=True),
-        "prefix": MaskKind(
-            lambda q, k, scene: (k <= q) | (k < scene.rule.width), "the first tokens are open to all", needs_width=True
+        "full": MaskKind(
+            lambda q, k, scene: (k >= 0) & (q >= 0),
+            title="Full",
+            says="Every piece may look at every piece.",
+            across="Every piece being written may look at every piece of the source.",
+            on_cross=True,
+            opening="The future is open: ",
         ),
-        "padding": MaskKind(_padding, "padding and the columns you name are hidden", on_cross=True),
+        "causal": MaskKind(
+            lambda q, k, scene: k <= q,
+            title="Causal",
+            says="Each piece may look at itself and what came before.",
+            opening="The future is hidden: ",
+        ),
+        "window": MaskKind(
+            _window,
+            title="Window",
+            says="Sliding window: each piece may look {width} near it, itself counted.",
+            width=2,
+        ),
+        "prefix": MaskKind(
+            lambda q, k, scene: (k <= q) | (k < scene.rule.width),
+            title="Prefix",
+            says="Causal, but the first {width} may be looked at by all.",
+            width=2,
+        ),
+        "padding": MaskKind(
+            _padding,
+            title="Padding",
+            says="The last piece is treated as filling: nobody may look at it.",
+            columns=True,
+            on_cross=True,
+            sample=_last,
+            note="“{last}” out",
+        ),
         "block": MaskKind(
             lambda q, k, scene: q // scene.rule.width == k // scene.rule.width,
-            "tokens see only their own block",
-            needs_width=True,
+            title="Block",
+            says="Block-diagonal: the text is cut into blocks of {width}; pieces look only inside their own.",
+            width=3,
         ),
-        "custom": MaskKind(_custom, "the native mask with the cells you name flipped", needs_edges=True, on_cross=True),
+        "custom": MaskKind(
+            _custom,
+            title="Custom",
+            says="The model’s own mask with the cells you name flipped.",
+            needs_edges=True,
+            on_cross=True,
+        ),
     }
 )
 

@@ -59,4 +59,4 @@ def page(view: scene.Scene) -> None:
     take(view, it, reading(it), rule_of(view, it))
 
 
-page(bar.open_page("Attention"))
+page(bar.open_page())

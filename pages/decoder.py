@@ -7,7 +7,7 @@ from core.ui.kit import charts
 from core.ui.running import scene
 from core.ui.shell import bar
 
-view = bar.open_page("The decoder")
+view = bar.open_page()
 if view.writes:
     lesson.opened(view)
 else:

@@ -21,4 +21,4 @@ def page(view: scene.Scene) -> None:
     lesson.below(it)
 
 
-page(bar.open_page("The encoder"))
+page(bar.open_page())

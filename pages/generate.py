@@ -31,7 +31,7 @@ def page(view: scene.Scene) -> None:
             loop(view, top)
 
 
-view = bar.open_page("Generate")
+view = bar.open_page()
 if view.writes or view.info.kind == "encoder":
     page(view)
 else:

@@ -5,9 +5,9 @@ import streamlit as st
 from core.ui.hand import broken_recipe, plane, real_head, worksheet
 from core.ui.kit import charts, lesson, trouble
 from core.ui.running import scene
-from core.ui.shell import bar
+from core.ui.shell import bar, menu
 
-st.title("Self-attention by hand", anchor=False)
+menu.heading()
 
 
 @trouble.block
@@ -47,7 +47,7 @@ def paper() -> None:
 @trouble.block
 def questions(view: scene.Scene | None) -> None:
     """What is asked about the page."""
-    lesson.questions("hand", plane.asked(plane.desk(), broken_recipe.question(view)))
+    lesson.questions(plane.asked(plane.desk(), broken_recipe.question(view)))
 
 
 arrows()

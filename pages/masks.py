@@ -36,4 +36,4 @@ def page(view: scene.Scene) -> None:
     take(view, it)
 
 
-page(bar.open_page("Masks"))
+page(bar.open_page())

@@ -1,11 +1,10 @@
 """From RNN to attention: three networks, one memory game, and what each keeps of what it has read."""
 
-import streamlit as st
-
 from core.ui.kit import trouble
 from core.ui.rnn import lesson
+from core.ui.shell import menu
 
-st.title("From RNN to attention", anchor=False)
+menu.heading()
 
 
 @trouble.block

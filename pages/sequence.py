@@ -7,7 +7,7 @@ from core.ui.running import scene
 from core.ui.sequence import lesson
 from core.ui.shell import bar
 
-view = bar.open_page("Sequence modelling")
+view = bar.open_page()
 if view.writes:
     lesson.opened(view)
 else:

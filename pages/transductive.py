@@ -1,11 +1,10 @@
 """Transductive learning: label a few points, and see who tells the others right."""
 
-import streamlit as st
-
 from core.ui.kit import trouble
+from core.ui.shell import menu
 from core.ui.transductive import lesson
 
-st.title("Transductive learning", anchor=False)
+menu.heading()
 
 
 @trouble.block

@@ -30,7 +30,7 @@ def page(view: scene.Scene) -> None:
     depths.depths(view)
 
 
-view = bar.open_page("Translate")
+view = bar.open_page()
 if view.info.kind == "encoder-decoder" and view.info.can_predict:
     page(view)
 else:

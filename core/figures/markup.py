@@ -6,11 +6,8 @@ from collections.abc import Iterable
 from html import escape
 
 from core.figures.labels import joins, label, labels, percent
-from core.request import Stream
+from core.request import MASKS, Stream
 from core.trace import Tokens
-
-OPENINGS = {"causal": "The future is hidden: ", "full": "The future is open: "}  # by the visitor's mask
-MASKED = "Under the mask: "
 
 
 def chips(name: str, tokens: Tokens, stream: Stream, chosen: int | None = None) -> str:
@@ -68,7 +65,7 @@ def lead(
     query: str, key: str, weight: float, *, ahead: bool, allowed: bool, stream: Stream, mask: str | None = None
 ) -> list[str | tuple[str]]:
     """What the focused cell says. ahead: the key stands after the query; mask: the visitor's mask on this stream."""
-    opening = "" if mask is None else OPENINGS.get(mask, MASKED)
+    opening = "" if mask is None else MASKS[mask].opening
     if not allowed:
         return [f"{opening}“", (query,), "” may not look at “", (key,), "”."]
     clause = ", a piece of the source" if stream is Stream.CROSS else ""

@@ -6,30 +6,28 @@ from html import escape
 
 import numpy as np
 
-from core.request import Stream
+from core.request import MASKS, Stream
 
-TITLES = {
-    "native": "As trained", "full": "Full", "causal": "Causal", "window": "Window", "prefix": "Prefix", "padding": "Padding",
-    "block": "Block", "yours": "Yours",
-}  # fmt: skip
-SAYS = {
-    "native": "The model’s own mask.",
-    "full": "Every piece may look at every piece.",
-    "causal": "Each piece may look at itself and what came before.",
-    "window": "Sliding window: each piece may look {width} near it, itself counted.",
-    "prefix": "Causal, but the first {width} may be looked at by all.",
-    "padding": "The last piece is treated as filling: nobody may look at it.",
-    "block": "Block-diagonal: the text is cut into blocks of {width}; pieces look only inside their own.",
-    "yours": "What you painted.",
-}
+OWN = {"native": ("As trained", "The model’s own mask."), "yours": ("Yours", "What you painted.")}  # cards without a row in MASKS
 NAMED = 3  # cells told one by one; more are counted
+
+
+def title(name: str) -> str:
+    """What a mask of the gallery is called."""
+    return OWN[name][0] if name in OWN else MASKS[name].title
 
 
 def says(name: str, width: int | None, stream: Stream) -> str:
     """What a mask of the gallery allows."""
-    if name == "full" and stream is Stream.CROSS:
-        return "Every piece being written may look at every piece of the source."
-    return SAYS[name].format(width=_pieces(width or 0))
+    if name in OWN:
+        return OWN[name][1]
+    kind = MASKS[name]
+    return ((kind.across if stream is Stream.CROSS else "") or kind.says).format(width=_pieces(width or 0))
+
+
+def note(name: str, last: str) -> str:
+    """A word on a mask's card; last: the last key."""
+    return "" if name in OWN else MASKS[name].note.format(last=last)
 
 
 def counted(native: np.ndarray, allowed: np.ndarray) -> str:

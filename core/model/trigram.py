@@ -16,8 +16,6 @@ import numpy as np
 from core.model.vocabulary import START
 from core.paths import DATA, WEIGHTS
 
-LANGUAGES = {"classroom": "en", "writer": "en", "translator": "pt", "translator-small": "pt"}  # model → what it writes
-
 
 class Level(NamedTuple):
     """The n-grams of one order, sorted: gram int64 [gram] (its ids as digits in base `size`), often int64 [gram], and the
@@ -119,14 +117,18 @@ def _level(gram: np.ndarray, count: np.ndarray) -> Level:
 
 
 def for_model(model: str) -> Trigram | None:
-    """The table of the text that a shipped model learnt to write, over its own pieces; None where there is none."""
-    language = LANGUAGES.get(model)
-    if language is None:
+    """The table that was counted in a shipped model's own tokens, for that is the text it learnt to write; None where there is
+    none."""
+    if not (WEIGHTS / model / "tokenizer.json").is_file():
         return None
-    path = table(language)
+    ours = fingerprint(model)
+    return next((Trigram.load(path) for path in sorted(DATA.glob("trigrams.*.npz")) if _counted_in(path) == ours), None)
+
+
+def _counted_in(path: Path) -> bytes:
+    """The fingerprint of the tokens that a table counts."""
     with np.load(path, allow_pickle=False) as held:
-        fits = bytes(held["pieces"]) == fingerprint(model)
-    return Trigram.load(path) if fits else None
+        return bytes(held["pieces"])
 
 
 def table(language: str) -> Path:

@@ -7,27 +7,25 @@ from typing import Any
 import streamlit as st
 
 from core.paths import ASSETS
-from core.paths import PAGES as FOLDER
 from core.ui.kit import charts, frame, trouble
 from core.ui.session import state
-from core.ui.shell.menu import PAGES
+from core.ui.shell.menu import PAGES, Page, groups
 
 MARK = ASSETS / "mark.svg"
 CAVEAT = "Attention is a look, not a proof: a weight says where a head looked, not why the model answered."
 
 
-def page_of(name: str, title: str) -> Any:
-    """A page of the menu; Home is the one that opens on the bare address."""
-    return st.Page(
-        FOLDER / f"{name}.py", title=title, url_path="" if name == "home" else name, default=name == "home"
-    )
+def page_of(page: Page) -> Any:
+    """A page of the menu; the first one opens on the bare address."""
+    first = page is PAGES[0]
+    return st.Page(page.file, title=page.title, url_path="" if first else page.name, default=first)
 
 
 def main() -> None:
     """Run one page."""
     st.set_page_config(page_title="Lookback", page_icon=str(MARK), layout="wide")
     charts.style()
-    page = st.navigation({group: [page_of(*page) for page in pages] for group, pages in PAGES.items()}, expanded=True)
+    page = st.navigation({group: [page_of(page) for page in pages] for group, pages in groups().items()}, expanded=True)
     st.logo(str(MARK), size="large")
     with st.sidebar:
         st.html(f'<p class="caveat">{CAVEAT}</p>')

@@ -5,7 +5,7 @@ import itertools
 import pytest
 from playwright.sync_api import expect
 
-from core.ui.shell.starters import SHIPPED
+from core.ui.shell.starters import CONTINUES
 from tests.browser.conftest import Visit, serving
 
 HOSTILE = [
@@ -211,7 +211,7 @@ def test_an_example_is_taken_and_says_what_to_look_for(visit):
     visit.page.get_by_role("button", name="Examples").click()
     visit.change(lambda: visit.page.get_by_role("menuitem", name="she reads a new book every").click())
     assert visit.page.get_by_label("Text", exact=True).input_value() == "she reads a new book every"
-    look = next(one.look for one in SHIPPED["classroom"] if one.text == "she reads a new book every")
+    look = next(one.look for one in CONTINUES if one.text == "she reads a new book every")
     assert visit.page.locator(".note").inner_text() == look
 
 

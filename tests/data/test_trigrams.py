@@ -9,7 +9,7 @@ import pytest
 from core.data import trigrams
 from core.model import trigram
 from core.model.ngrams import Ngrams
-from core.model.trigram import LANGUAGES, Trigram
+from core.model.trigram import Trigram
 from core.model.vocabulary import END, START, Vocabulary
 from core.paths import WEIGHTS
 
@@ -67,8 +67,14 @@ def test_the_shipped_table_is_the_training_text_counted_again(language) -> None:
     assert nats == pytest.approx(slow.loss([], text), rel=1e-12)
 
 
-def test_a_table_serves_only_models_of_its_own_pieces(monkeypatch) -> None:
-    assert all(trigram.for_model(model) is not None for model in LANGUAGES)
-    assert trigram.for_model("induction") is None
-    monkeypatch.setitem(LANGUAGES, "induction", "en")
-    assert trigram.for_model("induction") is None
+@pytest.mark.parametrize(
+    ("model", "language"), [("classroom", "en"), ("writer", "en"), ("translator", "pt"), ("translator-small", "pt")]
+)
+def test_a_table_serves_the_models_whose_pieces_it_counts(model: str, language: str) -> None:
+    table = trigram.for_model(model)
+    assert table is not None and table.sentences == Trigram.load(trigram.table(language)).sentences
+
+
+@pytest.mark.parametrize("model", ["induction", "no-such-model", "hub:owner/name"])
+def test_other_models_have_no_table(model: str) -> None:
+    assert trigram.for_model(model) is None

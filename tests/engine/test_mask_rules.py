@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -251,7 +253,9 @@ def test_numpy_numbers_are_numbers():
 
 
 def test_the_registry_of_masks_says_what_each_does_and_cannot_be_changed():
-    assert list(MASKS) == ["causal", "full", "window", "prefix", "padding", "block", "custom"]
-    assert all(kind.says for kind in MASKS.values())
+    assert list(MASKS) == ["full", "causal", "window", "prefix", "padding", "block", "custom"]
+    assert all(kind.title and kind.says.endswith(".") for kind in MASKS.values())
+    assert all(re.fullmatch("[a-z]+", name) for name in MASKS), "a link writes it between dots, a width behind it"
+    assert all(("{width}" in kind.says) == kind.needs_width for kind in MASKS.values())
     with pytest.raises(TypeError):
         MASKS["mine"] = MASKS["full"]

@@ -49,7 +49,7 @@ def test_the_caveat_is_said_once(screen):
 def test_the_road_marks_what_was_opened_and_answered_and_leads_on(screen):
     home = screen()
     links = [link.proto.label for link in home.app.get("page_link")]
-    titles = [title for group, pages in list(PAGES.items())[1:] for _, title in pages]
+    titles = [page.title for page in PAGES[1:]]
     assert [label for label in links if label in titles] == titles
     assert f"Next: {titles[0]}" in links
     assert all("not opened yet" in stop for stop in home.said("stop"))

@@ -13,13 +13,14 @@ Where no head of the stream looks ahead, only cells on and under the diagonal ar
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 
 from core.analysis import texts
+from core.analysis.head_scores import HeadScore, offered, scored
 from core.attention import encode_u8
 from core.figures.labels import label
 from core.request import Stream
@@ -47,11 +48,12 @@ def overview(trace: Trace, stream: Stream) -> bytes:
     small = staircase(*side, 0) if causal and not whole and queries == keys and not start else None
     taken = (triangle if causal else None) if whole else small
 
-    pool, scores, out = _Arrays(), _Scores(stream, queries, keys, start), []
+    pool, out = _Arrays(), []
+    scores, found = offered(stream, keys), []
     for site in sites:
         for head in range(site.site.heads):
             weights = site.head(head)
-            scores.add(weights)
+            found.append(scored(scores, weights, start))
             codes = site.codes(head) if site.approximate else encode_u8(weights)
             shown = codes if whole else _pooled(codes, side)
             out.append((shown if taken is None else shown[taken]).reshape(-1))
@@ -69,7 +71,7 @@ def overview(trace: Trace, stream: Stream) -> bytes:
         "masks": [_mask(mask, bits, triangle, pool) for mask, bits in zip(masks, packed, strict=True)],
         "mask_of": of_head,
         "approximate": any(site.approximate for site in sites),
-        "scores": scores.table(),
+        "scores": _scores(scores, found),
         "codes": {
             "side": list(side),
             "triangle": taken is not None,
@@ -169,47 +171,12 @@ class _Arrays:
         return at
 
 
-class _Scores:
-    """What heads can be sorted by, each a mean over the rows of the float32 pattern, with its formula in words."""
-
-    NAMES = (
-        ("spread", "spread (e^entropy), broad first", False),
-        ("narrow", "spread (e^entropy), narrow first", True),
-        ("self", "looks at itself", False),
-        ("previous", "looks one piece back", False),
-        ("next", "looks one piece ahead", False),
-        ("first", "looks at the first piece", False),
-        ("received", "one piece gets most of it", False),
-    )
-
-    def __init__(self, stream: Stream, queries: int, keys: int, start: int) -> None:
-        inside = stream is not Stream.CROSS
-        self.start, self.inside = start, inside
-        self.values: dict[str, list[float]] = {name: [] for name, _, _ in self.NAMES}
-        if not inside or keys < 2:
-            for name in ("self", "previous", "next"):
-                del self.values[name]
-
-    def add(self, weights: np.ndarray) -> None:
-        keys = weights.shape[1]
-        total = np.maximum(weights.sum(axis=1), 1e-30)
-        logs = np.log(np.maximum(weights, 1e-38))
-        entropy = np.log(total) - np.einsum("qk,qk->q", weights, logs) / total
-        found = {"spread": np.exp(np.maximum(entropy, 0)).mean(), "first": weights[:, 0].mean()}
-        found["narrow"], found["received"] = found["spread"], weights.mean(axis=0).max()
-        if "self" in self.values:
-            for name, shift in (("self", 0), ("previous", -1), ("next", 1)):
-                line = np.diagonal(weights, self.start + shift) if self.start + shift < keys else np.zeros(0)
-                found[name] = line.mean() if len(line) else 0.0
-        for name, values in self.values.items():
-            values.append(round(float(found[name]), 4))
-
-    def table(self) -> list[dict[str, Any]]:
-        return [
-            {"name": name, "label": said, "ascending": ascending, "values": self.values[name]}
-            for name, said, ascending in self.NAMES
-            if name in self.values
-        ]
+def _scores(scores: Mapping[str, HeadScore], found: Sequence[Mapping[str, float]]) -> list[dict[str, Any]]:
+    """What heads can be sorted by, each with one number a head."""
+    return [
+        {"name": name, "label": score.says, "ascending": score.ascending, "values": [one[name] for one in found]}
+        for name, score in scores.items()
+    ]
 
 
 def _sites(trace: Trace, stream: Stream) -> list[Attention]:

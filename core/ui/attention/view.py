@@ -9,6 +9,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.analysis.head_scores import HEAD_SCORES
 from core.figures.payloads import attention_view as payload
 from core.request import Stream
 from core.trace import Trace
@@ -17,7 +18,7 @@ from core.ui.running.runs import shared
 from core.ui.running.scene import wait
 
 SCRIPTS = ("messages", "numbers", "paint", "heads", "map", "lines", "words", "controls", "gestures", "choice", "view")
-SORTS = frozenset({"grid", "spread", "narrow", "self", "previous", "next", "first", "received"})
+SORTS = frozenset({"grid", *HEAD_SCORES})
 LINES = {"weight": (0.0, 0.5), "share": (0.1, 1.0)}
 PINS, MIXED = 4, 64
 Pair = tuple[int, int]

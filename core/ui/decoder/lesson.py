@@ -56,7 +56,7 @@ def opened(view: Scene) -> None:
         lesson.sentence(lead(view, held, step))
         charts.words(FIRST + _which(view, held))
         opened_account(view, held, step)
-    lesson.presets("decoder", presets())
+    lesson.presets(presets())
     charts.rule()
     with trouble.guarded():  # no block of its own: the questions below ask about the switch
         future_shown(view)
@@ -237,7 +237,7 @@ def _lesson(view: Scene, held: Account | None) -> None:
         lesson.dial(
             IDEA, lambda: maths(view, held), [decoder_steps.layer_steps, decoder_steps.attention_steps, decoder.pushes]
         )
-        lesson.questions("decoder", questions(view, held))
+        lesson.questions(questions(view, held))
     lesson.source(
         "Vaswani et al. 2017, §3.1 (the decoder’s three sublayers), §3.2.3 (who reads what, the mask), eq. 1–2; Xiong et al. "
         "2020 (norm before each sublayer); Elhage et al. 2021, “A Mathematical Framework for Transformer Circuits” (stream, "

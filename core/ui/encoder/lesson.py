@@ -57,7 +57,7 @@ def lead(it: Walked) -> None:
     ]  # fmt: skip
     st.html(markup.sentence(parts))
     charts.words(INTRO)
-    lesson.presets("encoder", offered())
+    lesson.presets(offered())
     if any(rule.stream is Stream.ENCODER for rule in it.view.choice.mask):
         trouble.tell(
             "The mask you set on the encoder does not count here: the walk shows the model as it was trained.", "note"
@@ -71,7 +71,7 @@ def below(it: Walked) -> None:
 
     charts.rule()
     lesson.dial(IDEA, lambda: formulas(it), (Transformer.embed, Layer, AddNorm, MultiHeadAttention, FeedForward))
-    lesson.questions("encoder", questions(it))
+    lesson.questions(questions(it))
     lesson.source(SOURCE)
 
 

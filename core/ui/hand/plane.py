@@ -87,7 +87,7 @@ def presets() -> None:
     def preset(label: str, plane: Plane, look: str) -> lesson.Preset:
         return lesson.Preset(label, look, lambda: desk().open(plane))
 
-    lesson.presets("hand", [
+    lesson.presets([
         preset("Start again", planes.START, "Three words, nothing special: move anything."),
         preset(
             "Look at your neighbour", planes.NEIGHBOUR,

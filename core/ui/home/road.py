@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import streamlit as st
 
@@ -11,27 +12,16 @@ from core.ui.session import state
 from core.ui.shell import menu
 
 ROW = 5  # stops in a row, where there is room; every second row runs back
-SAYS = {
-    "sequence": "Predict the next piece, again and again: that is all it does.",
-    "rnn": "One memory forgets what came early; looking back does not.",
-    "hand": "Drag queries, keys and values, and watch the weights follow.",
-    "encoder": "From a text to vectors: two steps a layer, every number in view.",
-    "decoder": "Three steps a layer, and never a look at the future.",
-    "transductive": "A few labels, many points without: who names the rest?",
-    "attention": "All heads of any model, and one of them large.",
-    "masks": "Change what may be looked at; the weights stay the same.",
-    "translate": "Encoder and decoder at work on a sentence, step by step.",
-    "generate": "A text grows; each new piece joins the input.",
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """A page on the road. group: the group that begins here, "" elsewhere. right of asked questions are solved; asked is 0 where
-    the page asks none, or has not been opened."""
+    """A page on the road. says: its line; group: the group that begins here, "" elsewhere. right of asked questions are solved;
+    asked is 0 where the page asks none, or has not been opened."""
 
     name: str
     title: str
+    says: str
     group: str
     opened: bool
     right: int
@@ -53,11 +43,11 @@ class Stop:
 def stops() -> list[Stop]:
     """All pages after Home, in order."""
     known, found = state.session(), []
-    for group, pages in list(menu.PAGES.items())[1:]:
-        for number, (name, title) in enumerate(pages):
-            right = sum(page == name for page, _ in known.solved)
-            begins = group if number == 0 else ""
-            found.append(Stop(name, title, begins, name in known.opened, right, known.asked.get(name, 0)))
+    for before, page in pairwise(menu.PAGES):
+        right = sum(name == page.name for name, _ in known.solved)
+        begins = page.group if page.group != before.group else ""
+        opened, asked = page.name in known.opened, known.asked.get(page.name, 0)
+        found.append(Stop(page.name, page.title, page.says, begins, opened, right, asked))
     return found
 
 
@@ -83,14 +73,14 @@ def road() -> None:
                 sign = "✓" if stop.done else str(number + 1)
                 st.html(f'<p class="dot {kind}"><b aria-hidden="true">{sign}</b>{group}</p>')
                 st.page_link(f"../../pages/{stop.name}.py", label=stop.title)
-                st.html(f'<p class="stop">{SAYS[stop.name]}<br><span>{stop.status}</span></p>')
+                st.html(f'<p class="stop">{stop.says}<br><span>{stop.status}</span></p>')
 
 
 def onward() -> None:
     """The way to the first page on the road that was not opened yet."""
     ahead = next((stop for stop in stops() if not stop.opened), None)
     if ahead is not None:
-        charts.words(f"Or walk the road below, one idea after the other. {SAYS[ahead.name]}")
+        charts.words(f"Or walk the road below, one idea after the other. {ahead.says}")
         st.page_link(f"../../pages/{ahead.name}.py", label=f"Next: {ahead.title}", icon=":material/arrow_forward:")
 
 

@@ -101,10 +101,11 @@ def formula(latex: str, says: str = "") -> None:
     charts.words(says)
 
 
-def presets(page: str, offered: Sequence[Preset]) -> None:
+def presets(offered: Sequence[Preset]) -> None:
     """Things to try, one click each; the one that was clicked says what to watch. They belong beside the live thing, where one
     sees what they do."""
     known = state.session()
+    page = known.page
 
     def tried(preset: Preset) -> None:
         known.tried[page] = f"<b>{escape(preset.label)}</b> · {preset.look}"
@@ -129,11 +130,12 @@ def whole_page() -> None:
         st.rerun()
 
 
-def questions(page: str, asked: Sequence[Question]) -> None:
-    """Questions that want a number or an action; each is checked as soon as it is answered, and remembered once right."""
+def questions(asked: Sequence[Question]) -> None:
+    """Questions that want a number or an action; each is checked as soon as it is answered, and remembered once right. Home
+    counts them as those of the page in view."""
     charts.heading("Check yourself", "the answers are on this page")
     known = state.session()
-    solved = known.solved
+    page, solved = known.page, known.solved
     known.asked[page] = len(asked)
     with st.container(key="questions"):
         for number, question in enumerate(asked):

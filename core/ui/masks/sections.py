@@ -14,7 +14,7 @@ from core.errors import LensError, MaskError
 from core.figures import markup, mask_words
 from core.figures.distribution import Bar
 from core.figures.labels import label, percent
-from core.request import MaskRule, Stream
+from core.request import MASKS, MaskRule, Stream
 from core.trace import Trace
 from core.ui.kit import charts, trouble
 from core.ui.masks.files import fits_file, read_file, write_file
@@ -25,10 +25,6 @@ from core.ui.running.focus import Look, look
 from core.ui.running.runs import COSTLY
 from core.ui.running.scene import SILENT, Scene, sentence_under
 from core.ui.session import state
-
-WIDTHS = {"window": 2, "prefix": 2, "block": 3}
-ORDER = ("full", "causal", "window", "prefix", "padding", "block")
-ON_CROSS = ("full", "padding")
 
 
 def split(mask: Mask, stream: Stream) -> tuple[Mask, Mask]:
@@ -77,19 +73,18 @@ def widths(it: Look) -> dict[str, int]:
     """How wide each card's mask is: as adopted, else as this visitor last set it."""
     mine, _ = split(it.choice.mask, it.stream)
     adopted = {mine[0].name: mine[0].width} if len(mine) == 1 and mine[0].width else {}
-    return {**WIDTHS, **dict(it.choice.widths), **adopted}
+    usual = {name: kind.width for name, kind in MASKS.items() if kind.width is not None}
+    return {**usual, **dict(it.choice.widths), **adopted}
 
 
 def offered(it: Look) -> dict[str, MaskRule | None]:
     """The gallery's masks by name; None is the model as trained."""
     wide = widths(it)
     rules: dict[str, MaskRule | None] = {"native": None}
-    for name in ON_CROSS if it.stream is Stream.CROSS else ORDER:
-        if name == "padding":
-            if len(it.keys) > 1:
-                rules[name] = MaskRule(it.stream, name, edges=((None, len(it.keys) - 1),))
-        else:
-            rules[name] = MaskRule(it.stream, name, width=wide.get(name))
+    for name, kind in MASKS.items():
+        more = kind.shown(it.stream, len(it.keys), wide.get(name))
+        if more is not None:
+            rules[name] = MaskRule(it.stream, name, **more)
     return rules
 
 
@@ -109,7 +104,8 @@ def gallery(view: Scene, it: Look) -> None:
     base = runs["native"]
     if isinstance(base, LensError):
         raise base
-    twin = next((n for n in ("full", "causal") if isinstance(run := runs.get(n), Trace) and same_mask(run, base, it.stream)), None)
+    plain = [name for name, rule in rules.items() if rule is not None and rule.width is None and not rule.edges]
+    twin = next((n for n in plain if isinstance(run := runs[n], Trace) and same_mask(run, base, it.stream)), None)
     if twin is not None:  # the model as trained has a name: it is told on that card, which comes first
         runs = {twin: base, **{name: run for name, run in runs.items() if name not in ("native", twin)}}
     home = twin or "native"
@@ -127,14 +123,15 @@ def gallery(view: Scene, it: Look) -> None:
         rule = rules.get(name)
         width = rule.width if rule is not None else None
         if isinstance(run, LensError):
-            return Card(name, mask_words.TITLES[name], "", str(run), None, width=width)
+            return Card(name, mask_words.title(name), "", str(run), None, width=width)
         allowed = allowed_of(run, it)
         best = [] if it.fills else changes(run, k=1)
         was = changes(it.native, k=1)
         share, distance = (percent(best[0].now) if best else ""), distances.get(name)
-        note = {home: "native", "padding": f"“{it.columns[-1]}” out", "yours": mask_words.counted(native, allowed)}.get(name, "")
+        own = {home: "native", "yours": mask_words.counted(native, allowed)}
+        note = own.get(name) or mask_words.note(name, it.columns[-1])
         return Card(
-            name, mask_words.TITLES[name], note, mask_words.says(name, width, it.stream), allowed,
+            name, mask_words.title(name), note, mask_words.says(name, width, it.stream), allowed,
             label(best[0].text) if best else "", share, bool(best) and best[0].id != was[0].id,
             "" if distance is None else mask_words.nats(distance), distance / most if distance and most else 0.0, width, name == on,
         )  # fmt: skip

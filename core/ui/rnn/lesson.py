@@ -29,7 +29,7 @@ def opened() -> None:
     with top:
         _first_line(task, at, share)
     charts.words(machines.RULES[task] + machines.PLAYERS)
-    lesson.presets("rnn", _presets())
+    lesson.presets(_presets())
     left, right = st.columns([500, 460], gap="large")
     with left:
         machines.curve(task, delay)
@@ -51,7 +51,7 @@ def opened() -> None:
     cost.section()
     charts.rule()
     _dial(task, what)
-    lesson.questions("rnn", _questions(task, delay, what))
+    lesson.questions(_questions(task, delay, what))
     lesson.source(
         "Cho et al. 2014 (the GRU); Sutskever, Vinyals and Le 2014 (one state); Bengio, Simard and Frasconi 1994 (why a gradient "
         "fades over many steps); Bahdanau, Cho and Bengio 2015, eq. 5–6 and Figure 3 (looking back); Vaswani "

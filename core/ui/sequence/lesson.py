@@ -59,7 +59,7 @@ def opened(view: Scene) -> None:
     version = f"{abs(hash((view.request, view.model))):x}"
     data = payload(places, names, GIVEN[judges_source], version, focus)
     _surprisal(key="surprisal", data={**data, "theme": st.context.theme.type})
-    lesson.presets("sequence", presets())
+    lesson.presets(presets())
     charts.rule()
     found = tally(places)
     left, right = st.columns([520, 460], gap="large")
@@ -212,7 +212,7 @@ def _lesson(view: Scene, places: Sequence[Place], found: Tally) -> None:
     lesson.dial(
         IDEA, lambda: maths(view, places, found), [surprisal.surprisal, surprisal.perplexity, ngrams.Ngrams.probability]
     )
-    lesson.questions("sequence", questions(view, places, found))
+    lesson.questions(questions(view, places, found))
     lesson.source(
         "Shannon 1948, “A Mathematical Theory of Communication” (surprisal, and guessing the next letter from the last two); "
         "Kneser and Ney 1995, and Chen and Goodman 1999, §2.7 (the trigram that backs off); Bengio et al. 2003, “A Neural "

@@ -10,6 +10,7 @@ from core.analysis.hand.plane import read_link
 from core.analysis.hand.recipe import read_recipe
 from core.analysis.transductive.board import read_board
 from core.interventions import MOVES
+from core.masks import MASKS
 from core.request import Sampling, Stream
 from core.ui.session.rules import read_reads, read_rules
 
@@ -151,8 +152,8 @@ def write_widths(widths: Widths) -> str:
 
 
 def _widths(raw: str) -> Widths:
-    found = tuple(re.fullmatch(r"(window|prefix|block)([1-9][0-9]{0,2})", part) for part in raw.split("."))
-    widths = dict((one[1], int(one[2])) for one in found if one)
+    found = tuple(re.fullmatch(r"([a-z]+)([1-9][0-9]{0,2})", part) for part in raw.split("."))
+    widths = dict((one[1], int(one[2])) for one in found if one and one[1] in MASKS and MASKS[one[1]].needs_width)
     if len(widths) < len(found):
         raise ValueError(raw)
     return tuple(sorted(widths.items()))

@@ -16,7 +16,8 @@ from core.ui.running import models
 from core.ui.running.scene import Scene, lens_of, open_scene
 from core.ui.session import state
 from core.ui.session.state import held
-from core.ui.shell.starters import SHIPPED, Starter, head_of, starters
+from core.ui.shell import menu
+from core.ui.shell.starters import Starter, head_of, proven, starters
 
 
 def bar() -> st.delta_generator.DeltaGenerator:
@@ -31,10 +32,13 @@ def bar() -> st.delta_generator.DeltaGenerator:
     return target
 
 
-def open_page(title: str) -> Scene:
-    """Title, bar, notes and scene of a page; where there is no scene, a sentence says why and the page ends here."""
+def open_page(title: str = "") -> Scene:
+    """Title, bar, notes and scene of a page; where there is no scene, a sentence says why and the page ends here.
+
+    title: what stands on top, where that is not the page's title in the menu.
+    """
     target = bar()
-    st.title(title, anchor=False)
+    st.title(title or menu.here().title, anchor=False)
     scene = _open(target)
     if scene is None:
         st.stop()
@@ -161,7 +165,7 @@ def _examples(choice: state.Choice) -> None:
 
 def start(one: Starter, model: str) -> None:
     """Show a starter: its text, and on the model it was written for also where to look, once the model has read it."""
-    own = one in SHIPPED.get(model, ())
+    own = proven(model)
     changes: dict[str, Any] = {"text": one.text, "target": one.target if own else None}
     if own and one.at is not None:
         changes |= {"stream": one.at, "layer": 0, "head": 0, "view": "", "mask": ()}

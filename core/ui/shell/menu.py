@@ -1,15 +1,62 @@
-"""The pages there are, in the order of the road: the menu and Home read them here."""
+"""The pages there are, in the order of the road. A further page or lesson is one row here and its file in pages/.
+
+The menu, the road on Home, the title on top of the page and its address follow the row. A lesson is a page of the group Learn:
+what it asks is registered by `lesson.questions` when it is drawn.
+"""
 
 from __future__ import annotations
 
-from core.paths import PAGES as FOLDER
+from dataclasses import dataclass
+from pathlib import Path
 
-_PAGES = {
-    "Start": [("home", "Home")],
-    "Learn": [
-        ("sequence", "Sequence modelling"), ("rnn", "From RNN to attention"), ("hand", "Self-attention by hand"),
-        ("encoder", "The encoder"), ("decoder", "The decoder"), ("transductive", "Transductive learning"),
-    ],
-    "Explore": [("attention", "Attention"), ("masks", "Masks"), ("translate", "Translate"), ("generate", "Generate")],
-}  # fmt: skip
-PAGES = {group: [p for p in pages if (FOLDER / f"{p[0]}.py").is_file()] for group, pages in _PAGES.items()}
+import streamlit as st
+
+from core.paths import PAGES as FOLDER
+from core.ui.session import state
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page. name: of its file in pages/, and its address. group: the heading it stands under in the menu. says: its line on
+    the road; Home, which holds the road, has none."""
+
+    name: str
+    group: str
+    title: str
+    says: str = ""
+
+    @property
+    def file(self) -> Path:
+        """Where it is written."""
+        return FOLDER / f"{self.name}.py"
+
+
+PAGES = (
+    Page("home", "Start", "Home"),
+    Page("sequence", "Learn", "Sequence modelling", "Predict the next piece, again and again: that is all it does."),
+    Page("rnn", "Learn", "From RNN to attention", "One memory forgets what came early; looking back does not."),
+    Page("hand", "Learn", "Self-attention by hand", "Drag queries, keys and values, and watch the weights follow."),
+    Page("encoder", "Learn", "The encoder", "From a text to vectors: two steps a layer, every number in view."),
+    Page("decoder", "Learn", "The decoder", "Three steps a layer, and never a look at the future."),
+    Page("transductive", "Learn", "Transductive learning", "A few labels, many points without: who names the rest?"),
+    Page("attention", "Explore", "Attention", "All heads of any model, and one of them large."),
+    Page("masks", "Explore", "Masks", "Change what may be looked at; the weights stay the same."),
+    Page("translate", "Explore", "Translate", "Encoder and decoder at work on a sentence, step by step."),
+    Page("generate", "Explore", "Generate", "A text grows; each new piece joins the input."),
+)
+
+
+def groups() -> dict[str, list[Page]]:
+    """The pages under their headings, both in the order of the rows."""
+    return {group: [page for page in PAGES if page.group == group] for group in dict.fromkeys(page.group for page in PAGES)}
+
+
+def here() -> Page:
+    """The page in view; Home opens on the bare address."""
+    name = state.session().page
+    return next((page for page in PAGES if page.name == name), PAGES[0])
+
+
+def heading() -> None:
+    """The title of the page in view, on top of it."""
+    st.title(here().title, anchor=False)

@@ -1,9 +1,13 @@
-"""Texts to begin with: six for each kind of model, each with one line on what to look for; a test holds each to the trace."""
+"""Texts to begin with: six for each kind of model, each with one line on what to look for; a test holds each to the trace.
 
+A shipped model gets those of its task. Where its config.json says `"starters": true`, the lines are true of its weights and the
+test holds them; every other model is asked the questions instead.
+"""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from core.engine.files import shipped
 from core.request import Stream
 from core.trace import Trace
 
@@ -164,15 +168,19 @@ AMBIGUOUS = (
     "the teacher is tired and the girl is tired too", "the old houses are white", "did you see the movie last night",
     "what time is it", "the cats are hungry and tired",
 )  # fmt: skip
-SHIPPED = {"classroom": CONTINUES, "translator": TRANSLATES, "writer": WRITES, "filler": FILLS, "induction": REPEATS}
+TASKS = {"continue": CONTINUES, "translate": TRANSLATES, "write": WRITES, "fill": FILLS, "repeat": REPEATS}
 KINDS = {"encoder-decoder": TRANSLATES, "decoder": WRITES, "encoder": FILLS}
 
 
 def starters(model: str, kind: str | None = None) -> tuple[Starter, ...]:
-    """The six for a model; for one that did not come along, those of its kind."""
-    if model.startswith("induction"):
-        return REPEATS
-    return SHIPPED.get(model) or KINDS.get(kind or "", CONTINUES)
+    """The six for a model: those of its task where it came along, else those of its kind."""
+    task = shipped().get(model, {}).get("task", "")
+    return TASKS.get(task) or KINDS.get(kind or "", CONTINUES)
+
+
+def proven(model: str) -> bool:
+    """Whether the lines of its starters were found true of this model's weights."""
+    return shipped().get(model, {}).get("starters") is True
 
 
 def searched(model: str, kind: str | None = None) -> tuple[str, ...]:

@@ -124,10 +124,7 @@ def presets() -> None:
         ("Across the grain", "across", 40, 0.9, "Each long cloud holds both classes. Labels run along the clouds, and that is just "
          "wrong here: look at the curve."),
     )  # fmt: skip
-    lesson.presets(
-        "transductive",
-        [lesson.Preset(label, look, partial(board, name, gamma, alpha)) for label, name, gamma, alpha, look in offered],
-    )
+    lesson.presets([lesson.Preset(label, look, partial(board, name, gamma, alpha)) for label, name, gamma, alpha, look in offered])
 
 
 def questions(found: Answers, board: bool) -> None:
@@ -135,7 +132,7 @@ def questions(found: Answers, board: bool) -> None:
     first = "Point" if board else "Open Points, above. There point"
     here = found.right("spreading"), found.right("logistic")
     worse = here[0] is not None and here[1] is not None and here[0] < here[1]
-    lesson.questions("transductive", [
+    lesson.questions([
         lesson.Number(
             f"{first} at a few rows of the propagation matrix. What does every one of them sum to?",
             float(found.matrices[0].sum(1).mean()), 0.01,

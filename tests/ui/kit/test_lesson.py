@@ -24,8 +24,8 @@ def page() -> None:
     def more() -> None:
         st.session_state["many"] = 7
 
-    lesson.presets("here", [lesson.Preset("Grow", "Watch it grow.", grow), lesson.Preset("More", "Count again.", more)])
-    lesson.questions("here", [
+    lesson.presets([lesson.Preset("Grow", "Watch it grow.", grow), lesson.Preset("More", "Count again.", more)])
+    lesson.questions([
         lesson.Number("How many?", st.session_state.get("many", 2.5), 0.1, "So many.", "Count."),
         lesson.Pick("Which?", ("a", "b"), "b", "It is b.", "Look at b."),
         lesson.Act("Grow it.", st.session_state.get("grown", False), "Grown.", "Press Grow."),

@@ -8,14 +8,15 @@ from streamlit.testing.v1 import AppTest
 from core.analysis.hand.recipe import TEMPERATURES, Recipe
 from core.analysis.transductive.board import PLANE, Board
 from core.interventions import MOVES
+from core.masks import MASKS
 from core.request import MaskRule, PositionRule, Site, Stream
 from core.ui.attention import cell, measures
 from core.ui.attention.positions import BEGINS
-from core.ui.masks.sections import WIDTHS
 from core.ui.rnn.game import TASKS
 from core.ui.session import links
 from core.ui.session.state import DIAL, LINKED, READERS, Choice, fit, read, write
 
+WIDTHS = [name for name, kind in MASKS.items() if kind.needs_width]
 RULES = st.builds(
     MaskRule,
     st.sampled_from([Stream.ENCODER, Stream.DECODER]),
@@ -41,7 +42,7 @@ CHOICES = st.builds(
     moved=st.just(("off", 0))
     | st.tuples(st.just("shuffled"), st.integers(1, links.ORDERS))
     | st.tuples(st.just("shifted"), st.integers(1, links.SHIFTS)),
-    widths=st.dictionaries(st.sampled_from(list(WIDTHS)), st.integers(1, 999)).map(lambda one: tuple(sorted(one.items()))),
+    widths=st.dictionaries(st.sampled_from(WIDTHS), st.integers(1, 999)).map(lambda one: tuple(sorted(one.items()))),
     boxes=st.sets(st.sampled_from(links.BOXES)).map(lambda some: tuple(one for one in links.BOXES if one in some)),
     stage=st.sampled_from(links.STAGES),
     merges=st.none() | st.tuples(st.integers(0, 99), st.integers(0, links.MERGED)),
