@@ -67,7 +67,6 @@ def clicks(browser: Any, address: str, **params: str) -> list[float]:
         visit.type(begins + params["text"])
         visit.page.wait_for_function("begins => new URLSearchParams(location.search).get('text').startsWith(begins)", arg=begins)
         visit.settle()
-        visit.page.wait_for_timeout(600)
         visit.page.evaluate(WATCH)
         visit.page.locator(".st-key-causal label").click()
         times.append(float(visit.page.evaluate("() => window.waited")))

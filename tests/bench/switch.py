@@ -60,8 +60,7 @@ def clicks(visit, act: str, **params: str) -> list[float]:
     visit.page.keyboard.press("End")
     found = []
     for turn in range(TURNS):
-        visit.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
-        visit.page.wait_for_timeout(400)
+        visit.settle(".painter[data-shown]")
         if act == "stroke":
             visit.page.keyboard.press("ArrowLeft" if turn % 2 else "ArrowUp")
         found.append(visit.page.evaluate(CLICK, act))

@@ -6,9 +6,8 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -16,8 +15,11 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests import waiting
+from tests.browser.quiet import Line
+
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 90_000  # ms: the machine may be busy with other things
+PATIENCE = 1000 * waiting.PATIENCE  # ms
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -82,25 +84,21 @@ def serving(**environment: str) -> Iterator[str]:
 
 
 def _healthy(server: subprocess.Popen, address: str) -> None:
-    end = time.monotonic() + 90
-    while time.monotonic() < end:
-        if server.poll() is not None:
-            output = server.stdout.read().decode("utf-8", "replace") if server.stdout else ""
-            pytest.fail(f"The server did not start:\n{output[-3000:]}", pytrace=False)
-        try:
-            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2) as answer:
-                if answer.read().strip() == b"ok":
-                    return
-        except OSError:
-            time.sleep(0.2)
-    pytest.fail("The server was not healthy within 90 seconds.", pytrace=False)
+    healthy = waiting.until(lambda: server.poll() is not None or answers(address))
+    if server.poll() is not None:
+        output = server.stdout.read().decode("utf-8", "replace") if server.stdout else ""
+        pytest.fail(f"The server did not start:\n{output[-3000:]}", pytrace=False)
+    if not healthy:
+        pytest.fail(f"The server was not healthy within {waiting.PATIENCE} seconds.", pytrace=False)
 
 
-def until(page: Page, holds: Callable[[], object], wait: float = 30) -> None:
-    """Wait until something holds that the page cannot be asked for in one go; the assertion after it tells what was there."""
-    end = time.monotonic() + wait
-    while not holds() and time.monotonic() < end:
-        page.wait_for_timeout(50)
+def answers(address: str) -> bool:
+    """Whether a Streamlit server says there that it is well."""
+    try:
+        with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2) as answer:
+            return answer.read().strip() == b"ok"
+    except OSError:
+        return False
 
 
 class Visit:
@@ -116,18 +114,12 @@ class Visit:
         self.page.on("request", self._seen)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", self._heard)
-        self.frames: list[int] = []
-        self.page.on("websocket", self._connected)
+        self.line = Line(self.page)
 
     def _seen(self, request) -> None:
         address = urlsplit(request.url)
         if address.scheme not in ("data", "blob") and address.hostname not in ("127.0.0.1", "localhost"):
             self.foreign.append(request.url)
-
-    def _connected(self, socket) -> None:
-        if urlsplit(socket.url).hostname not in ("127.0.0.1", "localhost"):
-            self.foreign.append(socket.url)
-        socket.on("framesent", lambda data: self.frames.append(len(data)))
 
     def _heard(self, message) -> None:
         if message.type == "error" and not EXPECTED.search(message.location.get("url", "")):
@@ -141,9 +133,7 @@ class Visit:
     def settle(self, wants: str = DRAWN) -> "Visit":
         """Wait until the script is done and there is a map, or a sentence why not."""
         self.page.wait_for_selector(wants, state="attached")
-        self.page.wait_for_timeout(250)
-        self.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
-        self.page.wait_for_timeout(150)
+        self.line.rest()
         return self
 
     def change(self, action) -> "Visit":
@@ -160,6 +150,11 @@ class Visit:
         box = self.page.get_by_label("Text", exact=True)
         box.fill(text)
         box.press("Enter")
+
+    @property
+    def frames(self) -> list[int]:
+        """The bytes of each message that the page has sent."""
+        return self.line.sent
 
     @property
     def lead(self) -> str:
@@ -201,7 +196,8 @@ class Visit:
         self.page.close()
         if self.owns:
             self.context.close()
-        assert self.foreign == []
+        strangers = [url for url in self.line.addresses if urlsplit(url).hostname not in ("127.0.0.1", "localhost")]
+        assert [*self.foreign, *strangers] == []
         assert self.errors == []
 
 

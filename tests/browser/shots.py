@@ -45,7 +45,6 @@ def main(folder: Path, wanted: list[str]) -> None:
                     tall = height if size != "phone" else 2400
                     visit = Visit(browser, address, viewport={"width": width, "height": tall}, color_scheme=scheme)
                     visit.open(page, **params)
-                    visit.page.wait_for_timeout(1500)
                     visit.page.screenshot(path=folder / f"{name}-{size}-{scheme}.png")
                     visit.close()
         browser.close()

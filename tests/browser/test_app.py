@@ -141,21 +141,22 @@ def test_heads_and_cells_are_reached_by_keyboard_alone(visit):
 
 def test_pointing_at_cells_never_asks_the_server(visit):
     visit.open("attention", stream="encoder")
-    visit.page.wait_for_timeout(1000)
     sent = len(visit.frames)
-    for part in (".heads .over", ".map .over"):
-        box = visit.view.locator(part).bounding_box()
-        for x, y in itertools.product((0.3, 0.5, 0.7), repeat=2):
-            visit.page.mouse.move(box["x"] + box["width"] * x, box["y"] + box["height"] * y)
-            visit.page.wait_for_timeout(120)
+    box = visit.view.locator(".heads .over").bounding_box()
+    side = (box["width"] - 29) / 4
+    for layer, head in [(0, 3), (1, 1), (1, 2)]:
+        visit.page.mouse.move(box["x"] + 26 + (head + 0.5) * side, box["y"] + 20 + (layer + 0.5) * side)
+        visit.view.locator(".map-column .heading", has_text=f"layer {layer + 1}, head {head + 1} preview").wait_for()
+    box = visit.view.locator(".map .over").bounding_box()
+    for x, y in itertools.product((0.3, 0.5, 0.7), repeat=2):
+        visit.page.mouse.move(box["x"] + box["width"] * x, box["y"] + box["height"] * y)
     visit.page.locator(".st-key-map").scroll_into_view_if_needed()
     box = visit.page.locator(".st-key-map .nsewdrag[data-subplot=xy]").bounding_box()
     for x, y in itertools.product((0.2, 0.5, 0.8), repeat=2):
         visit.page.mouse.move(box["x"] + box["width"] * x, box["y"] + box["height"] * y)
-        visit.page.wait_for_timeout(40)
-    told = visit.page.locator(".st-key-map .hoverlayer").evaluate("layer => layer.textContent")
-    assert "of its attention" in told
-    assert len(visit.frames) == sent
+    visit.page.locator(".st-key-map .hoverlayer", has_text="of its attention").wait_for()
+    visit.change(lambda: visit.click_cell(1, 0))  # the first that asks
+    assert len(visit.frames) == sent + 1
 
 
 def test_choices_follow_from_page_to_page_and_back(visit):

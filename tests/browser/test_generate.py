@@ -11,8 +11,7 @@ def part(visit, name, **params):
     params = {"model": model, "part": place, "text": "the cat sits on the sofa"} | params
     visit.page.goto(f"{visit.address}/generate?" + "&".join(f"{k}={v}" for k, v in params.items()))
     visit.page.locator(f"{VIEW} {FIRST[name]}").first.wait_for()
-    visit.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
-    visit.page.wait_for_timeout(400)
+    visit.settle(FIRST[name])
     return visit.page.locator(FIRST[name].split()[0])
 
 
@@ -56,7 +55,7 @@ def test_words_are_hidden_by_a_click_and_by_a_key_and_heads_are_read_without_the
     fill.locator("button.word", has_text="cat").click()
     visit.page.wait_for_url("**part=fill.6.2**")
     says(visit, ".word.masked small", "was cat")
-    visit.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    visit.settle(FIRST["fill"])
     sent = len(visit.frames)
     fill.locator(".tab").last.click()
     fill.locator("canvas").first.focus()

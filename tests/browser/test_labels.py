@@ -4,15 +4,12 @@ import pytest
 
 from tests.browser.conftest import Visit
 
-READY = "() => document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'"
-
 
 @pytest.fixture
 def board(visit):
     visit.page.goto(f"{visit.address}/transductive")
     visit.page.locator(".labels .way").first.wait_for()
-    visit.page.locator(".source").wait_for(state="attached")
-    visit.page.wait_for_function(READY)
+    visit.settle(".source")
     return visit
 
 
@@ -85,8 +82,7 @@ def test_on_a_phone_the_first_tap_looks_and_the_next_one_labels(chromium, server
     visit = Visit(chromium, server, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     visit.page.goto(f"{visit.address}/transductive")
     visit.page.locator(".labels .way").first.wait_for()
-    visit.page.locator(".source").wait_for(state="attached")
-    visit.page.wait_for_function(READY)
+    visit.settle(".source")
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
     visit.page.locator(".labels .plot").scroll_into_view_if_needed()
     visit.page.touchscreen.tap(*spot(visit, 95))

@@ -21,7 +21,7 @@ def open_masks(visit: Visit, **params: str):
 def ready(visit: Visit):
     visit.page.locator(".painter[data-shown] .map .over").wait_for()
     visit.page.locator(".gallery .card").first.wait_for()
-    visit.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    visit.settle(".painter[data-shown]")
     return visit.page.locator(".painter .map .over")
 
 
@@ -40,7 +40,7 @@ def becomes(visit: Visit, wanted: str, act) -> None:
         ".map(host => host.shadowRoot && host.shadowRoot.querySelector('.painter')).find(Boolean))",
         arg=[wanted, shown],
     )
-    visit.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    visit.settle(".painter[data-shown]")
 
 
 def cell(visit: Visit, q: int, c: int) -> tuple[float, float]:
@@ -200,8 +200,7 @@ def test_a_cards_width_is_changed_in_the_card_and_a_saved_mask_is_read_again(vis
         visit.page.get_by_role("button", name="Load mask").click()
     visit.page.locator("input[type=file]").set_input_files(hostile)
     visit.page.get_by_text("other.json").first.wait_for()  # else the button is still that of the file before
-    visit.page.wait_for_timeout(500)
-    visit.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    visit.settle(".painter[data-shown]")
     visit.page.get_by_role("button", name="Use this file").click()
     visit.page.get_by_text("Expected a mask saved by Lookback").wait_for()
     assert mask(visit) == "encoder.window.4"

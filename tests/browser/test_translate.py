@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.browser.quiet import drawn
+
 RED = "the black cat sleeps on the red sofa"
 PICTURE = "canvas => canvas.toDataURL()"
 
@@ -48,7 +50,7 @@ def test_pointing_at_red_lights_vermelho_in_sentence_ribbon_and_map_and_asks_nob
     theatre = stage(visit, model="translator", text=RED)
     theatre.locator("button.last").click()
     visit.page.mouse.move(2, 2)
-    visit.page.wait_for_timeout(400)
+    drawn(visit.page)
     sent = len(visit.frames)
     places = {name: theatre.locator(f".map.{name} canvas") for name in ("encoder", "decoder", "cross")}
     places["ribbons"] = theatre.locator("canvas.ribbons")
