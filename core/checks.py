@@ -9,6 +9,8 @@ from typing import Any
 
 from core.errors import RequestError
 
+LONGEST_TEXT = 1_000_000  # characters of a text, and ids of a list: more is refused before anything reads it
+
 
 def between(name: str, value: Any, low: float, high: float, open_start: bool = False, open_end: bool = False) -> None:
     """Raise RequestError where a value is no real number from low to high; an open side leaves its end out, NaN is refused."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
+from core.checks import LONGEST_TEXT
 from core.engine.backend import LensInfo
+from core.engine.text import Text, check_text
 from core.errors import InputError, RequestError, TooLongError
 from core.request import Request, Stream
 
+HEAD = 100_000  # characters that are read first of a longer text
 TEXTS = {"encoder": ("source",), "decoder": ("target",), "encoder-decoder": ("source", "target")}
 
 
@@ -39,11 +43,7 @@ def admit(info: LensInfo, request: Request, moves: bool) -> Request:
         if not ids:
             raise InputError("a text of at least one token", "an empty text", "Type a word")
         if len(ids) > info.max_tokens:
-            raise TooLongError(
-                f"at most {info.max_tokens:,} tokens for {info.name}",
-                f"{len(ids):,}",
-                "Shorten the text; nothing was cut",
-            )
+            raise too_long(info.max_tokens, info, f"{len(ids):,}")
         if max(ids) >= info.vocab:
             raise InputError(f"ids below {info.vocab}", f"{max(ids)}", "Use the ids of this model's own tokenizer")
     for rule in request.intervention.positions:
@@ -55,3 +55,27 @@ def admit(info: LensInfo, request: Request, moves: bool) -> Request:
         if max(rule.places(count)) >= info.max_tokens:
             raise RequestError(f"places below {info.max_tokens:,}", f"{max(rule.places(count)):,}", "Shift by less")
     return request if request.sites == info.sites else replace(request, sites=info.sites)
+
+
+def room(info: LensInfo, text: Text) -> int:
+    """How many characters a text may have: with more it has more tokens than the model takes, whatever they are."""
+    return LONGEST_TEXT if text.longest is None else min(LONGEST_TEXT, text.longest * info.max_tokens)
+
+
+def read(info: LensInfo, text: Text, typed: object, encode: Callable[[str], tuple[int, ...]]) -> tuple[int, ...]:
+    """A text as ids. One that cannot fit is refused before the tokenizer sees it; of a very long one the tokenizer sees the
+    beginning first. Raises InputError, TooLongError.
+    """
+    if isinstance(typed, str) and len(typed) > info.max_tokens and len(typed) > (most := room(info, text)):
+        raise too_long(info.max_tokens, info, f"{len(typed):,}", f" and at most {most:,} characters")
+    whole = check_text(typed)
+    if len(whole) > HEAD:
+        count = len(encode(whole[:HEAD]))
+        if count > 2 * info.max_tokens:  # where a word is cut in two its tokens may be others, but never so many
+            raise too_long(info.max_tokens, info, f"{count:,} in its first {HEAD:,} characters")
+    return encode(whole)
+
+
+def too_long(most: int, info: LensInfo, got: str, more: str = "") -> TooLongError:
+    """The error for more tokens than a model takes."""
+    return TooLongError(f"at most {most:,} tokens for {info.name}{more}", got, "Shorten the text; nothing was cut")

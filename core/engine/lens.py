@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
 
+from core.checks import LONGEST_TEXT
 from core.engine import generation
-from core.engine.admission import admit
+from core.engine.admission import admit, read, room, too_long
 from core.engine.answers import predicts_somewhere, trace_of
 from core.engine.backend import Backend, Batch, LensInfo, Result
 from core.engine.batching import groups, places, stack
-from core.engine.merges import Splitting, raw, splitting
+from core.engine.merges import LONGEST, Splitting, raw, splitting
 from core.engine.probe import Probe, Row, as_array
 from core.engine.text import Chat, Text, as_tokens, check_text
 from core.errors import (
@@ -73,7 +75,7 @@ class Lens:
             raise InputError(
                 "either a text or ids", "both" if text is not None else "neither", 'Call lens.request("some text")'
             )
-        given = self._numbers(ids) if ids is not None else self._encode_prompt(text)
+        given = self._numbers(ids, self.info.max_tokens) if ids is not None else self._encode_prompt(text)
         source: tuple[int, ...] | None = given
         written: tuple[int, ...] | None = None
         if self.info.kind == "encoder-decoder":
@@ -96,12 +98,22 @@ class Lens:
         self._admit(made)
         return made
 
+    @property
+    def room(self) -> int:
+        """How many characters a text may have; one with more cannot fit, and is refused before the tokenizer sees it.
+
+        Raises InputError without a tokenizer.
+        """
+        return room(self.info, self._tokenizer())
+
     def encode(self, text: str) -> tuple[int, ...]:
-        """A text as ids, with the tokenizer's own special tokens. Raises InputError."""
+        """A text as ids, with the tokenizer's own special tokens, be they more than the model takes. Raises InputError,
+        TooLongError for more characters than are ever read."""
         return self._tokenizer().encode(check_text(text))
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Ids as a text; special tokens are left out. Raises InputError for ids that are none, or without a tokenizer."""
+        """Ids as a text; special tokens are left out. Raises InputError for ids that are none, or without a tokenizer,
+        TooLongError for more than are ever read."""
         return self._tokenizer().decode(self._numbers(ids))
 
     def tokens(self, ids: Sequence[int]) -> Tokens:
@@ -174,8 +186,8 @@ class Lens:
         return generation.next_words(self, self._admit(request), k)
 
     def splitting(self, text: str) -> Splitting:
-        """How a text falls into pieces, merge by merge where the tokenizer merges."""
-        return splitting(self.text, check_text(text))
+        """How a text falls into pieces, merge by merge where the tokenizer merges. Raises InputError, TooLongError."""
+        return splitting(self.text, check_text(text, LONGEST))
 
     def raw(self, ids: Sequence[int]) -> tuple[bytes, ...]:
         """The bytes each piece stands for; b"" for special tokens."""
@@ -288,7 +300,7 @@ class Lens:
         tokenizer = self._tokenizer()
         if not isinstance(text, str) and isinstance(text, Sequence):
             return tokenizer.encode_chat(text)
-        ids = tokenizer.encode(check_text(text))
+        ids = read(self.info, tokenizer, text, tokenizer.encode)
         if not text or all(token in tokenizer.specials for token in ids):
             raise InputError("a text of at least one word", "an empty text", "Type a word")
         return ids
@@ -298,18 +310,25 @@ class Lens:
         if target and target_ids is not None:
             raise RequestError("target or target_ids", "both")
         if target_ids is not None:
-            ids = self._numbers(target_ids)
+            ids = self._numbers(target_ids, self.info.max_tokens)
+        elif target:
+            tokenizer = self._tokenizer()
+            ids = read(self.info, tokenizer, target, tokenizer.encode_target)
         else:
-            ids = self._tokenizer().encode_target(check_text(target)) if target else ()
+            ids = ()
         if self.start is None:
             raise MaskError("a start token for the decoder", "none in this model's configuration")
         return ids if ids[:1] == (self.start,) else (self.start, *ids)
 
-    def _numbers(self, ids: Iterable[int]) -> tuple[int, ...]:
+    def _numbers(self, ids: Iterable[int], most: int = LONGEST_TEXT) -> tuple[int, ...]:
+        """Ids that the vocabulary knows, `most` of them at most. Raises InputError, TooLongError."""
         try:
-            numbers = tuple(int(token) for token in ids)
+            count = len(ids) if isinstance(ids, Sized) else 0
+            numbers = () if count > most else tuple(int(token) for token in islice(ids, most + 1))
         except (TypeError, ValueError):
             raise InputError("ids as whole numbers", f"{ids!r}") from None
+        if max(count, len(numbers)) > most:
+            raise too_long(most, self.info, f"{count:,}" if count else f"more than {most:,}")
         if numbers and not 0 <= min(numbers) <= max(numbers) < self.info.vocab:
             raise InputError(
                 f"ids from 0 to {self.info.vocab - 1}", f"{max(numbers) if min(numbers) >= 0 else min(numbers)}"

@@ -12,6 +12,7 @@ from typing import Any
 
 from core.engine.text import _BYTES, Text, _bytes_of
 
+LONGEST = 2_000  # characters that are replayed: what a word goes through grows with the square of its length
 KINDS = {"BPE": "bpe", "WordPiece": "wordpiece", "Unigram": "unigram", "WordLevel": "words"}
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from threading import Lock
 from typing import Any, Protocol
 
-from core.errors import InputError
+from core.checks import LONGEST_TEXT
+from core.errors import InputError, TooLongError
 from core.trace import Tokens
 
 Chat = Sequence[Mapping[str, str]]
@@ -22,6 +24,11 @@ class Text(Protocol):
     ends: frozenset[int]
     pad: int | None
     mask: int | None
+
+    @property
+    def longest(self) -> int | None:
+        """How many characters of a text one token can stand for at most; None where there is no such number."""
+        ...
 
     def encode(self, text: str, special: bool = True) -> tuple[int, ...]:
         """A text as ids; special: with the tokens that the tokenizer puts around a text. Names of special tokens that a person
@@ -48,16 +55,41 @@ class Text(Protocol):
         ...
 
 
-def check_text(text: object) -> str:
-    """The text itself, or InputError where it is no text that UTF-8 can carry (a lone surrogate)."""
+def check_text(text: object, most: int = LONGEST_TEXT) -> str:
+    """The text itself. Raises TooLongError for more than `most` characters, InputError where it is no text that UTF-8 can
+    carry (a lone surrogate)."""
     if not isinstance(text, str):
         raise InputError("a text", f"{type(text).__name__}", "Pass a str, or ids=…")
+    if len(text) > most:
+        raise TooLongError(f"a text of at most {most:,} characters", f"{len(text):,}", "Shorten the text; nothing was cut")
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         got = f"half a character (U+{ord(text[error.start]):04X}) at place {error.start}"
         raise InputError("a text of whole characters", got, "Delete that character and type it again") from None
     return text
+
+
+def longest_token(backend: Any) -> int | None:
+    """How many characters of a text one token of a tokenizer can stand for at most. None where there is no such number: where
+    spaces are dropped, or a word of any length is one unknown token.
+
+    Known for byte-level BPE alone (Radford et al. 2019), which turns every byte of a text into a part of some token.
+    """
+    if type(getattr(backend, "model", None)).__name__ != "BPE" or backend.truncation is not None:
+        return None
+    splits, changes = f"{backend.pre_tokenizer}", f"{backend.normalizer}"
+    steps = set(re.findall(r"([A-Z]\w*)\(", splits))
+    if "ByteLevel" not in steps or steps - {"ByteLevel", "Digits", "Regex", "Sequence", "Split"} or "Removed" in splits:
+        return None
+    if set(re.findall(r"([A-Z]\w*)\(", changes)) - {"Lowercase", "NFC", "NFKC", "Prepend", "Sequence"}:
+        return None
+    vocab = backend.get_vocab()
+    added = backend.get_added_tokens_decoder().values()
+    if not vocab.keys() >= _BYTES.keys() or any(token.lstrip or token.rstrip for token in added if not token.special):
+        return None
+    # a name has one character a byte; composing (NFC) makes up to three characters two bytes
+    return max(map(len, vocab)) * (2 if "NF" in changes else 1)
 
 
 def group_words(pieces: Sequence[str], special: Sequence[bool]) -> tuple[int, ...]:
@@ -99,8 +131,13 @@ class OurText:
         self.kind = config["kind"]
         self.source_end = bool(config.get("source_end", self.kind == "encoder"))
 
+    @cached_property
+    def longest(self) -> int | None:
+        return longest_token(self.tokenizer)
+
     def encode(self, text: str, special: bool = True) -> tuple[int, ...]:
-        ids = tuple(self.tokenizer.encode(text, add_special_tokens=False).ids)
+        # a batch of one: only then does the tokenizer let other threads run while it works
+        ids = tuple(self.tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids)
         if not special or not ids:
             return ids
         if self.kind == "decoder":
@@ -148,6 +185,10 @@ class HuggingFaceText:
         )
         self.careful: Any = None
 
+    @cached_property
+    def longest(self) -> int | None:
+        return longest_token(self.backend)
+
     def encode(self, text: str, special: bool = True) -> tuple[int, ...]:
         return self._ids(lambda: self._typed(text, special))
 
@@ -165,6 +206,7 @@ class HuggingFaceText:
             if not isinstance(message, Mapping) or not {"role", "content"} <= set(message):
                 raise InputError("messages with role and content", f"{message!r}")
             check_text(message["content"])
+        check_text("".join(message["content"] for message in messages))
 
         def ask() -> list[int]:
             # specials typed by a person are text: they become single characters of private use while the template is
@@ -220,9 +262,12 @@ class HuggingFaceText:
             self.careful = _without_names(
                 self.backend, {self.tokenizer.convert_ids_to_tokens(i) for i in self.specials}
             )
-        if not self.specials.isdisjoint(self.careful.encode(text, add_special_tokens=False).ids):
+        plain, whole = (
+            self.careful.encode_batch_fast([text], add_special_tokens=added)[0].ids for added in (False, special)
+        )
+        if not self.specials.isdisjoint(plain):
             raise ValueError("it would read the name of a special token as that token")
-        return self.careful.encode(text, add_special_tokens=special).ids
+        return whole
 
     def _ids(self, ask: Any) -> tuple[int, ...]:
         try:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import core
+from core.engine.text import OurText
 from core.errors import TooLongError
 from core.figures.labels import percent
 from core.request import MaskRule, PositionRule, Stream
@@ -430,3 +431,29 @@ def test_a_text_too_long_can_be_shortened_to_what_fits(screen, model, text, targ
         lens.request(more) if target is None else lens.request(text, more)
     if target is not None:
         assert page.app.text_input(key="bar-text").value == text
+
+
+@pytest.mark.parametrize("field", ["bar-text", "bar-target-text"])
+def test_a_text_of_millions_of_characters_is_not_kept(screen, field):
+    page = screen("attention", model="translator", text="the cat sits", target="o gato")
+    before = page.app.text_input(key=field).value
+    page.type("o gato " * 300_000, field)
+    assert page.calm() and len(page.map) and page.app.text_input(key=field).value == before
+    assert page.said("note") == ["Expected at most 1,000,000 characters, but got 2,100,000. What was there before is kept."]
+
+
+@pytest.mark.parametrize("typed", ["the cat " * 100_000, "x" * 900_000, "🦆" * 500_000])
+def test_a_long_text_is_shortened_without_being_read(screen, typed, monkeypatch):
+    lens, encode, read = core.load("classroom"), OurText.encode, []
+
+    def watched(text, typed, special=True):
+        read.append(len(typed))
+        return encode(text, typed, special)
+
+    monkeypatch.setattr(OurText, "encode", watched)
+    page = screen("attention").type(typed)
+    assert page.calm() and page.said("trouble")[0].startswith("Expected at most 128 tokens") and max(read) < 100
+    page.app.button(key="shorten").click().run()
+    kept = page.app.text_input(key="bar-text").value
+    assert page.calm() and not page.said("trouble") and typed.startswith(kept) and len(lens.encode(kept)) > 120
+    assert max(read) <= lens.room and sum(read) < 20 * lens.room

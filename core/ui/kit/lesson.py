@@ -18,6 +18,8 @@ from core.ui.kit import charts
 from core.ui.kit.answers import readings
 from core.ui.session import state
 
+DIGITS = 30  # characters of a number that is typed
+
 
 @dataclass(frozen=True, slots=True)
 class Number:
@@ -188,7 +190,8 @@ def _outdated(question: Question, key: str, right: bool | None) -> bool:
 def _number(question: Number, key: str) -> bool | None:
     """A number's field, its judgement, and a word where what stands there is no number."""
     unit = f" ({question.unit})" if question.unit else ""
-    given = st.text_input(f"Your number{unit}", key=key, placeholder="a number", width=220, max_chars=30) or ""
+    given = st.text_input(f"Your number{unit}", key=key, placeholder="a number", width=220, max_chars=DIGITS) or ""
+    given = given[:DIGITS]  # a browser can be told to send more than its field takes
     meant = readings(given, question.unit)
     if given.strip() and not meant:
         st.html(

@@ -16,6 +16,7 @@ from core.ui.session.rules import read_reads, read_rules
 
 Widths = tuple[tuple[str, int], ...]
 BRANCHES = 4  # kept for comparison, beside the one in view
+LONGEST_NAME = 200  # characters of a model's name
 LINKED = 4000  # characters of a text that still fits a link
 MEASURES = ("weight", "norm", "rollout")
 BOXES = ("check-cell", "check-stages", "pieces", "places", "take")
@@ -54,7 +55,7 @@ def _text(raw: str) -> str:
 
 
 def _name(raw: str) -> str:
-    if not raw or len(raw) > 200 or not raw.isprintable():
+    if not raw or len(raw) > LONGEST_NAME or not raw.isprintable():
         raise ValueError(raw)
     return raw
 

@@ -11,16 +11,28 @@ import streamlit as st
 from core.analysis.hand.plane import Plane, write_link
 from core.analysis.hand.recipe import AS_TRAINED, Recipe, write_recipe
 from core.analysis.transductive.board import Board, write_board
+from core.checks import LONGEST_TEXT
 from core.errors import LensError, TooLongError
 from core.request import MaskRule, Sampling, Site, Stream
 from core.ui.session.links import BRANCHES as BRANCHES  # read here by the pages, too
 from core.ui.session.links import DIAL as DIAL
-from core.ui.session.links import LINKED, READERS, Widths, write_moved, write_sampling, write_widths
+from core.ui.session.links import (
+    LINKED,
+    LONGEST_NAME,
+    READERS,
+    SHORT,
+    Widths,
+    write_moved,
+    write_sampling,
+    write_widths,
+)
 from core.ui.session.rules import LONGEST, readable, write_reads, write_rules
 
 MODEL, TEXT = "classroom", "gen ai is"
 KEY = "lookback"
 GREEDY = Sampling(temperature=0.0)
+# characters of what a visitor may type: more is neither kept nor sent back and forth, whatever the model takes
+TYPED = {"model": LONGEST_NAME, **dict.fromkeys(("text", "target", "teacher", "own"), LONGEST_TEXT), "exercise": SHORT}
 GAME = ("recall", 16, 0, 0)
 Reads = tuple[tuple[int, tuple[int, ...]], ...]  # rows of cross-attention, each with the only source pieces it may read
 
@@ -270,8 +282,14 @@ def chosen() -> Choice:
 
 
 def choose(**changes: Any) -> None:
-    """Change the choice. A new text or model forgets what pointed into the old one."""
+    """Change the choice. A new text or model forgets what pointed into the old one. A text longer than any model reads is not
+    taken: what was there before is kept, and a note says so."""
     known = session()
+    for name in TYPED.keys() & changes.keys():
+        if changes[name] is not None and (came := len(changes[name])) > TYPED[name]:
+            error = TooLongError(f"at most {TYPED[name]:,} characters", f"{came:,}", "What was there before is kept")
+            known.notes += (str(error),)
+            return
     if {"model", "text", "target"} & changes.keys():
         changes.setdefault("cell", None)
         changes.setdefault("forced", ())

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from core.errors import LensError, TooLongError
+from core.errors import InputError, LensError, TooLongError
 from core.figures.labels import label
 from core.ui.kit import trouble
 from core.ui.running import models
@@ -80,22 +80,37 @@ def _shorten() -> None:
             lens.request(text, *([target] if both else []))
         except TooLongError:
             return False
+        except InputError:  # empty, for one: not too long
+            return True
         return True
 
-    text = beginning(choice.text, lambda part: fits(part, ""))
+    text = beginning(choice.text, lambda part: fits(part, ""), lens.room)
     changes = {"text": text} if text != choice.text else {}
     if both and choice.target:
-        changes["target"] = beginning(choice.target, lambda part: fits(text, part))
+        changes["target"] = beginning(choice.target, lambda part: fits(text, part), lens.room)
     state.choose(**changes)
 
 
-def beginning(text: str, fits: Callable[[str], bool]) -> str:
-    """The longest beginning that fits: whole words, or letters where the first word alone is too long."""
-    if fits(text):
+def beginning(text: str, fits: Callable[[str], bool], most: int) -> str:
+    """The longest beginning that fits: whole words, or letters where the first word alone is too long.
+
+    most: characters above which nothing fits. Beginnings are tried from the shortest on, each twice as long as the one before,
+    so that no text is tried that is much longer than the one that is kept.
+    """
+    if len(text) <= most and fits(text):
         return text
-    words = text.split(" ")
-    units, between = (words, " ") if fits(words[0]) else (list(text), "")
-    return between.join(units[: bisect_left(range(1, len(units)), True, key=lambda n: not fits(between.join(units[:n])))])
+    words = text[: most + 1].split(" ")
+    units, between = (words, " ") if fits(words[0]) else (list(words[0]), "")
+
+    def fit(count: int) -> bool:
+        return fits(between.join(units[:count]))
+
+    high = 1
+    while high < len(units) and fit(high):
+        high *= 2
+    low, high = high // 2, min(high, len(units))
+    count = low + bisect_left(range(low + 1, high), True, key=lambda count: not fit(count))
+    return between.join(units[:count])
 
 
 def _text_field(name: str, key: str, value: str, field: str, placeholder: str) -> None:

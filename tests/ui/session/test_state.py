@@ -14,7 +14,7 @@ from core.ui.attention import cell, measures
 from core.ui.attention.positions import BEGINS
 from core.ui.rnn.game import TASKS
 from core.ui.session import links
-from core.ui.session.state import DIAL, LINKED, READERS, Choice, fit, read, write
+from core.ui.session.state import DIAL, LINKED, READERS, TYPED, Choice, fit, read, write
 
 WIDTHS = [name for name, kind in MASKS.items() if kind.needs_width]
 RULES = st.builds(
@@ -254,3 +254,38 @@ def test_another_text_forgets_what_pointed_into_the_old_one_and_starting_again_f
     app.button[button].click().run()
     assert set(app.query_params) - {"model", "text", "layer", "head"} == kept
     assert all(app.query_params[name] == value for name, value in LEFT.items() if name in kept)
+
+
+def typing():
+    """A page on which far more is typed than any field takes."""
+    import streamlit as st
+
+    from core.ui.session import state
+
+    state.arrive("a")
+    for name, most in state.TYPED.items():
+        st.button(name, on_click=state.choose, kwargs={name: "x" * (most + 1), "head": 1})
+    st.button("both", on_click=state.choose, kwargs={"text": "a b", "target": "y" * 3_000_000})
+    st.button("fits", on_click=state.choose, kwargs={"exercise": "x" * state.TYPED["exercise"]})
+    for note in state.take_notes():
+        st.text(note)
+    state.publish()
+
+
+@pytest.mark.parametrize("number", range(len(TYPED) + 1))
+def test_more_than_a_field_takes_is_not_kept_and_a_note_says_both_numbers(number):
+    app = AppTest.from_function(typing)
+    app.query_params["text"] = "as before"
+    app.run()
+    before = dict(app.query_params)
+    app.button[number].click().run()
+    assert dict(app.query_params) == before  # the address and what it says
+    most, came = [*((most, most + 1) for most in TYPED.values()), (1_000_000, 3_000_000)][number]
+    said = f"Expected at most {most:,} characters, but got {came:,}. What was there before is kept."
+    assert [text.value for text in app.text] == [said] and not app.exception
+
+
+def test_what_just_fits_a_field_is_kept():
+    app = AppTest.from_function(typing).run()
+    app.button[len(TYPED) + 1].click().run()
+    assert app.query_params["exercise"] == "x" * TYPED["exercise"] and not app.text
