@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 from core.engine.backend import Batch, Result, at_depths
 from core.engine.files import read_header, weight_files
 from core.errors import ModelFileError
-from core.model.attention import Probe
+from core.model.attention import Pass, Probe
 from core.model.transformer import Config, Past, Transformer
 from core.request import Site, Stream
 
@@ -58,16 +58,13 @@ class OurBackend:
         residual: bool = False,
         predict: bool = True,
     ) -> Result:
-        carry = None
-        if batch.linked is not None:
-            weight = self.model.embedding.weight
-            carry = torch.tensor(batch.linked, device=weight.device).to(weight.dtype)[:, None, None]
+        reading = Pass(probe, self._skip(batch), batch.source_places)
         if not self.model.config.writes and not predict and batch.source is not None:
-            _, stream = self.model.encode(batch.source, batch.source_allowed, probe, carry, batch.source_places)
+            _, stream = self.model.encode(batch.source, batch.source_allowed, reading)
             return Result(None, {Stream.ENCODER: stream} if residual else {})
         memory = read = None
         if batch.depths is not None and state is None and batch.source is not None:
-            _, read = self.model.encode(batch.source, batch.source_allowed, probe, carry, batch.source_places)
+            _, read = self.model.encode(batch.source, batch.source_allowed, reading)
             memory = self.model.encoder_norm(at_depths(read, batch.depths))
         output = self.model(
             source=None if state is not None else batch.source,
@@ -78,7 +75,7 @@ class OurBackend:
             probe=probe,
             past=None if state is None else state.past,
             logits_at=at,
-            carry=carry,
+            skip=reading.skip,
             source_places=batch.source_places,
             target_places=batch.target_places,
         )
@@ -87,6 +84,13 @@ class OurBackend:
             streams = {Stream.ENCODER: read, **streams}
         kept = Kept(output.past, batch.source_allowed) if keep_state and output.past is not None else None
         return Result(output.logits, streams, kept)
+
+    def _skip(self, batch: Batch) -> Tensor | None:
+        """The factor on x in each row's residual connections, [batch, 1, 1]: 0 where a request switches them off."""
+        if batch.linked is None:
+            return None
+        weight = self.model.embedding.weight
+        return torch.tensor(batch.linked, device=weight.device).to(weight.dtype)[:, None, None]
 
     def pick(self, state: Kept, rows: Sequence[int]) -> Kept:
         at = torch.tensor(rows, device=self.model.embedding.weight.device)

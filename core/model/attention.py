@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+KeyValue = tuple[Tensor, Tensor]  # key and value, each [batch, head, position, d]
+
 
 @dataclass(frozen=True, slots=True)
 class AttentionCall:
@@ -49,6 +51,26 @@ class Probe(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What one forward pass hands down to every layer of a stack, beside the residual stream x [batch, position, d_model].
+
+    As it stands it changes nothing: the stack runs as it was trained.
+    probe: watches, and may change, every attention of the pass.
+    skip [batch, 1, 1]: the factor on x in x + f(x): 0 takes a row's residual connections away; None leaves them all.
+    places int [batch, position]: the position at which each token is put, below 0 for a token without one; None puts them at
+    start, start + 1 and so on. start: how many positions a cache already holds.
+    """
+
+    probe: Probe | None = None
+    skip: Tensor | None = None
+    places: Tensor | None = None
+    start: int = 0
+
+
+PLAIN = Pass()
+
+
 def attention(
     query: Tensor,  # [batch, head, query, d]
     key: Tensor,  # [batch, head, key, d]
@@ -68,8 +90,8 @@ def attention(
 def rotate(x: Tensor, start: int, places: Tensor | None = None) -> Tensor:
     """Turn each pair of features by an angle that grows with the position (Su et al. 2021, RoFormer, eq. 34).
 
-    x [batch, head, position, d] with d even; the first position is `start`. places [batch, position]: where each token is
-    to stand instead; below 0 it is not turned at all.
+    x [batch, head, position, d] with d even; its positions are start, start + 1 and so on, or where given those of places
+    [batch, position]; below 0 a token is not turned at all.
     """
     half = x.shape[-1] // 2
     speed = 10_000.0 ** (-torch.arange(half, device=x.device, dtype=torch.float32) / half)
@@ -98,10 +120,17 @@ class MultiHeadAttention(nn.Module):
         """[batch, position, d_model] → [batch, head, position, d]."""
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
-    def keys_values(self, x: Tensor, start: int = 0, places: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """What the tokens x [batch, key, d_model] offer to whoever looks: key and value, each [batch, head, key, d]."""
+    def keys_values(self, x: Tensor, run: Pass = PLAIN, past: KeyValue | None = None) -> KeyValue:
+        """What the tokens x [batch, key, d_model] offer to whoever looks: key and value, each [batch, head, key, d].
+
+        past: the keys and values of the tokens before them, which come first.
+        """
         key, value = self.split(self.key(x)), self.split(self.value(x))
-        return (rotate(key, start, places) if self.rotary else key), value
+        if self.rotary:
+            key = rotate(key, run.start, run.places)
+        if past is not None:
+            key, value = torch.cat([past[0], key], dim=-2), torch.cat([past[1], value], dim=-2)
+        return key, value
 
     def forward(
         self,
@@ -109,17 +138,15 @@ class MultiHeadAttention(nn.Module):
         key: Tensor,  # [batch, head, key, d]
         value: Tensor,  # [batch, head, key, d]
         mask: Tensor | None,  # bool [batch or 1, 1, query, key]
-        probe: Probe | None = None,
-        start: int = 0,
-        places: Tensor | None = None,  # [batch, query]: where the queries stand instead of from `start` on
+        run: Pass = PLAIN,
     ) -> Tensor:  # [batch, query, d_model]
         query = self.split(self.query(x))
         if self.rotary:
-            query = rotate(query, start, places)
-        if probe is None:
+            query = rotate(query, run.start, run.places)
+        if run.probe is None:
             heads = F.scaled_dot_product_attention(query, key, value, mask).transpose(1, 2)
         else:
-            heads, _ = probe.attend(our_call(query, key, value, mask))
+            heads, _ = run.probe.attend(our_call(query, key, value, mask))
         return self.output(heads.flatten(-2))  # concat, then W_O
 
 

@@ -52,10 +52,10 @@ def layer_steps(layer: Layer, x: Tensor, mask: Tensor | None, memory: Tensor | N
     """The sublayers of one decoder layer, by the names of PARTS, in order."""
     parts = {"own": attention_steps(layer.own_place, layer.own, x, mask)}
     x = parts["own"]["leave"]
-    if layer.cross is not None and layer.cross_place is not None:
+    if layer.cross is not None:
         parts["cross"] = attention_steps(layer.cross_place, layer.cross, x, None, memory)
         x = parts["cross"]["leave"]
-    if layer.ff is not None and layer.ff_place is not None:
+    if layer.ff is not None:
         parts["ff"] = feed_forward_steps(layer.ff_place, layer.ff, x)
     return parts
 

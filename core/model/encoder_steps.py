@@ -42,7 +42,7 @@ def layer_steps(layer: Layer, x: Tensor) -> Steps:
     after max(0, ·); fed: back to d_model; leave: what the next layer gets. Raises ValueError for a layer without a
     feed-forward network.
     """
-    if layer.ff is None or layer.ff_place is None:
+    if layer.ff is None:
         raise ValueError("a layer without a feed-forward network cannot be walked")
     own = layer.own
     standard, normed = _enter(layer.own_place, x)

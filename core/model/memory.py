@@ -158,7 +158,7 @@ class Machine:
         if model.config.positions == "sinusoidal":  # rotary ones enter in the layers
             x = x + model.position[: x.shape[1]]
         for layer in model.encoder:
-            x, _ = layer(x, None, None)
+            x, _ = layer(x, None)
         return model(None, target, memory=model.encoder_norm(x)).logits
 
     @torch.inference_mode()

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.model.attention import MultiHeadAttention, Probe
+from core.model.attention import PLAIN, KeyValue, MultiHeadAttention, Pass, Probe
 
 KINDS = ("encoder", "decoder", "encoder-decoder")
 
@@ -77,9 +77,6 @@ class Config:
         return asdict(self)
 
 
-KeyValue = tuple[Tensor, Tensor]  # key and value, each [batch, head, position, d]
-
-
 @dataclass(frozen=True, slots=True)
 class Past:
     """What a decoder need not compute again: per layer its own keys and values, and those of the encoder.
@@ -128,49 +125,47 @@ class AddNorm(nn.Module):
         self.pre = config.norm == "pre"
 
     def enter(self, x: Tensor) -> Tensor:
+        """What the sublayer reads: norm(x), or x itself in a post-norm model."""
         return self.norm(x) if self.pre else x
 
-    def leave(self, x: Tensor, result: Tensor, carry: Tensor | None = None) -> Tensor:
-        """carry [batch, 1, 1]: how much of x goes on beside the result; None: all of it, as trained."""
-        x = (x if carry is None else carry * x) + self.dropout(result)
+    def leave(self, x: Tensor, result: Tensor, skip: Tensor | None = None) -> Tensor:
+        """The stream after the sublayer: x + result, normed in a post-norm model. skip [batch, 1, 1]: a factor on x alone."""
+        x = (x if skip is None else skip * x) + self.dropout(result)
         return x if self.pre else self.norm(x)
 
 
 class Layer(nn.Module):
-    """Self-attention, then (in a decoder that reads) cross-attention, then feed-forward."""
+    """Self-attention, then (in a decoder that reads) cross-attention, then feed-forward, each added to the residual stream x."""
 
     def __init__(self, config: Config, crosses: bool) -> None:
         super().__init__()
-        rotary = config.positions == "rotary"
-        self.own, self.own_place = MultiHeadAttention(config.d_model, config.heads, rotary), AddNorm(config)
+        self.own = MultiHeadAttention(config.d_model, config.heads, config.positions == "rotary")
+        self.own_place = AddNorm(config)
         self.cross = MultiHeadAttention(config.d_model, config.heads) if crosses else None
-        self.cross_place = AddNorm(config) if crosses else None
+        if crosses:
+            self.cross_place = AddNorm(config)
         self.ff = FeedForward(config.d_model, config.d_ff) if config.d_ff else None
-        self.ff_place = AddNorm(config) if config.d_ff else None
+        if config.d_ff:
+            self.ff_place = AddNorm(config)
 
     def forward(
         self,
         x: Tensor,  # [batch, position, d_model]
         mask: Tensor | None,  # bool [batch or 1, 1, query, key]
-        probe: Probe | None,
-        past: KeyValue | None = None,
-        memory: KeyValue | None = None,
-        memory_mask: Tensor | None = None,
-        carry: Tensor | None = None,  # [batch, 1, 1]: see AddNorm.leave
-        places: Tensor | None = None,  # [batch, position]: where the tokens of x stand instead
+        past: KeyValue | None = None,  # of the positions before those of x
+        memory: KeyValue | None = None,  # what the encoder's tokens offer
+        memory_mask: Tensor | None = None,  # bool [batch, 1, 1, source]
+        run: Pass = PLAIN,
     ) -> tuple[Tensor, KeyValue]:
-        start = 0 if past is None else past[0].shape[-2]
         h = self.own_place.enter(x)
-        key, value = self.own.keys_values(h, start, places)
-        if past is not None:
-            key, value = torch.cat([past[0], key], dim=-2), torch.cat([past[1], value], dim=-2)
-        x = self.own_place.leave(x, self.own(h, key, value, mask, probe, start, places), carry)
-        if self.cross is not None and self.cross_place is not None and memory is not None:
+        keys_values = self.own.keys_values(h, run, past)
+        x = self.own_place.leave(x, self.own(h, *keys_values, mask, run), run.skip)
+        if self.cross is not None and memory is not None:
             h = self.cross_place.enter(x)
-            x = self.cross_place.leave(x, self.cross(h, *memory, memory_mask, probe), carry)
-        if self.ff is not None and self.ff_place is not None:
-            x = self.ff_place.leave(x, self.ff(self.ff_place.enter(x)), carry)
-        return x, (key, value)
+            x = self.cross_place.leave(x, self.cross(h, *memory, memory_mask, run), run.skip)
+        if self.ff is not None:
+            x = self.ff_place.leave(x, self.ff(self.ff_place.enter(x)), run.skip)
+        return x, keys_values
 
 
 def sinusoids(positions: int, d_model: int) -> Tensor:
@@ -202,35 +197,52 @@ class Transformer(nn.Module):
         self.decoder_norm = nn.LayerNorm(config.d_model) if pre and config.writes else nn.Identity()
         nn.init.normal_(self.embedding.weight, std=config.d_model**-0.5)
 
-    def embed(self, ids: Tensor, start: int = 0, places: Tensor | None = None) -> Tensor:
-        """[batch, position] → [batch, position, d_model]: the token's vector · √d_model, plus its position's (§3.5).
-
-        places [batch, position]: where each token is to stand instead of from `start` on; below 0 no position is added.
-        """
+    def embed(self, ids: Tensor, run: Pass = PLAIN) -> Tensor:
+        """[batch, position] → [batch, position, d_model]: the token's vector · √d_model, plus its position's (§3.5)."""
         x = self.embedding(ids) * self.config.d_model**0.5
         if self.config.positions in ("learned", "sinusoidal"):
-            if places is None:
-                x = x + self.position[start : start + ids.shape[-1]]
+            if run.places is None:
+                x = x + self.position[run.start : run.start + ids.shape[-1]]
             else:
-                x = x + self.position[places.clamp(min=0)] * (places >= 0)[..., None]
+                x = x + self.position[run.places.clamp(min=0)] * (run.places >= 0)[..., None]
         return self.dropout(x)
 
     def encode(
-        self,
-        source: Tensor,
-        allowed: Tensor | None = None,
-        probe: Probe | None = None,
-        carry: Tensor | None = None,  # [batch, 1, 1]: see AddNorm.leave
-        places: Tensor | None = None,  # [batch, source]: see embed
+        self, source: Tensor, allowed: Tensor | None = None, run: Pass = PLAIN
     ) -> tuple[Tensor, list[Tensor]]:
-        """Read `source` [batch, source]; allowed is bool, False at padding. Gives memory and residuals."""
+        """Read `source` [batch, source]; allowed bool [batch, source], False at padding.
+
+        Gives the memory [batch, source, d_model], and the stream before each layer and after the last.
+        """
         mask = None if allowed is None else allowed[:, None, None, :]
-        x = self.embed(source, 0, places)
-        stream = [x]
+        stream = [self.embed(source, run)]
         for layer in self.encoder:
-            x, _ = layer(x, mask, probe, carry=carry, places=places)
+            stream.append(layer(stream[-1], mask, run=run)[0])
+        return self.encoder_norm(stream[-1]), stream
+
+    def decode(
+        self,
+        target: Tensor,  # [batch, target]: the tokens that `past` does not hold
+        allowed: Tensor | None = None,  # bool [batch, past + target], False at padding
+        memory: Tensor | None = None,  # [batch, source, d_model]
+        memory_allowed: Tensor | None = None,  # bool [batch, source], False at padding
+        past: Past | None = None,
+        run: Pass = PLAIN,
+    ) -> tuple[list[Tensor], Past]:
+        """The stream of `target` before each layer and after the last, and the keys and values for the next step."""
+        mask = self.target_mask(target.shape[-1], run.start, allowed, target.device)
+        memory_mask = None if memory_allowed is None else memory_allowed[:, None, None, :]
+        layers = cast("list[Layer]", self.decoder)
+        cross = past.cross if past is not None else ()
+        if not cross and memory is not None:
+            cross = tuple(layer.cross.keys_values(memory) for layer in layers if layer.cross is not None)
+        stream, own = [self.embed(target, run)], []
+        for n, layer in enumerate(layers):
+            before = past.own[n] if past is not None else None
+            x, keys_values = layer(stream[-1], mask, before, cross[n] if cross else None, memory_mask, run)
             stream.append(x)
-        return self.encoder_norm(x), stream
+            own.append(keys_values)
+        return stream, Past(tuple(own), cross)
 
     def forward(
         self,
@@ -241,40 +253,24 @@ class Transformer(nn.Module):
         probe: Probe | None = None,
         memory: Tensor | None = None,  # [batch, source, d_model]: an encoder's result kept from before
         past: Past | None = None,
-        logits_at: Tensor | None = None,  # [batch]: the one position of each row to predict at; None: all
-        carry: Tensor | None = None,  # [batch, 1, 1]: 0 takes a row's residual connections away; None: all stay
-        source_places: Tensor | None = None,  # [batch, source]: where its tokens stand instead (below 0: nowhere)
-        target_places: Tensor | None = None,  # [batch, target]
+        logits_at: Tensor | None = None,  # [batch]: the one position of each row to predict at; None predicts at all
+        skip: Tensor | None = None,  # [batch, 1, 1], and
+        source_places: Tensor | None = None,  # [batch, source], and
+        target_places: Tensor | None = None,  # [batch, target]: see Pass
     ) -> Output:
         residual: dict[str, list[Tensor]] = {}
-        known = past is not None and bool(past.cross)
-        if self.config.reads and memory is None and not known:
+        if self.config.reads and memory is None and not (past is not None and past.cross):
             if source is None:
                 raise ValueError(f"an {self.config.kind} needs a source")
-            memory, residual["encoder"] = self.encode(source, source_allowed, probe, carry, source_places)
+            memory, residual["encoder"] = self.encode(source, source_allowed, Pass(probe, skip, source_places))
         if memory is not None and not self.config.writes:
             return Output(self.predict(memory, logits_at), memory, None, residual)
         if target is None:
             raise ValueError(f"a {self.config.kind} that writes needs a target: at least the start token")
-        start = 0 if past is None else past.positions
-        x = self.embed(target, start, target_places)
-        mask = self.target_mask(target.shape[-1], start, target_allowed, x.device)
-        memory_mask = None if source_allowed is None else source_allowed[:, None, None, :]
-        own: list[KeyValue] = []
-        cross: list[KeyValue] = []
-        residual["decoder"] = [x]
-        for n, layer in enumerate(cast("list[Layer]", self.decoder)):
-            if past is not None and known:
-                cross.append(past.cross[n])
-            elif layer.cross is not None and memory is not None:
-                cross.append(layer.cross.keys_values(memory))
-            own_past = None if past is None else past.own[n]
-            x, key_value = layer(
-                x, mask, probe, own_past, cross[n] if cross else None, memory_mask, carry, target_places
-            )
-            own.append(key_value)
-            residual["decoder"].append(x)
-        return Output(self.predict(self.decoder_norm(x), logits_at), memory, Past(tuple(own), tuple(cross)), residual)
+        run = Pass(probe, skip, target_places, past.positions if past is not None else 0)
+        stream, past = self.decode(target, target_allowed, memory, source_allowed, past, run)
+        residual["decoder"] = stream
+        return Output(self.predict(self.decoder_norm(stream[-1]), logits_at), memory, past, residual)
 
     def target_mask(self, length: int, start: int, allowed: Tensor | None, device: torch.device) -> Tensor | None:
         """bool [batch or 1, 1, query, key]: no looking at the future (§3.2.3), nor at padding."""
