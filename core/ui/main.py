@@ -9,7 +9,7 @@ import streamlit as st
 from core.paths import ASSETS
 from core.ui.kit import charts, frame, trouble
 from core.ui.session import state
-from core.ui.shell.menu import PAGES, Page, groups
+from core.ui.shell.menu import PAGES, Page, groups, parameters
 
 MARK = ASSETS / "mark.svg"
 CAVEAT = "Attention is a look, not a proof: a weight says where a head looked, not why the model answered."
@@ -30,6 +30,7 @@ def main() -> None:
     with st.sidebar:
         st.html(f'<p class="caveat">{CAVEAT}</p>')
         frame.mend()
+    parameters()
     with trouble.guarded():
         state.arrive(page.url_path)
         page.run()

@@ -2,7 +2,6 @@
 
 import json
 import re
-from dataclasses import replace
 from html import unescape
 
 import numpy as np
@@ -33,7 +32,7 @@ def release(page, plane, version: str = "0"):
     """As the browser does when an arrow is let go."""
     page.app.session_state["plane-desk"].now = plane
     known = page.app.session_state["lookback"]
-    known.choice = replace(known.choice, plane=plane)
+    known.choice = known.choice.but(plane=plane)
     page.app.run()
     return page
 

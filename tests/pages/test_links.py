@@ -12,6 +12,7 @@ from core.export.requests import request_from_json, request_to_json
 from core.request import PositionRule, Stream
 from core.ui.attention.positions import rule_of
 from core.ui.masks import sections as masks
+from core.ui.session.state import Choice
 from tests.pages.conftest import numbers
 
 CAT = {"stream": "encoder", "text": "the cat sits on the mat", "target": "and the dog", "layer": "2", "head": "3"}
@@ -162,8 +163,7 @@ def test_a_model_whose_positions_cannot_be_moved_has_no_lab_to_take(monkeypatch)
         moves = False
 
     class It:
-        class choice:
-            boxes, moved = ("places",), ("off", 0)
+        choice = Choice().but(open=("places",))
 
         class now:
             source, target = (1, 2), None
@@ -177,5 +177,5 @@ def test_a_model_whose_positions_cannot_be_moved_has_no_lab_to_take(monkeypatch)
     assert rule_of(View, It) is None
     monkeypatch.setattr(Inside, "moves", True)
     assert rule_of(View, It) == PositionRule(Stream.ENCODER, "off")
-    monkeypatch.setattr(It.choice, "boxes", ())
+    monkeypatch.setattr(It, "choice", Choice())
     assert rule_of(View, It) is None

@@ -17,6 +17,7 @@ from core.analysis.transductive.transduction import NONE
 from core.request import Stream
 from core.ui.transductive import datasets
 from core.ui.transductive.lesson import DIGITS, EACH
+from core.ui.transductive.parameters import BOARD
 from tests.ui.transductive.test_drawing import unpack
 
 
@@ -31,7 +32,7 @@ def label(page, signs: str, serial: int = 1):
     head, _ = sent(page)
     page.app.session_state["labelled"] = {head["version"]: (signs, serial)}
     known = page.app.session_state["lookback"]
-    known.choice = replace(known.choice, board=replace(known.choice.board or Board(), labels=signs))
+    known.choice = known.choice.but(board=replace(known.choice[BOARD] or Board(), labels=signs))
     return page.app.run()
 
 
@@ -199,7 +200,7 @@ def test_a_link_opens_its_board_and_the_board_writes_its_link(screen):
     assert set(sent(again)[0]["labels"]) == {"."}
     again = screen("transductive", board=link)
     assert again.lead == spoken
-    page.app.session_state["lookback"].choice = replace(page.app.session_state["lookback"].choice, board=None)
+    page.app.session_state["lookback"].choice = page.app.session_state["lookback"].choice.but(board=None)
     page.app.run()
     assert sent(page)[0]["version"] == "moons-0" and page.app.query_params.get("board") is None
 

@@ -8,8 +8,9 @@ from core.analysis import cell, scaling_name, stages
 from core.figures import sums
 from core.figures.plain_map import plain_map
 from core.trace import Attention
+from core.ui.attention.boxes import box
+from core.ui.attention.parameters import STAGE
 from core.ui.kit import charts
-from core.ui.kit.boxes import box
 from core.ui.running.focus import Look
 from core.ui.running.scene import Scene
 from core.ui.session import state
@@ -64,7 +65,7 @@ def _stages(it: Look, attention: Attention) -> None:
         return
     maps = stages(attention, it.choice.head)
     names = list(maps)
-    wanted = it.choice.stage if it.choice.stage in names else "weights"
+    wanted = it.choice[STAGE] if it.choice[STAGE] in names else "weights"
 
     def walked() -> None:
         state.choose(stage=st.session_state["stage"])

@@ -13,10 +13,10 @@ from core.analysis import stages
 from core.figures.labels import label
 from core.figures.plain_map import limit
 from core.request import PositionRule, Stream
+from core.ui.attention.boxes import box
 from core.ui.attention.cell import SAYS
 from core.ui.attention.measures import NAMES, norms, rolled
 from core.ui.kit import charts
-from core.ui.kit.boxes import box
 from core.ui.kit.component import component
 from core.ui.running.focus import Look
 from core.ui.running.scene import Scene

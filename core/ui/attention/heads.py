@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.masks import MASKS
+from core.ui.attention.parameters import VIEW
 from core.ui.attention.view import ViewChoice, attention_view, moved, read_link, write_link
 from core.ui.kit import frame
 from core.ui.running.focus import Look
@@ -13,7 +14,7 @@ def attention_of(it: Look) -> None:
     """Every head of the stream in view, drawn by the attention view."""
     choice = it.choice
     cell = None if choice.cell is None else (it.query, it.key)
-    shown = moved(read_link(choice.view, it.now, it.stream), it.stream, choice.layer, choice.head, cell)
+    shown = moved(read_link(choice[VIEW], it.now, it.stream), it.stream, choice.layer, choice.head, cell)
     ours = [rule.name for rule in choice.mask if rule.stream is it.stream]
     before = MASKS[ours[-1]].opening if ours else ""
     if attention_view(it.now, shown, on_choice=_chosen, before=before, after=it.turned()):

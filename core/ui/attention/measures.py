@@ -10,6 +10,7 @@ from core.figures import heatmap, markup
 from core.figures.labels import percent
 from core.figures.plain_map import plain_map
 from core.request import Stream
+from core.ui.attention.parameters import MEASURE
 from core.ui.kit import charts, controls
 from core.ui.running.focus import BLOCKS, Look
 from core.ui.running.runs import shared
@@ -81,7 +82,7 @@ def _picker(it: Look) -> str:
 
 def reading(it: Look) -> str:
     """How the numbers of the head are read: as chosen, where that means something here."""
-    return "weight" if it.stream is Stream.CROSS and it.choice.measure == "rollout" else it.choice.measure
+    return "weight" if it.stream is Stream.CROSS and it.choice[MEASURE] == "rollout" else it.choice[MEASURE]
 
 
 def _other(view: Scene, it: Look, chosen: str) -> None:

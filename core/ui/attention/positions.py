@@ -11,12 +11,12 @@ from core.figures.plain_map import plain_map
 from core.figures.strip import strip
 from core.request import PositionRule, Stream
 from core.trace import Tokens, Trace
+from core.ui.attention.boxes import box
+from core.ui.attention.parameters import OPEN, ORDERS, POSITIONS, SHIFTS
 from core.ui.kit import charts
-from core.ui.kit.boxes import box
 from core.ui.running.focus import Look
 from core.ui.running.scene import Scene, lens_of
 from core.ui.session import state
-from core.ui.session.links import ORDERS, SHIFTS
 from core.ui.session.state import held
 
 LONGEST = 64  # pieces up to which positions are drawn
@@ -93,7 +93,7 @@ def _lab(view: Scene, it: Look, text: Stream) -> None:
         "Position lab", f"{'the decoder’s text' if text is Stream.DECODER else 'the text that is read'}, same weights"
     )
     with st.container(horizontal=True, key="place-lab", gap="small", vertical_alignment="bottom"):
-        how, amount = it.choice.moved
+        how, amount = it.choice[POSITIONS]
         st.segmented_control(
             "Positions", list(HOW), key=held("place-how", how), format_func=HOW.__getitem__, on_change=_moved, required=True,
             label_visibility="collapsed",
@@ -132,19 +132,19 @@ def _lab(view: Scene, it: Look, text: Stream) -> None:
 
 def _moved() -> None:
     how = st.session_state["place-how"]
-    state.choose(moved=(how, BEGINS[how]))
+    state.choose(positions=(how, BEGINS[how]))
 
 
 def _by(key: str) -> None:
-    state.choose(moved=(state.chosen().moved[0], int(st.session_state[key])))
+    state.choose(positions=(state.chosen()[POSITIONS][0], int(st.session_state[key])))
 
 
 def rule_of(view: Scene, it: Look) -> PositionRule | None:
     """How the position lab moves the text while its box is open; None where it shows nothing."""
     text, tokens = _text(it)
-    if "places" not in it.choice.boxes or len(tokens) > LONGEST or not lens_of(view.model).backend.moves:
+    if "places" not in it.choice[OPEN] or len(tokens) > LONGEST or not lens_of(view.model).backend.moves:
         return None
-    return PositionRule(text, *it.choice.moved)
+    return PositionRule(text, *it.choice[POSITIONS])
 
 
 def _text(it: Look) -> tuple[Stream, Tokens]:

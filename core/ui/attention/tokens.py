@@ -9,12 +9,12 @@ import streamlit as st
 
 from core.figures.labels import label
 from core.trace import Tokens
+from core.ui.attention.boxes import box
+from core.ui.attention.parameters import MERGED, MERGES
 from core.ui.kit import charts
-from core.ui.kit.boxes import box
 from core.ui.running.focus import Look
 from core.ui.running.scene import Scene, lens_of
 from core.ui.session import state
-from core.ui.session.links import MERGED
 from core.ui.session.state import held
 
 ROWS = 400  # pieces in the table
@@ -108,7 +108,7 @@ def _merges(lens: Any, it: Look, texts: list[tuple[str, Tokens]]) -> None:
         return
     longest = max(range(len(words)), key=lambda n: (len(words[n].ranks), len(words[n].steps[-1])))
     names = [label(word.word, 24) for word in words]
-    place, done = it.choice.merges or (longest, MERGED)
+    place, done = it.choice[MERGES] or (longest, MERGED)
     place = place if place < len(words) else longest
 
     def picked() -> None:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.figures.payloads import account as account_payload
 from core.inside import Account
+from core.ui.decoder.parameters import SPOT
 from core.ui.kit import charts
 from core.ui.kit.component import component, received, style
 from core.ui.running.scene import Scene, lens_of
@@ -35,10 +36,10 @@ def opened_account(view: Scene, held: Account, step: int) -> None:
         told = received("account", "spot", version, ("step", "box"))
         if told is not None and told["step"] < sizes[0] and told["box"] < sizes[1]:
             memory["told"] = first + told["step"], told["box"]
-            state.choose(spot=memory["told"])
+            state.choose(step=memory["told"])
 
     memory = st.session_state.setdefault("account-memory", {"turn": 0})
-    spot = state.chosen().spot
+    spot = state.chosen()[SPOT]
     if memory.get("version") != version or memory["told"] != spot:  # else the browser shows it: nothing is to be sent again
         memory |= {"version": version, "told": spot, "begin": spot, "turn": memory["turn"] + 1}
     begin, box = memory["begin"], -1

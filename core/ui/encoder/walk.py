@@ -15,6 +15,7 @@ from core.figures.payloads import encoder_walk
 from core.inside import Inner, Near
 from core.request import Stream
 from core.trace import Trace
+from core.ui.encoder.parameters import BOX
 from core.ui.kit.component import component, style
 from core.ui.running import models
 from core.ui.running.runs import shared
@@ -93,7 +94,7 @@ def spot(view: Scene, inner: Inner) -> Spot:
     token = focus_on(pattern[head], inner.tokens.special)[0]
     if choice.stream is Stream.ENCODER and choice.cell is not None and choice.cell[0] < len(inner.tokens):
         token = choice.cell[0]
-    return Spot(token, layer, head, choice.box if choice.box in BOXES else OPENS)
+    return Spot(token, layer, head, choice[BOX] if choice[BOX] in BOXES else OPENS)
 
 
 def facts(view: Scene) -> dict[str, Any]:

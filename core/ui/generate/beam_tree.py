@@ -23,9 +23,9 @@ from core.ui.kit import charts, component, trouble
 from core.ui.running import models
 from core.ui.running.runs import shared
 from core.ui.running.scene import Scene, lens_of, wait
-from core.ui.running.writing import TURN, Writing, again, asked, given, turn, version_of, writing
+from core.ui.running.writing import GREEDY, TURN, Writing, again, asked, given, turn, version_of, writing
 from core.ui.session import state
-from core.ui.session.state import GREEDY, held
+from core.ui.session.state import held
 
 WIDEST, LONGEST = 8, 24
 WIDTH, STEPS = 4, 6

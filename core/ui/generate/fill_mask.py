@@ -12,6 +12,7 @@ from core.figures import markup
 from core.figures.payloads import fill as fill_payload
 from core.trace import Tokens, Trace
 from core.ui.generate import tabs
+from core.ui.generate.parameters import PART
 from core.ui.kit import charts, component, trouble
 from core.ui.running.branches import fitting
 from core.ui.running.scene import Scene, lens_of
@@ -46,7 +47,7 @@ def fill_mask(view: Scene, top: Any) -> None:
         return
     tokens = lens.tokens(view.request.source or ())
     words = fill_payload.words_of(tokens)
-    name, numbers = tabs.read(state.chosen().part)
+    name, numbers = tabs.read(state.chosen()[PART])
     chosen = hidden(tokens, numbers if name == "fill" else None)
     places = sorted(place for word in chosen for place in words[word])
     try:

@@ -11,6 +11,7 @@ from core.figures import markup
 from core.figures.labels import line
 from core.figures.payloads import loop as loop_payload
 from core.request import Sampling
+from core.ui.generate.parameters import LENGTH, SAMPLING
 from core.ui.generate.side_by_side import branch_to, compare
 from core.ui.kit import charts, component, trouble
 from core.ui.running.scene import Scene, lens_of
@@ -82,8 +83,8 @@ def lead(view: Scene, text: Writing, forced: tuple[int, ...]) -> list[str | tupl
 def loop(view: Scene, top: Any) -> None:
     """The loop, its controls, and the branches beside each other."""
     choice = state.chosen()
-    sampling, forced = choice.sampling, choice.forced
-    wanted = min(choice.length or MORE, MOST)
+    sampling, forced = choice[SAMPLING], choice.forced
+    wanted = min(choice[LENGTH] or MORE, MOST)
     try:
         with st.container():  # what is told while waiting must not shift what stands below
             text = writing(view, forced, sampling)

@@ -14,14 +14,15 @@ from core.figures.labels import line
 from core.figures.payloads import words as words_payload
 from core.request import Request
 from core.trace import Trace
+from core.ui.generate.parameters import OWN
 from core.ui.generate.side_by_side import parting
 from core.ui.generate.side_by_side import price as nats_of
 from core.ui.kit import charts, component, trouble
 from core.ui.running.branches import base_of, fitting
 from core.ui.running.scene import Scene, lens_of
-from core.ui.running.writing import again, turn, version_of, writing
+from core.ui.running.writing import GREEDY, again, turn, version_of, writing
 from core.ui.session import state
-from core.ui.session.state import GREEDY, held
+from core.ui.session.state import held
 
 
 def worded(view: Scene, own: str) -> tuple[Request, int]:
@@ -57,11 +58,11 @@ def own_words(view: Scene, top: Any) -> None:
     asks = "Your words after “" + line(view.ending(choice.target or ""), 50) + "”"
     if view.info.kind == "encoder-decoder" and not choice.target:
         asks = "Your words in answer to “" + line(choice.text, 50) + "”"
-    st.text_input(asks, key=held("own", choice.own), on_change=changed, placeholder="Type how it should go on, and press Enter")
+    st.text_input(asks, key=held("own", choice[OWN]), on_change=changed, placeholder="Type how it should go on, and press Enter")
     told = st.container()  # what is told while waiting must not shift the place of what stands below
     try:
-        request, before = worded(view, choice.own)
-        if not choice.own and view.info.kind == "encoder-decoder":
+        request, before = worded(view, choice[OWN])
+        if not choice[OWN] and view.info.kind == "encoder-decoder":
             request, before = view.request, 1  # what the bar shows as written so far
         with told:
             trace = scored(view, request)
@@ -69,7 +70,7 @@ def own_words(view: Scene, top: Any) -> None:
         rows = [words_payload.one_row("Your words", trace, before, "yours")]
         mine = price(nats_of(trace, count)) if count else price(nats_of(trace, len(request.target or ()) - 1))
         going = False
-        if choice.own and count:
+        if choice[OWN] and count:
             with told:
                 text = writing(view, (), GREEDY)
                 going = turn(view, text, (), GREEDY, count)
@@ -88,9 +89,9 @@ def own_words(view: Scene, top: Any) -> None:
         return
     data = words_payload.payload(rows, version_of(request, len(rows)))
     _words(key="words", data={**data, "theme": st.context.theme.type})
-    if choice.own and count:
+    if choice[OWN] and count:
         bill(mine, its)
-    elif not choice.own:
+    elif not choice[OWN]:
         charts.words("Type words of your own above to see what it costs to force them, beside what the model would have written.")
     if going:
         again()

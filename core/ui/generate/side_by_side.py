@@ -12,6 +12,7 @@ from core.figures.labels import line
 from core.request import Sampling
 from core.trace import Trace
 from core.ui.kit import charts
+from core.ui.running.branches import BRANCHES, KEPT
 from core.ui.running.scene import Scene, lens_of
 from core.ui.running.writing import Writing, given, turn, writing
 from core.ui.session import state
@@ -20,14 +21,14 @@ from core.ui.session import state
 def branch_to(made: tuple[int, ...]) -> None:
     """Go to another branch, keeping the one in view for comparison; the oldest goes when there are too many."""
     choice = state.chosen()
-    kept = [branch for branch in (*choice.branches, choice.forced) if branch and branch != made]
-    state.choose(forced=made, branches=tuple(dict.fromkeys(kept))[-state.BRANCHES :])
+    kept = [branch for branch in (*choice[BRANCHES], choice.forced) if branch and branch != made]
+    state.choose(forced=made, branches=tuple(dict.fromkeys(kept))[-KEPT :])
 
 
 def forget(branch: tuple[int, ...]) -> None:
     """Drop a branch; where it was in view, the text as it grows by itself is shown."""
     choice = state.chosen()
-    rest = tuple(one for one in choice.branches if one != branch)
+    rest = tuple(one for one in choice[BRANCHES] if one != branch)
     state.choose(branches=rest, forced=() if branch == choice.forced else choice.forced)
 
 
@@ -46,7 +47,7 @@ def parting(one: tuple[int, ...], other: tuple[int, ...]) -> int:
 def compare(view: Scene, text: Writing, prompt: Trace, sampling: Sampling, wanted: int) -> bool:
     """All branches, each a row; whether one of them is still being written."""
     choice = state.chosen()
-    known = tuple(dict.fromkeys(((), *choice.branches, choice.forced)))
+    known = tuple(dict.fromkeys(((), *choice[BRANCHES], choice.forced)))
     if len(known) < 2:
         return False
     busy, rows = False, []

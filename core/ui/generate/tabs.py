@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.ui.generate.parameters import PART
 from core.ui.session import state
 from core.ui.session.state import held
 
@@ -36,7 +37,7 @@ def place(name: str) -> Any:
 
 def picker() -> tuple[str, tuple[int, ...]]:
     """The parts to choose from; which one is in view."""
-    name, numbers = read(state.chosen().part)
+    name, numbers = read(state.chosen()[PART])
     if name not in NAMES:
         name, numbers = "step", ()
 

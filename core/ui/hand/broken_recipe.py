@@ -14,6 +14,7 @@ from core.errors import LensError
 from core.figures.distribution import Bar
 from core.figures.labels import label, percent
 from core.trace import Trace
+from core.ui.hand.parameters import RECIPE
 from core.ui.kit import charts, lesson, trouble
 from core.ui.running import models
 from core.ui.running.runs import shared
@@ -131,7 +132,7 @@ def table(parts: list[tuple[str, Recipe, str]], found: list[Broken], writes: boo
 def controls(view: Scene) -> Recipe:
     """What the visitor takes away, all at once; it stands in the link."""
     scaling, heads = scaling_of(view), max(site.heads for site in view.info.sites)
-    mine = fitting(state.chosen().recipe, scaling, view.info.unlinks, heads)
+    mine = fitting(state.chosen()[RECIPE], scaling, view.info.unlinks, heads)
 
     def changed() -> None:
         now = {name: st.session_state[f"recipe-{name}"] for name in ("root", "linked", "warm", "top-k", "heads")}

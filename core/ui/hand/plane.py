@@ -12,11 +12,12 @@ from core.analysis.hand import plane as planes
 from core.analysis.hand.plane import Plane, Weighed, read_plane, weigh
 from core.figures.labels import percent
 from core.figures.payloads import hand as hand_payload
+from core.ui.hand.parameters import PLANE
 from core.ui.kit import charts, lesson
 from core.ui.kit.component import component, style
 from core.ui.session import state
 
-PLANE = ("shared/build", "shared/draw", "hand/sums", "hand/plane", "hand/matrix")
+SCRIPTS = ("shared/build", "shared/draw", "hand/sums", "hand/plane", "hand/matrix")
 KEY, CAT, SLEEPS = "plane-desk", 1, 2
 IDEA = (
     "Each word holds three arrows. Its <b>query</b> says what it looks for, its <b>key</b> what it can be found by, its "
@@ -50,7 +51,7 @@ class Desk:
 def desk() -> Desk:
     """This visitor's plane, kept while they visit other pages; a link may have brought another one."""
     it = st.session_state.setdefault(KEY, Desk())
-    linked = state.chosen().plane
+    linked = state.chosen()[PLANE]
     if linked is not None and linked != it.now:
         it.open(linked)
     return it
@@ -199,4 +200,4 @@ def asked(it: Desk, real: lesson.Question | None = None) -> list[lesson.Question
     ]  # fmt: skip
 
 
-_hand = component("hand", [*PLANE, "hand/sheet", "hand/hand"], style("hand/hand"))
+_hand = component("hand", [*SCRIPTS, "hand/sheet", "hand/hand"], style("hand/hand"))

@@ -9,7 +9,7 @@ from core.analysis.projection import Flat, flatten
 from core.figures.labels import labels, percent
 from core.figures.payloads import hand as hand_payload
 from core.request import Stream
-from core.ui.hand.plane import PLANE
+from core.ui.hand.plane import SCRIPTS
 from core.ui.kit import charts, controls, lesson
 from core.ui.kit.component import component, style
 from core.ui.running.runs import shared
@@ -74,4 +74,4 @@ def kept_says(flat: Flat, name: str) -> str:
     )
 
 
-_head = component("real_head", [*PLANE, "hand/head"], style("hand/hand"))
+_head = component("real_head", [*SCRIPTS, "hand/head"], style("hand/hand"))

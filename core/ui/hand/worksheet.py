@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.analysis.hand.worksheet import LAST, exercise
 from core.export.worksheet import vector, worksheet
+from core.ui.hand.parameters import SHEET
 from core.ui.kit import charts
 from core.ui.session import state
 
@@ -20,11 +21,11 @@ def sheet() -> None:
         state.choose(sheet=int(st.session_state["sheet"] or 1) - 1)
 
     def another() -> None:
-        state.choose(sheet=(state.chosen().sheet + 1) % LAST)
+        state.choose(sheet=(state.chosen()[SHEET] + 1) % LAST)
 
     left, right = st.columns([400, 560], gap="large")
     with left:
-        number = state.chosen().sheet + 1
+        number = state.chosen()[SHEET] + 1
         st.number_input("Sheet", 1, LAST, key=state.held("sheet", number), on_change=chosen, width=220)
         it = exercise(number)
         state.publish()

@@ -17,6 +17,7 @@ from core.paths import ROOT
 from core.ui.kit import charts
 from core.ui.kit.answers import readings
 from core.ui.session import state
+from core.ui.session.links import Parameter, declare
 
 DIGITS = 30  # characters of a number that is typed
 
@@ -70,6 +71,17 @@ class Preset:
     apply: Callable[[], None]
 
 
+DEPTHS = ("Idea", "Maths", "Code")
+
+
+def _depth(raw: str) -> str:
+    return DEPTHS[[name.lower() for name in DEPTHS].index(raw)]
+
+
+# how deep lessons look, on every page
+DIAL = declare(Parameter("dial", DEPTHS[0], _depth, str.lower))
+
+
 def sentence(html: str) -> None:
     """What one will see, in a sentence under the title."""
     st.html(f'<p class="lead">{html}</p>')
@@ -84,7 +96,7 @@ def dial(idea: str, maths: Callable[[], None], code: Sequence[Any]) -> None:
 
     with st.container(key="dial"):
         depth = st.segmented_control(
-            "How deep", state.DIAL, key=state.held("depth", state.chosen().dial), on_change=turned, required=True,
+            "How deep", DEPTHS, key=state.held("depth", state.chosen()[DIAL]), on_change=turned, required=True,
             label_visibility="collapsed",
         )  # fmt: skip
         state.publish()

@@ -20,6 +20,7 @@ from core.ui.kit import charts, trouble
 from core.ui.masks.files import fits_file, read_file, write_file
 from core.ui.masks.gallery import Card, mask_gallery
 from core.ui.masks.painter import LONGEST, mask_painter
+from core.ui.masks.parameters import WIDTHS
 from core.ui.masks.strokes import History, Mask, painted, read_strokes, rules_of, sheet
 from core.ui.running.focus import Look, look
 from core.ui.running.runs import COSTLY
@@ -74,7 +75,7 @@ def widths(it: Look) -> dict[str, int]:
     mine, _ = split(it.choice.mask, it.stream)
     adopted = {mine[0].name: mine[0].width} if len(mine) == 1 and mine[0].width else {}
     usual = {name: kind.width for name, kind in MASKS.items() if kind.width is not None}
-    return {**usual, **dict(it.choice.widths), **adopted}
+    return {**usual, **dict(it.choice[WIDTHS]), **adopted}
 
 
 def offered(it: Look) -> dict[str, MaskRule | None]:
@@ -144,7 +145,7 @@ def gallery(view: Scene, it: Look) -> None:
         ours, kept = split(state.chosen().mask, it.stream)
         rule = rules.get(name)
         if width is not None and rule is not None and rule.width is not None:
-            known = {**dict(state.chosen().widths), name: width}
+            known = {**dict(state.chosen()[WIDTHS]), name: width}
             own = {"mask": (*kept, replace(rule, width=width))} if ours == (rule,) else {}
             state.choose(widths=tuple(sorted(known.items())), **own)
         elif width is None and name != "yours":

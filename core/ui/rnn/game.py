@@ -6,6 +6,7 @@ from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 from core.ui.kit import trouble
+from core.ui.rnn.parameters import GAME
 from core.ui.session import state
 
 TASKS = ("recall", "copy")
@@ -25,17 +26,17 @@ class Game:
 
 def game() -> Game:
     """The game that was chosen; what a link says of none that there is, is told and forgotten."""
-    made = Game(*state.chosen().game)
+    made = Game(*state.chosen()[GAME])
     if made.task not in TASKS or made.delay not in DELAYS[made.task]:
         trouble.tell("The link’s game is none of those here; the usual one is shown.", "note")
-        state.choose(game=state.GAME)
-        return Game(*state.GAME)
+        state.choose(game=GAME.default)
+        return Game(*GAME.default)
     return made
 
 
 def play(**changes: Any) -> None:
     """Change the game. Another task cannot have a delay it does not know, nor one's own exercise for the task before."""
-    now = Game(*state.chosen().game)
+    now = Game(*state.chosen()[GAME])
     if changes.get("task", now.task) != now.task:
         known = DELAYS[changes["task"]]
         changes.setdefault("delay", min(known, key=lambda delay: abs(delay - now.delay)))

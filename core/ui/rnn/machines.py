@@ -19,10 +19,10 @@ from core.ui.kit import charts, trouble
 from core.ui.rnn.game import DELAYS as DELAYS
 from core.ui.rnn.game import TASKS as TASKS
 from core.ui.rnn.game import Game, play
+from core.ui.rnn.parameters import EXERCISE, ROUNDS, SHORT
 from core.ui.running.runs import shared
 from core.ui.running.scene import wait
 from core.ui.session import state
-from core.ui.session.links import ROUNDS, SHORT
 from core.ui.session.state import held
 
 KINDS = ("gru", "attention", "transformer")
@@ -187,7 +187,7 @@ def curve(task: str, delay: int) -> None:
 
 def choose(it: Game) -> Exercise:
     """The exercise in view: a held-out one, or the visitor's own."""
-    key, own = f"own-{it.task}", state.chosen().exercise
+    key, own = f"own-{it.task}", state.chosen()[EXERCISE]
 
     def typed() -> None:
         play(exercise=st.session_state[key].strip())

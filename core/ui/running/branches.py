@@ -8,16 +8,43 @@ from typing import Any
 
 from core.errors import InputError, TooLongError
 from core.figures.payloads.theatre import SHOWN
-from core.request import MaskRule, Request, Sampling, Stream
+from core.request import MaskRule, Request, Sampling, Site, Stream
 from core.trace import Trace
 from core.ui.running import models
 from core.ui.running.runs import shared
 from core.ui.running.scene import Scene, lens_of, wait
-from core.ui.session.rules import LINK, Edge
-from core.ui.session.state import Reads
+from core.ui.session import links
+from core.ui.session.links import Parameter, declare, joined, matching
+from core.ui.session.rules import LINK, Edge, Reads, read_reads, write_reads
 
+KEPT = 4  # branches for comparison, beside the one in view
 LONGEST = 64  # pieces written at most
 WORD = 60  # characters of a word typed by hand
+
+
+def _branches(raw: str) -> tuple[tuple[int, ...], ...]:
+    branches = tuple(links.ids(one) for one in raw.split("_"))
+    if len(branches) > KEPT or len(set(branches)) < len(branches):
+        raise ValueError(raw)
+    return branches
+
+
+def _depth(depth: int | None, sites: tuple[Site, ...]) -> tuple[int | None, str]:
+    """A depth that the encoder has."""
+    most = sum(site.stream is Stream.ENCODER for site in sites)
+    if depth is None or depth <= most:
+        return depth, ""
+    return None, f"This encoder has {most} layers, so the decoder cannot read past {depth} of them."
+
+
+# steps that may read only some source tokens
+READS = declare(Parameter[Reads]("reads", (), read_reads, write_reads, forgotten_with=("model", "text", "target")))
+# how many encoder layers the decoder reads past; None: all
+DEPTH = declare(Parameter[int | None]("depth", None, lambda raw: int(matching("[0-9]{1,3}")(raw)), str, fit=_depth))
+# other branches to compare the one in view with
+BRANCHES = declare(Parameter[tuple[tuple[int, ...], ...]](
+    "branches", (), _branches, lambda branches: "_".join(map(joined, branches)), forgotten_with=("model", "text", "target"),
+))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

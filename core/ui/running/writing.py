@@ -19,8 +19,9 @@ from core.ui.running.branches import base_of, fitting
 from core.ui.running.runs import shared
 from core.ui.running.scene import Scene, lens_of, wait
 from core.ui.session import state
-from core.ui.session.links import WRITTEN as MOST
 
+GREEDY = Sampling(temperature=0.0)
+MOST = 400  # tokens of a text
 TURN = 0.6  # seconds of writing between two looks at the visitor
 
 

@@ -22,6 +22,7 @@ from core.request import MaskRule, Stream
 LONGEST = 6000  # characters of a link's mask
 MOST_ROWS = 128  # rows of a link that are told what to read
 Edge = tuple[int | None, int]
+Reads = tuple[tuple[int, tuple[int, ...]], ...]  # rows of cross-attention, each with the only source tokens it may read
 
 
 class Bounds(NamedTuple):

@@ -3,95 +3,129 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import streamlit as st
 
-from core.analysis.hand.plane import Plane, write_link
-from core.analysis.hand.recipe import AS_TRAINED, Recipe, write_recipe
-from core.analysis.transductive.board import Board, write_board
 from core.checks import LONGEST_TEXT
 from core.errors import LensError, TooLongError
-from core.request import MaskRule, Sampling, Site, Stream
-from core.ui.session.links import BRANCHES as BRANCHES  # read here by the pages, too
-from core.ui.session.links import DIAL as DIAL
-from core.ui.session.links import (
-    LINKED,
-    LONGEST_NAME,
-    READERS,
-    SHORT,
-    Widths,
-    write_moved,
-    write_sampling,
-    write_widths,
-)
-from core.ui.session.rules import LONGEST, readable, write_reads, write_rules
+from core.request import MaskRule, Site, Stream
+from core.ui.session import links
+from core.ui.session.links import LINKED as LINKED  # read here by the pages, too
+from core.ui.session.links import ROWS, Parameter, declare
+from core.ui.session.rules import LONGEST, read_rules, readable, write_rules
 
+T = TypeVar("T")
 MODEL, TEXT = "classroom", "gen ai is"
+LONGEST_NAME = 200  # characters of a model's name
 KEY = "lookback"
-GREEDY = Sampling(temperature=0.0)
-# characters of what a visitor may type: more is neither kept nor sent back and forth, whatever the model takes
-TYPED = {"model": LONGEST_NAME, **dict.fromkeys(("text", "target", "teacher", "own"), LONGEST_TEXT), "exercise": SHORT}
-GAME = ("recall", 16, 0, 0)
-Reads = tuple[tuple[int, tuple[int, ...]], ...]  # rows of cross-attention, each with the only source pieces it may read
+SAID = {Stream.ENCODER: "encoder", Stream.DECODER: "decoder", Stream.CROSS: "cross"}
+Cell = tuple[int, int | None]
+Rules = tuple[MaskRule, ...]
+
+
+def linkable(mask: Rules) -> bool:
+    """Whether a mask fits a link."""
+    return readable(mask)
+
+
+def _name(raw: str) -> str:
+    if not raw or len(raw) > LONGEST_NAME or not raw.isprintable():
+        raise ValueError(raw)
+    return raw
+
+
+def _cell(raw: str) -> Cell:
+    query, *key = raw.split(".")
+    if len(key) > 1:
+        raise ValueError(raw)
+    return links.counted(query), links.counted(key[0]) if key else None
+
+
+def _from_one(place: int) -> str:
+    return str(place + 1)
+
+
+def _theirs(mask: Rules, sites: tuple[Site, ...]) -> tuple[Rules, str]:
+    """The rules for streams that the model has."""
+    return tuple(rule for rule in mask if any(site.stream is rule.stream for site in sites)), ""
+
+
+# What every page shares. Places count from 0 here, from 1 on screen and in links.
+_MODEL = declare(Parameter("model", MODEL, _name, always=True, longest=LONGEST_NAME))
+_TEXT = declare(Parameter("text", TEXT, links.text, links.short_enough, always=True, longest=LONGEST_TEXT))
+# what the decoder has written so far; None lets the model write two words
+_TARGET = declare(Parameter[str | None]("target", None, links.text, links.short_enough, longest=LONGEST_TEXT))
+# None: the decoder if there is one
+_STREAM = declare(Parameter[Stream | None]("stream", None, Stream, links.optional(lambda stream: stream.value)))
+_LAYER = declare(Parameter("layer", 0, links.counted, _from_one, always=True))
+_HEAD = declare(Parameter("head", 0, links.counted, _from_one, always=True))
+# the (query, key) in focus; key None is the one looked at most, None lets the page choose
+_CELL = declare(Parameter[Cell | None](
+    "cell", None, _cell, links.optional(lambda cell: ".".join(str(place + 1) for place in cell if place is not None)),
+    forgotten_with=("model", "text", "target", "stream"),
+))  # fmt: skip
+# rules in order, none for the model as trained
+_MASK = declare(Parameter[Rules]("mask", (), read_rules, lambda mask: write_rules(mask) if linkable(mask) else None, fit=_theirs))
+# ids of tokens that the decoder was made to write after its target: a branch
+_FORCED = declare(Parameter[tuple[int, ...]](
+    "forced", (), links.ids, links.joined, forgotten_with=("model", "text", "target"),
+))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What to show. Counted from 0 here, from 1 on screen and in links.
+    """What to show: a value for each row of the table, `choice[ROW]`. Rows that every page shares have a name of their own.
 
-    target: what the decoder has written so far; None lets the model write two words. stream None: the decoder if there is
-    one. cell: the (query, key) in focus; key None is the one looked at most, cell None lets the page choose. mask: rules in
-    order, empty for the model as trained. view: what else was chosen in the attention view, as it writes it.
-    forced: ids of pieces that the decoder was made to write after its target, a branch; branches: others to compare it with.
-    sampling: how the next is chosen. box: the step of the encoder that is looked into, by its name.
-    reads: steps that may read only some source pieces. depth: how many encoder layers the decoder reads past; None: all.
-    teacher: a target text given by the visitor, to be read beside the model's own.
-    part: which part of Generate is in view, with its numbers. own: the visitor's own words.
-    length: how many pieces Generate was asked to write, None as it begins.
-    plane: the arrows of Self-attention by hand, None as the lesson opens. recipe: what is taken away there; sheet: its worksheet.
-    board: what lies on the board of Transductive learning, None as the lesson opens.
-    measure: how the numbers of a head are read. moved: where the position lab puts the pieces, and by how much.
-    widths: of masks in the gallery, where not as usual. boxes: those that are open, by their names in links.
-    stage: the step of a head that is drawn. merges: a word of the text, and how many of its merges are done.
-    game: of the memory machines, with delay, number of the exercise and of the answer in view. exercise: one's own.
-    spot: step and box of the decoder that are looked into. dial: how deep lessons look.
+    given: by name, the values that are not the default.
     """
 
-    model: str = MODEL
-    text: str = TEXT
-    target: str | None = None
-    stream: Stream | None = None
-    layer: int = 0
-    head: int = 0
-    cell: tuple[int, int | None] | None = None
-    mask: tuple[MaskRule, ...] = ()
-    view: str = ""
-    forced: tuple[int, ...] = ()
-    sampling: Sampling = GREEDY
-    box: str = ""
-    reads: Reads = ()
-    depth: int | None = None
-    teacher: str | None = None
-    branches: tuple[tuple[int, ...], ...] = ()
-    part: str = ""
-    own: str = ""
-    length: int | None = None
-    plane: Plane | None = None
-    recipe: Recipe = AS_TRAINED
-    sheet: int = 0
-    board: Board | None = None
-    measure: str = "weight"
-    moved: tuple[str, int] = ("off", 0)
-    widths: Widths = ()
-    boxes: tuple[str, ...] = ()
-    stage: str = "weights"
-    merges: tuple[int, int] | None = None
-    game: tuple[str, int, int, int] = GAME
-    exercise: str = ""
-    spot: tuple[int, int] | None = None
-    dial: str = "Idea"
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+    def __getitem__(self, row: Parameter[T]) -> T:
+        return self.given.get(row.name, row.default)
+
+    def but(self, **changes: Any) -> Choice:
+        """The same with other values, by the names of rows. Raises KeyError for a name that no row bears."""
+        values = {**self.given, **changes}
+        return Choice({name: value for name, value in values.items() if value != ROWS[name].default})
+
+    @property
+    def model(self) -> str:
+        return self[_MODEL]
+
+    @property
+    def text(self) -> str:
+        return self[_TEXT]
+
+    @property
+    def target(self) -> str | None:
+        return self[_TARGET]
+
+    @property
+    def stream(self) -> Stream | None:
+        return self[_STREAM]
+
+    @property
+    def layer(self) -> int:
+        return self[_LAYER]
+
+    @property
+    def head(self) -> int:
+        return self[_HEAD]
+
+    @property
+    def cell(self) -> Cell | None:
+        return self[_CELL]
+
+    @property
+    def mask(self) -> Rules:
+        return self[_MASK]
+
+    @property
+    def forced(self) -> tuple[int, ...]:
+        return self[_FORCED]
 
 
 @dataclass(slots=True)
@@ -118,89 +152,26 @@ def read(params: Mapping[str, str]) -> tuple[Choice, tuple[str, ...]]:
     """A choice from the parameters of a URL, whatever they hold: what cannot be read keeps its default and is told."""
     values: dict[str, Any] = {}
     notes: list[str] = []
-    for name, parse in READERS.items():
+    for name, row in ROWS.items():
         raw = params.get(name)
         if raw is None:
             continue
         try:
             if len(raw) > LONGEST:  # no parameter is longer; what reads them may rely on it
                 raise TooLongError(f"at most {LONGEST:,} characters", f"{len(raw):,}", "The usual is shown")
-            values[FIELDS.get(name, name)] = parse(raw)
+            values[name] = row.read(raw)
         except TooLongError as error:
             notes.append(f"The link’s {name} is left out. {error}")
         except (ValueError, LensError):
             shown = raw if len(raw) <= 40 else raw[:39] + "…"
             notes.append(f"The link’s {name} “{shown}” means nothing here; the usual one is shown.")
-    return Choice(**values), tuple(notes)
+    return Choice().but(**values), tuple(notes)
 
 
 def write(choice: Choice) -> dict[str, str]:
     """The parameters that `read` turns into the same choice; a text too long for a link is left out."""
-    params = {"model": choice.model}
-    for name, text in (("text", choice.text), ("target", choice.target)):
-        if text is not None and len(text) <= LINKED:
-            params[name] = text
-    if choice.stream is not None:
-        params["stream"] = choice.stream.value
-    params["layer"], params["head"] = str(choice.layer + 1), str(choice.head + 1)
-    if choice.cell is not None:
-        params["cell"] = ".".join(str(place + 1) for place in choice.cell if place is not None)
-    if choice.mask:
-        params |= {"mask": write_rules(choice.mask)} if linkable(choice.mask) else {}
-    if choice.view:
-        params["view"] = choice.view
-    if choice.plane is not None:
-        params["plane"] = write_link(choice.plane)
-    if choice.recipe != AS_TRAINED:
-        params["recipe"] = write_recipe(choice.recipe)
-    if choice.sheet:
-        params["sheet"] = str(choice.sheet + 1)
-    if choice.board is not None:
-        params["board"] = write_board(choice.board)
-    if choice.sampling != GREEDY:
-        params["sampling"] = write_sampling(choice.sampling)
-    if choice.box:
-        params["box"] = choice.box
-    if choice.forced:
-        params["forced"] = ".".join(map(str, choice.forced))
-    if choice.reads:
-        params["reads"] = write_reads(choice.reads)
-    if choice.depth is not None:
-        params["depth"] = str(choice.depth)
-    if choice.teacher is not None and len(choice.teacher) <= LINKED:
-        params["teacher"] = choice.teacher
-    if choice.branches:
-        params["branches"] = "_".join(".".join(map(str, branch)) for branch in choice.branches)
-    if choice.part:
-        params["part"] = choice.part
-    if choice.own and len(choice.own) <= LINKED:
-        params["own"] = choice.own
-    if choice.length is not None:
-        params["length"] = str(choice.length)
-    return params | _write_rest(choice)
-
-
-def _write_rest(choice: Choice) -> dict[str, str]:
-    """What is looked at, beside the model's own answer: left out where it is as a page opens."""
-    usual, said = Choice(), {
-        "measure": choice.measure, "positions": write_moved(choice.moved), "widths": write_widths(choice.widths),
-        "open": ".".join(choice.boxes), "stage": choice.stage, "dial": choice.dial.lower(), "exercise": choice.exercise,
-        "merges": "" if choice.merges is None else f"{choice.merges[0] + 1}.{choice.merges[1]}",
-        "step": "" if choice.spot is None else f"{choice.spot[0] + 1}.{choice.spot[1] + 1}",
-        "game": ".".join(map(str, (*choice.game[:3], choice.game[3] + 1))),
-    }  # fmt: skip
-    return {
-        name: text for name, text in said.items()
-        if getattr(choice, FIELDS.get(name, name)) != getattr(usual, FIELDS.get(name, name))
-    }  # fmt: skip
-
-
-FIELDS = {"positions": "moved", "open": "boxes", "step": "spot"}  # of a Choice, where a link calls them otherwise
-
-
-def linkable(mask: tuple[MaskRule, ...]) -> bool:
-    """Whether a mask fits a link."""
-    return readable(mask)
+    said = {name: row.write(choice[row]) for name, row in ROWS.items() if row.always or name in choice.given}
+    return {name: text for name, text in said.items() if text is not None}
 
 
 def fit(choice: Choice, sites: tuple[Site, ...]) -> tuple[Choice, tuple[str, ...]]:
@@ -219,15 +190,12 @@ def fit(choice: Choice, sites: tuple[Site, ...]) -> tuple[Choice, tuple[str, ...
     head = min(choice.head, layers[layer].heads - 1)
     if head != choice.head:
         notes.append(f"This layer has {layers[layer].heads} heads, so head {choice.head + 1} is not there.")
-    mask = tuple(rule for rule in choice.mask if rule.stream in streams)
-    depth = choice.depth
-    if depth is not None and depth > (most := sum(site.stream is Stream.ENCODER for site in sites)):
-        notes.append(f"This encoder has {most} layers, so the decoder cannot read past {depth} of them.")
-        depth = None
-    return replace(choice, stream=stream, layer=layer, head=head, mask=mask, depth=depth), tuple(notes)
-
-
-SAID = {Stream.ENCODER: "encoder", Stream.DECODER: "decoder", Stream.CROSS: "cross"}
+    fitted: dict[str, Any] = {}
+    for name, row in ROWS.items():
+        if row.fit is not None and name in choice.given:
+            fitted[name], note = row.fit(choice[row], sites)
+            notes += [note] if note else []
+    return choice.but(stream=stream, layer=layer, head=head, **fitted), tuple(notes)
 
 
 def session() -> Session:
@@ -282,33 +250,24 @@ def chosen() -> Choice:
 
 
 def choose(**changes: Any) -> None:
-    """Change the choice. A new text or model forgets what pointed into the old one. A text longer than any model reads is not
-    taken: what was there before is kept, and a note says so."""
-    known = session()
-    for name in TYPED.keys() & changes.keys():
-        if changes[name] is not None and (came := len(changes[name])) > TYPED[name]:
-            error = TooLongError(f"at most {TYPED[name]:,} characters", f"{came:,}", "What was there before is kept")
+    """Change the choice, by the names of rows. What pointed into something that is now another is forgotten. A text longer than
+    any model reads is not taken: what was there before is kept, and a note says so. Raises KeyError for a name of no row."""
+    known, asked = session(), set(changes)
+    for name, value in changes.items():
+        most = ROWS[name].longest
+        if most is not None and value is not None and len(value) > most:
+            error = TooLongError(f"at most {most:,} characters", f"{len(value):,}", "What was there before is kept")
             known.notes += (str(error),)
             return
-    if {"model", "text", "target"} & changes.keys():
-        changes.setdefault("cell", None)
-        changes.setdefault("forced", ())
-        changes.setdefault("reads", ())
-        changes.setdefault("branches", ())
-        changes.setdefault("merges", None)
-        changes.setdefault("spot", None)
-    if {"model", "text", "target", "forced", "sampling"} & changes.keys():
-        changes.setdefault("length", None)
-    if {"model", "text"} & changes.keys():
-        changes.setdefault("teacher", None)
-    if {"stream", "layer", "head"} & changes.keys():
-        changes.setdefault("cell", known.choice.cell if "stream" not in changes else None)
+    for name, row in ROWS.items():
+        if asked & set(row.forgotten_with):
+            changes.setdefault(name, row.default)
     if {"model", "text"} & changes.keys() and "mask" not in changes:
         kept = tuple(rule for rule in known.choice.mask if fits_any(rule, "model" in changes))
         if kept != known.choice.mask:
             changes["mask"] = kept
             known.notes += ("What was painted pointed at pieces of the old text, so it is taken off.",)
-    known.choice = replace(known.choice, **changes)
+    known.choice = known.choice.but(**changes)
     known.outdated = st.query_params.to_dict()
 
 

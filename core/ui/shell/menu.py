@@ -7,11 +7,14 @@ what it asks is registered by `lesson.questions` when it is drawn.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import streamlit as st
 
 from core.paths import PAGES as FOLDER
+from core.paths import ROOT
 from core.ui.session import state
 
 
@@ -60,3 +63,10 @@ def here() -> Page:
 def heading() -> None:
     """The title of the page in view, on top of it."""
     st.title(here().title, anchor=False)
+
+
+@cache
+def parameters() -> None:
+    """Import what each page keeps in a link, so that a link is read whole whichever page it opens."""
+    for file in sorted((ROOT / "core" / "ui").glob("*/parameters.py")):
+        import_module(f"core.ui.{file.parent.name}.parameters")

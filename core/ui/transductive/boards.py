@@ -19,6 +19,7 @@ from core.ui.running.runs import shared
 from core.ui.running.scene import wait
 from core.ui.session import state
 from core.ui.transductive import datasets, drawing
+from core.ui.transductive.parameters import BOARD
 
 WAYS = ("spreading", "propagation", "nearest", "logistic")
 
@@ -30,7 +31,7 @@ def start(points: PointSet, seed: int, each: int = 1) -> np.ndarray:
 
 def chosen() -> Board:
     """What this visitor has on the board; a link may have brought it."""
-    return state.chosen().board or Board()
+    return state.chosen()[BOARD] or Board()
 
 
 def put(board: Board) -> None:

@@ -17,7 +17,7 @@ from core.figures.payloads.duet import odds
 from core.request import Sampling
 from core.ui.kit import charts, trouble
 from core.ui.running import models
-from core.ui.running.branches import LONGEST, Played, asked, base_of, play
+from core.ui.running.branches import DEPTH, LONGEST, Played, asked, base_of, play
 from core.ui.running.runs import shared
 from core.ui.running.scene import Scene, lens_of, wait
 from core.ui.session import state
@@ -52,7 +52,7 @@ def depths(view: Scene) -> None:
         "The encoder changes each word’s vector layer by layer; the decoder was trained to read what the last one leaves. Hand it "
         "what an earlier one left and see how much of the text is already there. Choose a line: it plays above."
     )
-    asked_for = state.chosen().depth
+    asked_for = state.chosen()[DEPTH]
     chosen = int(most if asked_for is None else asked_for)
 
     def picked() -> None:

@@ -12,10 +12,11 @@ from core.figures.payloads.theatre import room
 from core.request import Request
 from core.ui.kit import charts, trouble
 from core.ui.kit.component import DRAWN, component, style
-from core.ui.running.branches import asked, base_of, encoded, play, trace_of
+from core.ui.running.branches import DEPTH, asked, base_of, encoded, play, trace_of
 from core.ui.running.scene import Scene, lens_of
 from core.ui.session import state
 from core.ui.session.state import held
+from core.ui.translate.parameters import TEACHER
 from core.ui.translate.theatre import ROOM
 
 
@@ -27,29 +28,29 @@ def teacher(view: Scene) -> None:
         "written (<b>teacher forcing</b>). Alone, it reads its own words (<b>free running</b>). Give a translation, or change a "
         "word of its own, and see where the two part. A text’s probability is the product of its pieces’ own."
     )
-    choice = state.chosen()
+    given = state.chosen()[TEACHER]
 
     def changed() -> None:
         text = st.session_state["teacher"].strip()
         state.choose(teacher=text or None)
 
     st.text_input(
-        "Your translation", key=held("teacher", choice.teacher or ""), on_change=changed, max_chars=400, autocomplete="off",
+        "Your translation", key=held("teacher", given or ""), on_change=changed, max_chars=400, autocomplete="off",
         placeholder="Type a translation and press Enter",
     )  # fmt: skip
-    if not choice.teacher:
+    if not given:
         with trouble.guarded():
             st.button("Begin with its own words", key="teacher-own", on_click=state.choose, kwargs={"teacher": own(view)})
         return
     with trouble.guarded():
-        duet(view, choice.teacher, view.choice.depth)
+        duet(view, given, view.choice[DEPTH])
 
 
 def own(view: Scene) -> str:
     """What the model writes by itself, as a text to begin from."""
     base = base_of(view)
     bare = replace(view, request=replace(base, target=(base.target or ())[:1]), grown=None)
-    return lens_of(view.model).decode(play(bare, asked(bare, depth=view.choice.depth)).written).strip()
+    return lens_of(view.model).decode(play(bare, asked(bare, depth=view.choice[DEPTH])).written).strip()
 
 
 def runs(view: Scene, text: str, depth: int | None) -> tuple[Request, Request, bool]:

@@ -13,7 +13,19 @@ from core.request import Request
 from core.trace import Trace
 from core.ui.kit import charts, trouble
 from core.ui.kit.component import DRAWN, component, style
-from core.ui.running.branches import LONGEST, Played, asked, base_of, closed, fitting, play, read_branch, trace_of
+from core.ui.running.branches import (
+    DEPTH,
+    LONGEST,
+    READS,
+    Played,
+    asked,
+    base_of,
+    closed,
+    fitting,
+    play,
+    read_branch,
+    trace_of,
+)
 from core.ui.running.scene import Scene, lens_of
 from core.ui.session import state
 
@@ -24,12 +36,12 @@ def theatre(view: Scene) -> None:
     """The stage: both sentences, ribbons, maps, and the way through the steps."""
     choice = view.choice
     try:
-        request = asked(view, choice.forced, choice.reads, choice.depth)
+        request = asked(view, choice.forced, choice[READS], choice[DEPTH])
         played = play(view, request)
         trace = trace_of(view, played.request)
     except LensError as error:
         trouble.show(error)
-        if choice.forced or choice.reads:
+        if choice[READS] or choice.forced:
             st.button("Forget the branch", key="branch-off", on_click=_forget)
         return
     if not _fits(view, trace):
@@ -39,7 +51,7 @@ def theatre(view: Scene) -> None:
     _stage(view, played, trace)
     if not played.ended:
         charts.words(f"It was stopped after {LONGEST} pieces, or where the model takes no more; it had not ended its text.")
-    if choice.forced or choice.reads:
+    if choice[READS] or choice.forced:
         _branches(view, request, trace)
 
 
@@ -58,23 +70,23 @@ def _fits(view: Scene, trace: Trace) -> bool:
 
 def _stage(view: Scene, played: Played, trace: Trace) -> None:
     choice, base = view.choice, len(base_of(view).target or ())
-    version = f"{abs(hash((trace.request, played.given, choice.reads))):x}"
+    version = f"{abs(hash((trace.request, played.given, choice[READS]))):x}"
 
     def branched() -> None:
         told = (st.session_state.get("theatre") or {}).get("branch")
         try:
-            made = read_branch(told, version, trace, base, choice.reads, lens_of(view.model))
+            made = read_branch(told, version, trace, base, choice[READS], lens_of(view.model))
         except LensError as error:
             state.session().notes = (str(error),)
             return
         if made is not None:
             state.choose(forced=made[0], reads=made[1])
 
-    confined = choice.reads[-1][0] if choice.reads else -1
+    confined = choice[READS][-1][0] if choice[READS] else -1
     at = played.given if confined == played.given else played.given - 1
     data = theatre_payload.payload(
-        trace, played.given, version, max(0, at) if choice.forced or choice.reads else 0,
-        ends=lens_of(view.model).ends, note=_note(view, trace.request), only=dict(choice.reads),
+        trace, played.given, version, max(0, at) if choice[READS] or choice.forced else 0,
+        ends=lens_of(view.model).ends, note=_note(view, trace.request), only=dict(choice[READS]),
     )  # fmt: skip
     _theatre(key="theatre", data={**data, "theme": st.context.theme.type}, on_branch_change=branched)
 
@@ -97,16 +109,16 @@ def _branches(view: Scene, request: Request, trace: Trace) -> None:
     """The branch beside what the model writes by itself."""
     assert trace.source is not None and trace.target is not None
     choice, lens, base = view.choice, lens_of(view.model), len(base_of(view).target or ())
-    alone = play(view, asked(view, depth=choice.depth))
+    alone = play(view, asked(view, depth=choice[DEPTH]))
     free = lens.decode((alone.request.target or ())[base:]).strip()
     here = lens.decode(trace.target.ids[base:]).strip()
     charts.heading("Two branches")
     rows = [("as it writes by itself", free), ("with your changes", here)]
     body = "".join(f"<tr><th>{name}</th><td><bdi>{escape(line(text))}</bdi></td></tr>" for name, text in rows)
     st.html(f'<div class="branches"><table>{body}</table></div>')
-    count = len(closed(choice.reads, len(trace.source)))
+    count = len(closed(choice[READS], len(trace.source)))
     if count:
-        steps = "One step reads" if len(choice.reads) == 1 else f"{len(choice.reads)} steps read"
+        steps = "One step reads" if len(choice[READS]) == 1 else f"{len(choice[READS])} steps read"
         cells = "one cell of the cross-attention is" if count == 1 else f"{count} cells of the cross-attention are"
         charts.words(
             f"{steps} only the words you left: {cells} shut in every head before the weights are made, so what is left of "

@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.model import attention
+from core.ui.kit.lesson import DIAL
 
 
 def page() -> None:
@@ -89,4 +90,4 @@ def test_the_dial_shows_the_real_lines(shown: AppTest) -> None:
     (code,) = shown.code
     file = Path(attention.__file__).read_text("utf-8")
     assert code.value.startswith("def forward(") and code.value.splitlines()[1].strip() in file
-    assert shown.session_state["lookback"].choice.dial == "Code" and shown.query_params["dial"] == "code"
+    assert shown.session_state["lookback"].choice[DIAL] == "Code" and shown.query_params["dial"] == "code"

@@ -1,5 +1,7 @@
 """The choice and its address: whatever a link holds, a page can be shown; what was chosen comes back from the link."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,12 +13,29 @@ from core.interventions import MOVES
 from core.masks import MASKS
 from core.request import MaskRule, PositionRule, Site, Stream
 from core.ui.attention import cell, measures
+from core.ui.attention import parameters as attention
 from core.ui.attention.positions import BEGINS
+from core.ui.kit.lesson import DEPTHS
+from core.ui.rnn import parameters as rnn
 from core.ui.rnn.game import TASKS
-from core.ui.session import links
-from core.ui.session.state import DIAL, LINKED, READERS, TYPED, Choice, fit, read, write
+from core.ui.running.branches import DEPTH
+from core.ui.running.writing import MOST
+from core.ui.session.links import LINKED, ROWS, Parameter, declare
+from core.ui.session.state import Choice, fit, read, write
+from core.ui.shell import menu
 
-WIDTHS = [name for name, kind in MASKS.items() if kind.needs_width]
+menu.parameters()
+
+
+TYPED = {name: row.longest for name, row in ROWS.items() if row.longest}
+
+
+def made(**given):
+    """A choice with these values, by the names of rows."""
+    return Choice().but(**given)
+
+
+WIDE = [name for name, kind in MASKS.items() if kind.needs_width]
 RULES = st.builds(
     MaskRule,
     st.sampled_from([Stream.ENCODER, Stream.DECODER]),
@@ -25,7 +44,7 @@ RULES = st.builds(
 ) | st.builds(MaskRule, st.sampled_from([Stream.ENCODER, Stream.DECODER]), st.sampled_from(["causal", "full"]))
 TEXTS = st.text(max_size=60)
 CHOICES = st.builds(
-    Choice,
+    made,
     model=st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=40),
     text=TEXTS,
     target=st.none() | TEXTS,
@@ -37,19 +56,19 @@ CHOICES = st.builds(
     reads=st.just(()) | st.just(((0, (1,)), (3, (0, 4, 5)))),
     depth=st.none() | st.integers(0, 99),
     teacher=st.none() | TEXTS,
-    length=st.none() | st.integers(1, links.WRITTEN),
-    measure=st.sampled_from(links.MEASURES),
-    moved=st.just(("off", 0))
-    | st.tuples(st.just("shuffled"), st.integers(1, links.ORDERS))
-    | st.tuples(st.just("shifted"), st.integers(1, links.SHIFTS)),
-    widths=st.dictionaries(st.sampled_from(WIDTHS), st.integers(1, 999)).map(lambda one: tuple(sorted(one.items()))),
-    boxes=st.sets(st.sampled_from(links.BOXES)).map(lambda some: tuple(one for one in links.BOXES if one in some)),
-    stage=st.sampled_from(links.STAGES),
-    merges=st.none() | st.tuples(st.integers(0, 99), st.integers(0, links.MERGED)),
-    game=st.tuples(st.sampled_from(TASKS), st.integers(0, 99), st.integers(0, links.ROUNDS - 1), st.integers(0, 99)),
-    spot=st.none() | st.tuples(st.integers(0, 99), st.integers(0, 99)),
-    dial=st.sampled_from(DIAL),
-    exercise=st.just("") | st.text(min_size=1, max_size=links.SHORT).filter(str.strip),
+    length=st.none() | st.integers(1, MOST),
+    measure=st.sampled_from(attention.MEASURES),
+    positions=st.just(("off", 0))
+    | st.tuples(st.just("shuffled"), st.integers(1, attention.ORDERS))
+    | st.tuples(st.just("shifted"), st.integers(1, attention.SHIFTS)),
+    widths=st.dictionaries(st.sampled_from(WIDE), st.integers(1, 999)).map(lambda one: tuple(sorted(one.items()))),
+    open=st.sets(st.sampled_from(attention.BOXES)).map(lambda some: tuple(one for one in attention.BOXES if one in some)),
+    stage=st.sampled_from(attention.STAGES),
+    merges=st.none() | st.tuples(st.integers(0, 99), st.integers(0, attention.MERGED)),
+    game=st.tuples(st.sampled_from(TASKS), st.integers(0, 99), st.integers(0, rnn.ROUNDS - 1), st.integers(0, 99)),
+    step=st.none() | st.tuples(st.integers(0, 99), st.integers(0, 99)),
+    dial=st.sampled_from(DEPTHS),
+    exercise=st.just("") | st.text(min_size=1, max_size=rnn.SHORT).filter(str.strip),
     recipe=st.builds(Recipe, root=st.booleans(), temperature=st.sampled_from(TEMPERATURES), heads=st.none() | st.integers(0, 99)),
     sheet=st.integers(0, 9998),
     board=st.none() | st.builds(Board, st.sampled_from(PLANE), st.integers(0, 999), st.just(20), st.just(0.9)),
@@ -64,7 +83,15 @@ def test_a_choice_comes_back_from_its_own_link(choice):
     assert notes == ()
 
 
-@given(st.dictionaries(st.sampled_from([*READERS, "utm_source"]), st.text(max_size=80)))
+def test_each_row_has_a_name_of_its_own_and_names_only_rows_that_are_there():
+    with pytest.raises(ValueError, match="two parameters are called text"):
+        declare(Parameter("text", "", str))
+    assert all(set(row.forgotten_with) <= set(ROWS) for row in ROWS.values())
+    with pytest.raises(KeyError):
+        made(txet="a")
+
+
+@given(st.dictionaries(st.sampled_from([*ROWS, "utm_source"]), st.text(max_size=80)))
 def test_no_link_can_break_the_door(params):
     choice, notes = read(params)
     assert isinstance(choice, Choice)
@@ -106,10 +133,10 @@ def test_rubbish_in_a_parameter_is_refused_with_a_sentence(name):
         assert notes == (f"The link’s {name} “{shown}” means nothing here; the usual one is shown.",)
 
 
-@pytest.mark.parametrize("name", links.READERS)
+@pytest.mark.parametrize("name", ROWS)
 @pytest.mark.parametrize("sign", ["1.", "1_", "a", "window2.", "1k1x9999-", "\U0001f600"])
 def test_a_parameter_longer_than_any_that_is_written_is_refused_before_it_is_read(name, sign, monkeypatch):
-    monkeypatch.setitem(links.READERS, name, lambda raw: pytest.fail("it was read"))
+    monkeypatch.setitem(ROWS, name, replace(ROWS[name], read=lambda raw: pytest.fail("it was read")))
     choice, (note,) = read({name: sign * (2_000_000 // len(sign))})
     assert choice == Choice() and len(note) < 200
     assert note.startswith(f"The link’s {name} is left out. Expected at most 6,000 characters, but got ")
@@ -122,19 +149,19 @@ def test_a_link_that_names_millions_of_cells_says_what_came():
 
 
 def test_a_link_knows_the_names_that_the_pages_use():
-    assert tuple(measures.NAMES) == links.MEASURES
-    assert tuple(cell.SAYS) == links.STAGES
-    for name in WIDTHS:
-        assert read({"widths": f"{name}7"})[0].widths == ((name, 7),)
+    assert tuple(measures.NAMES) == attention.MEASURES
+    assert tuple(cell.SAYS) == attention.STAGES
+    for name in WIDE:
+        assert read({"widths": f"{name}7"})[0][ROWS["widths"]] == ((name, 7),)
     assert set(BEGINS) == set(MOVES)
     for how, amount in BEGINS.items():
-        assert read(write(Choice(moved=(how, amount))))[0].moved == (how, amount)
+        assert read(write(made(positions=(how, amount))))[0][attention.POSITIONS] == (how, amount)
         PositionRule(Stream.ENCODER, how, amount)
 
 
 def test_a_link_says_only_what_is_not_as_it_opens():
     assert set(write(Choice())) == {"model", "text", "layer", "head"}
-    most = Choice(moved=("shuffled", 3), widths=(("block", 5), ("window", 4)), boxes=("places", "take"), game=("copy", 12, 0, 4))
+    most = made(positions=("shuffled", 3), widths=(("block", 5), ("window", 4)), open=("places", "take"), game=("copy", 12, 0, 4))
     said = {name: text for name, text in write(most).items() if name not in write(Choice())}
     assert said == {"positions": "shuffled.3", "widths": "block5.window4", "open": "places.take", "game": "copy.12.0.5"}
 
@@ -150,7 +177,7 @@ def test_an_empty_target_is_not_the_same_as_none():
 
 
 def test_a_text_too_long_for_a_link_is_left_out():
-    assert "text" not in write(Choice(text="x" * (LINKED + 1)))
+    assert "text" not in write(made(text="x" * (LINKED + 1)))
 
 
 def test_a_mask_on_cross_attention_is_refused_at_the_door():
@@ -166,12 +193,13 @@ def test_without_a_stream_the_decoder_is_shown_where_there_is_one():
 
 def test_what_a_model_lacks_is_replaced_and_told():
     choice, notes = fit(
-        Choice(stream=Stream.DECODER, layer=7, head=3, mask=(MaskRule(Stream.ENCODER, "causal"),)), SITES[1:]
+        made(stream=Stream.DECODER, layer=7, head=3, mask=(MaskRule(Stream.ENCODER, "causal"),), depth=3), SITES[1:]
     )
-    assert (choice.layer, choice.head, choice.mask) == (1, 1, ())
+    assert (choice.layer, choice.head, choice.mask, choice[DEPTH]) == (1, 1, (), None)
     assert notes == (
         "This decoder has 2 layers, so layer 8 is not there.",
         "This layer has 2 heads, so head 4 is not there.",
+        "This encoder has 0 layers, so the decoder cannot read past 3 of them.",
     )
 
 
@@ -261,12 +289,13 @@ def typing():
     import streamlit as st
 
     from core.ui.session import state
+    from core.ui.session.links import ROWS
 
     state.arrive("a")
-    for name, most in state.TYPED.items():
+    for name, most in ((name, row.longest) for name, row in ROWS.items() if row.longest):
         st.button(name, on_click=state.choose, kwargs={name: "x" * (most + 1), "head": 1})
     st.button("both", on_click=state.choose, kwargs={"text": "a b", "target": "y" * 3_000_000})
-    st.button("fits", on_click=state.choose, kwargs={"exercise": "x" * state.TYPED["exercise"]})
+    st.button("fits", on_click=state.choose, kwargs={"exercise": "x" * ROWS["exercise"].longest})
     for note in state.take_notes():
         st.text(note)
     state.publish()

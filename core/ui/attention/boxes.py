@@ -6,16 +6,16 @@ from typing import Any
 
 import streamlit as st
 
+from core.ui.attention.parameters import BOXES, OPEN
 from core.ui.session import state
-from core.ui.session.links import BOXES
 
 
 def box(label: str, name: str) -> Any:
     """A box by its name in links, which is also its key; its `open` tells whether to fill it."""
 
     def turned() -> None:
-        others = set(state.chosen().boxes) - {name}
+        others = set(state.chosen()[OPEN]) - {name}
         now = others | ({name} if st.session_state[name] else set())
-        state.choose(boxes=tuple(one for one in BOXES if one in now))
+        state.choose(open=tuple(one for one in BOXES if one in now))
 
-    return st.expander(label, key=state.held(name, name in state.chosen().boxes), on_change=turned)
+    return st.expander(label, key=state.held(name, name in state.chosen()[OPEN]), on_change=turned)
