@@ -1,7 +1,6 @@
 """Which models are offered, and the shelf they are kept on."""
 
 import threading
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from core.errors import ModelFileError, ModelNotFoundError
 from core.ui.running import models
 from core.ui.running.models import Shelf
+from tests.waiting import PATIENCE, until
 
 
 class Loader:
@@ -23,7 +23,7 @@ class Loader:
     def __call__(self, what, say):
         self.calls.append(what)
         say("Reading")
-        self.gate.wait(5)
+        self.gate.wait(PATIENCE)
         if what in self.failing:
             raise ModelFileError("a whole file", "half of one")
         return SimpleNamespace(info=SimpleNamespace(id=what))
@@ -35,7 +35,7 @@ def loader():
 
 
 def get(shelf: Shelf, name: str):
-    return shelf.ask(name, name, guest=":" in name).future.result(5)
+    return shelf.ask(name, name, guest=":" in name).future.result(PATIENCE)
 
 
 def test_a_model_is_loaded_once_for_all_who_ask(loader):
@@ -43,7 +43,7 @@ def test_a_model_is_loaded_once_for_all_who_ask(loader):
     loader.gate.clear()
     places = [shelf.ask("classroom", "classroom", False) for _ in range(30)]
     loader.gate.set()
-    assert len({id(place.future.result(5)) for place in places}) == 1
+    assert len({id(place.future.result(PATIENCE)) for place in places}) == 1
     assert loader.calls == ["classroom"]
 
 
@@ -53,11 +53,10 @@ def test_asking_does_not_wait_for_the_loading(loader):
     place = shelf.ask("hub:a/b", "a/b", True)
     assert get(shelf_of_its_own := Shelf(Loader()), "classroom")
     assert shelf_of_its_own.loaded() == ["classroom"]
-    time.sleep(0.05)
+    assert until(lambda: place.says == "Reading")
     assert not place.future.done()
-    assert place.says == "Reading"
     loader.gate.set()
-    assert place.future.result(5)
+    assert place.future.result(PATIENCE)
 
 
 def test_a_failed_load_is_told_and_can_be_tried_again(loader):
@@ -89,17 +88,16 @@ def test_a_model_at_work_is_never_put_away(loader):
         third = get(shelf, "hub:c")
         with shelf.lease("hub:c", third):
             place = shelf.ask("hub:d", "hub:d", True)
-            time.sleep(0.1)
+            assert until(lambda: place.says.startswith("Waiting for a place"))
             assert not place.future.done()
-            assert place.says.startswith("Waiting for a place")
-    assert place.future.result(5).info.id == "hub:d"
+    assert place.future.result(PATIENCE).info.id == "hub:d"
     assert second.info.id == "hub:b"  # who still held it keeps it
 
 
 def test_many_guests_at_once_do_not_wait_for_one_another(loader):
     shelf = Shelf(loader, guests=2)
     places = [shelf.ask(f"hub:{n}", f"{n}", True) for n in range(6)]
-    assert [place.future.result(10).info.id for place in places] == [str(n) for n in range(6)]
+    assert [place.future.result(PATIENCE).info.id for place in places] == [str(n) for n in range(6)]
     assert len(shelf.loaded()) == 2
 
 

@@ -1,7 +1,6 @@
 """Shared runs: one computation for all who ask the same, turns for costly ones, a bounded memory."""
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -10,40 +9,41 @@ import pytest
 
 from core.errors import InputError
 from core.ui.running.runs import COSTLY, Runs, size_of
+from tests.waiting import PATIENCE, until
 
 
 def test_thirty_who_ask_the_same_are_one_computation():
-    runs, calls = Runs(), []
+    runs, gate, calls = Runs(), threading.Event(), []
 
     def compute() -> float:
         calls.append(1)
-        time.sleep(0.05)
+        gate.wait(PATIENCE)
         return 42.0
 
     with ThreadPoolExecutor(30) as students:
-        answers = list(students.map(lambda _: runs.ask("question", compute).result(), range(30)))
-    assert answers == [42.0] * 30
+        tickets = list(students.map(lambda _: runs.ask("question", compute), range(30)))
+    gate.set()
+    assert [ticket.result() for ticket in tickets] == [42.0] * 30
     assert len(calls) == 1
 
 
 def test_different_questions_have_different_answers():
     runs = Runs()
     with ThreadPoolExecutor(8) as students:
-        answers = list(
-            students.map(lambda n: runs.ask(n % 4, lambda: (time.sleep(0.01), n % 4)[1]).result(), range(80))
-        )
+        answers = list(students.map(lambda n: runs.ask(n % 4, lambda: n % 4).result(), range(80)))
     assert answers == [n % 4 for n in range(80)]
 
 
 def test_an_error_reaches_all_who_wait_and_is_not_kept():
-    runs, calls = Runs(), []
+    runs, gate, calls = Runs(), threading.Event(), []
 
     def fail() -> None:
         calls.append(1)
-        time.sleep(0.05)
+        gate.wait(PATIENCE)
         raise InputError("a word", "nothing")
 
     tickets = [runs.ask("question", fail) for _ in range(3)]
+    gate.set()
     for ticket in tickets:
         with pytest.raises(InputError):
             ticket.result()
@@ -57,15 +57,15 @@ def test_costly_questions_go_one_by_one_and_know_their_place():
     def compute() -> None:
         at_once.append(1)
         most.append(len(at_once))
-        gate.wait(5)
+        gate.wait(PATIENCE)
         at_once.pop()
 
     tickets = [runs.ask(n, compute, COSTLY + 1) for n in range(3)]
-    time.sleep(0.1)
+    assert until(lambda: at_once)  # the first has begun
     assert [ticket.before for ticket in tickets] == [0, 1, 2]
     assert runs.ask("quick", lambda: "at once").result() == "at once"
     gate.set()
-    assert all(ticket.settled(5) for ticket in tickets)
+    assert all(ticket.settled(PATIENCE) for ticket in tickets)
     assert max(most) == 1
     assert [ticket.before for ticket in tickets] == [0, 0, 0]
 
@@ -100,10 +100,10 @@ def test_forgetting_drops_what_belonged_to_something_gone():
 
 def test_waiting_ends_when_the_time_is_over():
     runs, gate = Runs(), threading.Event()
-    ticket = runs.ask("slow", lambda: gate.wait(5))
+    ticket = runs.ask("slow", lambda: gate.wait(PATIENCE))
     assert not ticket.settled(0.05)
     gate.set()
-    assert ticket.settled(5)
+    assert ticket.settled(PATIENCE)
 
 
 def test_size_counts_each_array_once_and_views_as_what_they_hold():
