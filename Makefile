@@ -24,7 +24,8 @@ run:
 		--server.showEmailPrompt false --browser.gatherUsageStats false \
 		$(if $(filter 1 true yes,$(HEADLESS)),--server.headless true)
 
-# ARGS goes to pytest: make test ARGS="tests/engine -k mask"
+# ARGS goes to pytest: make test ARGS="tests/engine -k mask". Who touched neither weights nor data may leave out what counts and
+# measures them again, about a minute: make test ARGS="-m 'not assets'"
 test:
 	@$(ENVIRONMENT) test
 	@$(ONE_THREAD) $(VENV) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)

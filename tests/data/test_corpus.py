@@ -25,6 +25,7 @@ def test_same_seed_same_bytes(tmp_path):
     assert (tmp_path / "a.gz").read_bytes() != (tmp_path / "c.gz").read_bytes()
 
 
+@pytest.mark.assets
 def test_committed_statements_are_what_the_grammar_makes(statements):
     assert corpus.make() == statements
 
@@ -116,6 +117,7 @@ def test_held_out_is_about_one_in_a_hundred_and_ignores_case_and_stop():
     assert corpus.held_out("The black cat sleeps on the red sofa.")
 
 
+@pytest.mark.assets
 def test_no_held_out_sentence_in_training():
     def keys(split: str) -> set[str]:
         return set(map(corpus.key, [*corpus.english(split), *(en for en, _ in corpus.pairs(split))]))
@@ -127,6 +129,7 @@ def test_no_held_out_sentence_in_training():
     assert 0.007 < len(apart) / len(seen) < 0.014
 
 
+@pytest.mark.assets
 def test_splits_cover_everything():
     for reader in (corpus.pairs, corpus.statements):
         assert len(reader("train")) + len(reader("held-out")) == len(reader("all"))
@@ -134,6 +137,7 @@ def test_splits_cover_everything():
         corpus.statements("test")
 
 
+@pytest.mark.assets
 def test_pairs_are_two_columns_and_fit_for_a_class():
     rows = corpus.pairs("all", [corpus.WORDNET])
     assert 46_500 < len(rows) < 47_054
@@ -141,6 +145,7 @@ def test_pairs_are_two_columns_and_fit_for_a_class():
     assert not [en for en, _ in rows if corpus.UNFIT.search(en)]
 
 
+@pytest.mark.assets
 def test_data_is_small_enough():
     assert sum(path.stat().st_size for path in corpus.DATA.rglob("*") if path.is_file()) <= 15 * 2**20
 

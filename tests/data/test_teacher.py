@@ -97,6 +97,7 @@ def _rows(name):
     return [line.split("\t") for line in corpus.read(name)]
 
 
+@pytest.mark.assets
 def test_alignments_are_held_out_one_to_one_and_cross():
     rows = _rows(teacher.ALIGNMENTS)
     assert len(rows) >= 500
@@ -111,6 +112,7 @@ def test_alignments_are_held_out_one_to_one_and_cross():
     assert not {corpus.key(english) for english, _, _ in rows} & {corpus.key(en) for en, _ in corpus.pairs("train")}
 
 
+@pytest.mark.assets
 def test_everyday_pairs_are_many_distinct_and_clean():
     rows = _rows(corpus.EVERYDAY)
     assert len(rows) >= 110_000

@@ -43,6 +43,7 @@ def test_every_probability_is_that_of_the_plain_count(tmp_path) -> None:
         }
 
 
+@pytest.mark.assets
 @pytest.mark.parametrize("language", ["en", "pt"])
 def test_the_shipped_table_is_the_training_text_counted_again(language) -> None:
     vocabulary = Vocabulary.load(WEIGHTS / trigrams.COUNTED[language] / "tokenizer.json")

@@ -25,10 +25,12 @@ MODELS = sorted(
 )
 
 
+@pytest.mark.assets
 def test_there_are_models() -> None:
     assert "classroom" in MODELS
 
 
+@pytest.mark.assets
 @pytest.mark.parametrize("name", MODELS)
 def test_the_cards_numbers_are_what_is_measured(name: str) -> None:
     folder = paths.WEIGHTS / name
@@ -39,6 +41,7 @@ def test_the_cards_numbers_are_what_is_measured(name: str) -> None:
         assert stated[what] == pytest.approx(value, rel=0.01, abs=0.005), what
 
 
+@pytest.mark.assets
 @pytest.mark.parametrize("name", MODELS)
 def test_a_card_says_what_it_must(name: str) -> None:
     card = (paths.WEIGHTS / name / "CARD.md").read_text("utf-8")
@@ -46,6 +49,7 @@ def test_a_card_says_what_it_must(name: str) -> None:
         assert word in card
 
 
+@pytest.mark.assets
 def test_the_lecture_note_is_learnt() -> None:
     """As whole words, whether the new word joins the target or the source."""
     classroom = Shipped.load(paths.WEIGHTS / "classroom")
@@ -60,12 +64,14 @@ def kind_of(name: str) -> str:
     return json.loads((paths.WEIGHTS / name / "config.json").read_text("utf-8"))["kind"]
 
 
+@pytest.mark.assets
 @pytest.mark.parametrize("name", [name for name in MODELS if kind_of(name) == "encoder"])
 def test_an_encoder_is_not_asked_to_write(name: str) -> None:
     with pytest.raises(NotAPredictor, match="an encoder, which reads"):
         Shipped.load(paths.WEIGHTS / name).write(["gen ai is"])
 
 
+@pytest.mark.assets
 @pytest.mark.parametrize("name", [name for name in MODELS if kind_of(name) != "encoder"])
 def test_all_at_once_is_one_by_one(name: str) -> None:
     shipped = Shipped.load(paths.WEIGHTS / name)

@@ -160,6 +160,7 @@ def test_who_may_peek_sees_the_answer() -> None:
 # --- what ships -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.assets
 @pytest.mark.parametrize("name", TWINS)
 def test_snapshots_load_and_score_as_stored(name: str) -> None:
     film = snapshots(name)
@@ -176,6 +177,7 @@ def test_snapshots_load_and_score_as_stored(name: str) -> None:
         assert pieces.decode(pieces.encode(text)) == text
 
 
+@pytest.mark.assets
 def test_the_head_forms_and_the_loss_bends() -> None:
     film = snapshots("induction")
     layer, head = film.best()
@@ -186,6 +188,7 @@ def test_the_head_forms_and_the_loss_bends() -> None:
     assert loss[0] > 5 and loss[-1] < 0.1
 
 
+@pytest.mark.assets
 def test_one_twin_writes_and_the_other_only_peeks() -> None:
     honest, peeking = (numbers(paths.WEIGHTS / name) for name in ("induction", "induction-peek"))
     assert peeking["loss of the repeated half"] < 0.05 and peeking["loss of the first half"] < 0.05

@@ -192,6 +192,7 @@ def test_gradients_are_finite_differences(kind: str, task: str) -> None:
 # --- what ships -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.assets
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 @pytest.mark.parametrize("kind", SHAPES)
 def test_shipped_machines_reproduce_their_table(kind: str, task: Task) -> None:
@@ -205,6 +206,7 @@ def test_shipped_machines_reproduce_their_table(kind: str, task: Task) -> None:
     assert not (folder / "config.json").exists()  # no lens: it must not be listed among the models
 
 
+@pytest.mark.assets
 @pytest.mark.parametrize("task", TASKS)
 def test_attention_remembers_and_the_plain_network_does_not(task: str) -> None:
     table = {(row["machine"], row["delay"]): row["accuracy"] for row in results(task=task)}
@@ -213,6 +215,7 @@ def test_attention_remembers_and_the_plain_network_does_not(task: str) -> None:
     assert table["gru", TASK.longest] < 0.6
 
 
+@pytest.mark.assets
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("kind", SHAPES)
 def test_shipped_machines_were_trained_alike(kind: str, task: str) -> None:
