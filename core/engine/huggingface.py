@@ -17,7 +17,7 @@ from transformers import AttentionInterface, AttentionMaskInterface, DynamicCach
 from transformers.masking_utils import eager_mask
 
 from core.engine.backend import Batch, Result, at_depths
-from core.engine.probe import fused_attention
+from core.engine.kernels import fused_attention
 from core.errors import UnsupportedModelError
 from core.model.attention import AttentionCall, Probe
 from core.request import Stream

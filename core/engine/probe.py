@@ -9,17 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from core.attention import encode_u8, readonly
+from core.engine.kernels import Computed, Kernel, additive, booleans, call_shape, choose, compute, scores_of
 from core.engine.masking import resolve
 from core.errors import ModelFileError
 from core.model.attention import AttentionCall
 from core.request import Request, Site, Stream
 from core.trace import Attention, Recipe
-
-CODED_CELLS = 1_000_000  # cells whose float32 weights exist at once while they are being coded
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,58 +31,6 @@ class Row:
     def padding(self, stream: Stream) -> np.ndarray:
         """Which keys of a stream are padding: bool [key]."""
         return self.target_pad if stream is Stream.DECODER else self.source_pad
-
-
-def repeat_heads(x: Tensor, heads: int) -> Tensor:
-    """[batch, kv head, position, d] → [batch, head, position, d]: each key/value head serves a group of query heads."""
-    return x if x.shape[1] == heads else x.repeat_interleave(heads // x.shape[1], dim=1)
-
-
-def reference(
-    call: AttentionCall,
-    allowed: Tensor | None,  # bool, broadcasts to [batch, head, query, key]
-    temperature: Tensor | float = 1.0,  # a number, or [batch, 1, 1, 1]
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """softmax(cap(scaling · q·k) + bias + mask ⊕ sink) · v, the one formula every family's own must equal.
-
-    Gives the output [batch, query, head, d], the weights [batch, head, query, key] and the sink's share [batch, head, query].
-    """
-    heads = call.query.shape[1]
-    key, value = repeat_heads(call.key, heads), repeat_heads(call.value, heads)
-    scores = (call.query @ key.transpose(-2, -1)).float() * call.scaling
-    if call.softcap is not None:
-        scores = call.softcap * torch.tanh(scores / call.softcap)
-    if call.bias is not None:
-        scores = scores + call.bias
-    scores = scores / temperature
-    if allowed is not None:
-        scores = scores.masked_fill(~allowed, torch.finfo(scores.dtype).min)
-    if call.sink is None:
-        weights, taken = scores.softmax(dim=-1), None
-    else:
-        sink = call.sink.float().reshape(1, -1, 1, 1).expand(*scores.shape[:-1], 1)
-        every = torch.cat([scores, sink], dim=-1).softmax(dim=-1)
-        weights, taken = every[..., :-1], every[..., -1]
-    weights = weights.to(value.dtype)
-    return (weights @ value).transpose(1, 2), weights, taken
-
-
-def weigh(call: AttentionCall, mask: Tensor | None, heads: slice = slice(None)) -> Tensor:
-    """softmax(scaling · q·k + mask) of some heads, [batch, head, query, key]: the eager functions' own steps in their order,
-    done in place, which gives the same bits with a third of the memory traffic. For calls where `is_plain` holds.
-    """
-    key = repeat_heads(call.key, call.query.shape[1])[:, heads]
-    scores = call.query[:, heads] @ key.transpose(-2, -1)
-    scores *= call.scaling
-    if mask is not None:
-        mask = mask if mask.shape[1] == 1 else mask[:, heads]
-        scores = scores.masked_fill_(~mask, -torch.inf) if mask.dtype == torch.bool else scores.add_(mask)
-    return scores.softmax(dim=-1)
-
-
-def is_plain(call: AttentionCall) -> bool:
-    """Whether nothing but scaling and mask stands between q·k and the softmax, in float32."""
-    return (call.bias, call.softcap, call.sink) == (None, None, None) and call.query.dtype == torch.float32
 
 
 class Probe:
@@ -106,66 +52,44 @@ class Probe:
 
         Raises MaskError where a mask leaves a row nothing to look at, ModelFileError for more attentions than the dry run saw.
         """
+        site = self._next_site()
+        start = 0 if site.stream is Stream.ENCODER else self.query_start
+        found = [self._strongest(call, n, *self._allowed(site, call, n, start)) for n in range(len(self.rows))]
+        allowed, changed = [array for array, _ in found], any(changes for _, changes in found)
+        mask = self._mask(call, allowed) if changed else call.mask
+        stored = [self._stored(site, row.request) for row in self.rows]
+        temperature = self._temperature(call)
+        kernel = choose(call, stored, temperature is not None)
+        causal = kernel is Kernel.FUSED and not changed and self._is_triangle(call)
+        done = compute(kernel, call, mask, causal, 1.0 if temperature is None else temperature, any(stored))
+        for n, how in enumerate(stored):
+            if how:
+                self.kept[n].append(self._keep(site, call, n, how, allowed[n], done, start))
+        return self._ablate(site, done.output), done.weights
+
+    def collect(self, row: int) -> tuple[Attention, ...]:
+        """What was kept for one request, in order of execution."""
+        return tuple(self.kept[row])
+
+    def _next_site(self) -> Site:
         if self.seen >= len(self.sites):
             raise ModelFileError(
                 f"{len(self.sites)} attentions in a pass",
                 "one more",
                 "This family changes its depth; it cannot be watched",
             )
-        site = self.sites[self.seen]
         self.seen += 1
-        start = 0 if site.stream is Stream.ENCODER else self.query_start
-        allowed = [self._allowed(site, call, n, start) for n in range(len(self.rows))]
-        allowed = [self._strongest(call, n, *found) for n, found in enumerate(allowed)]
-        changed = any(changes for _, changes in allowed)
-        mask = self._mask(call, [array for array, _ in allowed]) if changed else call.mask
-        hot = any(row.request.intervention.temperature != 1.0 for row in self.rows)
-        wants = [self._wants(site, row.request) for row in self.rows]
-        weights = taken = codes = None
-        if hot:
-            temperatures = torch.tensor(
-                [row.request.intervention.temperature for row in self.rows],
-                dtype=torch.float32,
-                device=call.query.device,
-            )
-            output, weights, taken = reference(call, as_bool(mask), temperatures.reshape(-1, 1, 1, 1))
-        elif "float32" in wants and is_plain(call):
-            weights = weigh(call, mask)
-            output = (weights @ repeat_heads(call.value, site.heads)).transpose(1, 2).contiguous()
-        elif "u8" in wants and is_plain(call):
-            output, codes = self._coded(call, mask)
-        elif call.fused is None or "float32" in wants:
-            output, weights = call.owner(mask)
-            if call.sink is not None and any(wants):
-                _, _, taken = reference(call, as_bool(mask))
-        else:
-            output = call.fused(mask, not changed and self._is_triangle(call))
-        for n, want in enumerate(wants):
-            if want:
-                self.kept[n].append(self._keep(site, call, n, want, allowed[n][0], weights, taken, start, codes))
-        return self._ablate(site, output), weights
+        return self.sites[self.seen - 1]
 
-    def _coded(self, call: AttentionCall, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Output and 8-bit codes of the square root [batch, head, query, key], a few heads at a time: the float32 maps of a
-        whole layer never exist."""
-        batch, heads, queries, _ = call.query.shape
-        keys, value = call.key.shape[-2], repeat_heads(call.value, heads)
-        codes = torch.empty(batch, heads, queries, keys, dtype=torch.uint8, device=call.query.device)
-        output = torch.empty(batch, queries, heads, value.shape[-1], dtype=value.dtype, device=value.device)
-        step = max(1, CODED_CELLS // (batch * queries * keys))
-        for begin in range(0, heads, step):
-            some = slice(begin, begin + step)
-            weights = weigh(call, mask, some)
-            output[:, :, some] = (weights @ value[:, some]).transpose(1, 2)
-            codes[:, some] = weights.sqrt_().mul_(255).add_(0.5)
-        return output, codes
+    def _temperature(self, call: AttentionCall) -> Tensor | None:
+        """What each request's scores are divided by, float32 [batch, 1, 1, 1]; None where it is 1 for all."""
+        temperatures = [row.request.intervention.temperature for row in self.rows]
+        if all(temperature == 1.0 for temperature in temperatures):
+            return None
+        return torch.tensor(temperatures, dtype=torch.float32, device=call.query.device).reshape(-1, 1, 1, 1)
 
-    def collect(self, row: int) -> tuple[Attention, ...]:
-        """What was kept for one request, in order of execution."""
-        return tuple(self.kept[row])
-
-    def _wants(self, site: Site, request: Request) -> str | None:
-        """How this site's arrays are stored for a request: None where nothing of it is kept."""
+    def _stored(self, site: Site, request: Request) -> str | None:
+        """How a request keeps this site's pattern: "float32", "u8", "lazy" (what is needed to compute it), or None."""
         if not request.keep & {"pattern", "scores", "qkv"} or (
             request.layers is not None and site.layer not in request.layers
         ):
@@ -198,13 +122,7 @@ class Probe:
         most, (queries, keys) = self.rows[n].request.intervention.top_k, allowed.shape[-2:]
         if most is None or most >= keys:
             return allowed, changed
-        heads = call.query.shape[1]
-        key = repeat_heads(call.key, heads)[n, :, :keys]
-        scores = (call.query[n, :, :queries] @ key.transpose(-2, -1)).float() * call.scaling
-        if call.softcap is not None:
-            scores = call.softcap * torch.tanh(scores / call.softcap)
-        if call.bias is not None:
-            scores = scores + call.bias[min(n, len(call.bias) - 1), :, :queries, :keys]
+        scores = scores_of(call, slice(n, n + 1))[0, :, :queries, :keys]
         may = torch.from_numpy(np.array(allowed)).to(scores.device)
         order = scores.masked_fill(~may, -torch.inf).argsort(dim=-1, descending=True, stable=True)
         kept = torch.zeros_like(scores, dtype=torch.bool).scatter_(-1, order[..., :most], True) & may
@@ -247,55 +165,23 @@ class Probe:
         return mask if call.additive is None else additive(mask, call.additive)
 
     def _keep(
-        self,
-        site: Site,
-        call: AttentionCall,
-        n: int,
-        want: str,
-        allowed: np.ndarray,
-        weights: Tensor | None,
-        taken: Tensor | None,
-        start: int,
-        coded: Tensor | None,
+        self, site: Site, call: AttentionCall, n: int, how: str, allowed: np.ndarray, done: Computed, start: int
     ) -> Attention:
+        """The n-th request's record of one attention, cut to its own lengths. how: as `_stored` says."""
         request = self.rows[n].request
         queries, keys = allowed.shape[-2:]
-        bias = None if call.bias is None else self._bias_of(call.bias)
-        bias = None if bias is None else bias[min(n, len(bias) - 1), :, :queries, :keys]
+        bias = self._bias_of(call, n, queries, keys)
+        computes = bool(request.keep & {"scores", "qkv"})
         recipe = codes = pattern = None
-        if want == "lazy" or request.keep & {"scores", "qkv"} or (want == "u8" and weights is None and coded is None):
-            recipe = Recipe(
-                as_array(call.query[n, :, :queries], copy=True),
-                as_array(call.key[n, :, :keys], copy=True),
-                call.scaling,
-                call.softcap,
-                bias,
-                None if call.sink is None else as_array(call.sink),
-                request.intervention.temperature,
-            )
-        if want == "u8" and coded is not None:
-            codes = readonly(coded[n, :, :queries, :keys].cpu().numpy())
-        elif want == "u8":
-            codes = np.empty((site.heads, queries, keys), dtype=np.uint8)
-            for head in range(site.heads):  # one head at a time: the float32 maps of a whole layer never exist
-                if weights is not None:
-                    codes[head] = encode_u8(as_array(weights[n, head, :queries, :keys]))
-                else:
-                    assert recipe is not None
-                    codes[head] = encode_u8(recipe.pattern(head, allowed[head if len(allowed) > 1 else 0])[0])
-            readonly(codes)
-            if not request.keep & {"scores", "qkv"}:
-                recipe = None
-        elif want == "float32":
-            assert weights is not None
-            pattern = as_array(weights[n, :, :queries, :keys])
-        silenced = sorted(
-            {
-                a.head.head
-                for a in request.intervention.ablated
-                if (a.head.stream, a.head.layer) == (site.stream, site.layer)
-            }
-        )
+        if how == "lazy" or computes or (how == "u8" and done.weights is None and done.codes is None):
+            recipe = self._recipe(call, n, queries, keys, bias)
+        if how == "u8":
+            codes = codes_of(done, n, allowed, recipe, site.heads)
+        elif how == "float32":
+            assert done.weights is not None
+            pattern = as_array(done.weights[n, :, :queries, :keys])
+        ablated = request.intervention.ablated
+        silenced = {a.head.head for a in ablated if (a.head.stream, a.head.layer) == (site.stream, site.layer)}
         return Attention(
             site,
             readonly(allowed) if allowed.flags.owndata else allowed,
@@ -306,19 +192,34 @@ class Probe:
             bias=bias,
             pattern=pattern,
             codes=codes,
-            sink=None if taken is None else as_array(taken[n, :, :queries]),
+            sink=None if done.taken is None else as_array(done.taken[n, :, :queries]),
             value=as_array(call.value[n, :, :keys], copy=True) if "qkv" in request.keep else None,
-            recipe=recipe,
-            ablated=tuple(silenced),
+            recipe=recipe if how != "u8" or computes else None,  # codes need none, once they are made
+            ablated=tuple(sorted(silenced)),
             query_start=start,
             temperature=request.intervention.temperature,
         )
 
-    def _bias_of(self, bias: Tensor) -> np.ndarray:
-        """A bias as NumPy; one that all layers share is converted, and stored, once."""
+    def _recipe(self, call: AttentionCall, n: int, queries: int, keys: int, bias: np.ndarray | None) -> Recipe:
+        """What any head's pattern can be computed from later, for the n-th request."""
+        return Recipe(
+            as_array(call.query[n, :, :queries], copy=True),
+            as_array(call.key[n, :, :keys], copy=True),
+            call.scaling,
+            call.softcap,
+            bias,
+            None if call.sink is None else as_array(call.sink),
+            self.rows[n].request.intervention.temperature,
+        )
+
+    def _bias_of(self, call: AttentionCall, n: int, queries: int, keys: int) -> np.ndarray | None:
+        """The n-th request's bias [head, query, key]; one that all layers share is converted, and stored, once."""
+        bias = call.bias
+        if bias is None:
+            return None
         if id(bias) not in self._bias:
             self._bias[id(bias)] = bias, as_array(bias, copy=True)
-        return self._bias[id(bias)][1]
+        return self._bias[id(bias)][1][min(n, len(bias) - 1), :, :queries, :keys]
 
     def _ablate(self, site: Site, output: Tensor) -> Tensor:
         """Silence heads before W_O: by zero, or by their mean over this run's positions. The last word on a head counts."""
@@ -333,25 +234,23 @@ class Probe:
         return output
 
 
-def call_shape(call: AttentionCall) -> tuple[int, int]:
-    """(queries, keys) of a call."""
-    return call.query.shape[-2], call.key.shape[-2]
+def codes_of(done: Computed, n: int, allowed: np.ndarray, recipe: Recipe | None, heads: int) -> np.ndarray:
+    """The n-th request's pattern as 8-bit codes [head, query, key], from whatever the kernel gave: codes, weights or nothing.
 
-
-def as_bool(mask: Tensor | None) -> Tensor | None:
-    """A mask as bool of the same shape, True = may look. Additive masks forbid with the least number of their type, or −∞."""
-    return None if mask is None else booleans(mask)
-
-
-def booleans(mask: Tensor) -> Tensor:
-    """`as_bool` of a mask that is there."""
-    return mask if mask.dtype == torch.bool else mask > torch.finfo(mask.dtype).min / 2
-
-
-def additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """A boolean mask as Hugging Face's eager functions add it, of the same shape: 0 where one may look, else the least number."""
-    zero = torch.zeros((), dtype=dtype, device=mask.device)
-    return torch.where(mask, zero, torch.finfo(dtype).min)
+    One head at a time, so that the float32 maps of a whole layer never exist.
+    """
+    queries, keys = allowed.shape[-2:]
+    if done.codes is not None:
+        return readonly(done.codes[n, :, :queries, :keys].cpu().numpy())
+    codes = np.empty((heads, queries, keys), dtype=np.uint8)
+    for head in range(heads):
+        if done.weights is not None:
+            pattern = as_array(done.weights[n, head, :queries, :keys])
+        else:
+            assert recipe is not None
+            pattern = recipe.pattern(head, allowed[head if len(allowed) > 1 else 0])[0]
+        codes[head] = encode_u8(pattern)
+    return readonly(codes)
 
 
 def as_array(tensor: Tensor, copy: bool = False) -> np.ndarray:
@@ -361,28 +260,3 @@ def as_array(tensor: Tensor, copy: bool = False) -> np.ndarray:
     if copy:
         tensor = tensor.clone(memory_format=torch.contiguous_format)
     return readonly(tensor.numpy())
-
-
-def fused_attention(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    mask: Tensor | None,
-    scaling: float,
-    bias: Tensor | None = None,
-    causal: bool = False,
-) -> Tensor:
-    """PyTorch's fused kernel, which keeps no weights: output [batch, query, head, d]. mask: additive or bool or None."""
-    heads = query.shape[1]
-    causal = causal and bias is None
-    if bias is not None:
-        mask = bias if mask is None else bias + mask
-    output = F.scaled_dot_product_attention(
-        query,
-        repeat_heads(key, heads),
-        repeat_heads(value, heads),
-        None if causal else mask,
-        is_causal=causal,
-        scale=scaling,
-    )
-    return output.transpose(1, 2)

@@ -10,7 +10,7 @@ import streamlit as st
 import core
 from core import MaskRule, Stream, paths
 from core.analysis.decoder import pushes, shares
-from core.engine.account import account
+from core.engine.inside import account
 from core.figures.labels import percent
 from core.figures.payloads.account import number
 from core.model.weights import read_rows

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from core.engine.backend import Batch
 from core.engine.huggingface import WORKING, HuggingFaceBackend, refusal
-from core.engine.probe import as_bool, call_shape, reference
+from core.engine.kernels import as_bool, call_shape, reference
 from core.errors import ModelFileError, UnsupportedModelError
 from core.model.attention import AttentionCall
 from core.request import Site, Stream

@@ -82,7 +82,7 @@ def account_of(view: Scene) -> Account | str:
     lens = lens_of(view.model)
 
     def compute() -> Account | str:
-        from core.engine.account import account, accountable
+        from core.engine.inside import account, accountable
 
         if reason := accountable(lens):
             return reason

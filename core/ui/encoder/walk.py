@@ -63,7 +63,7 @@ class Walked:
 
 def reason(view: Scene) -> str:
     """Why this model's encoder cannot be walked, as the end of a sentence; "" where it can."""
-    from core.engine.inner import walkable
+    from core.engine.inside import walkable
 
     return walkable(lens_of(view.model))
 
@@ -74,7 +74,7 @@ def walked(view: Scene) -> Walked:
     request = replace(view.request, target=None if view.request.target is None else view.request.target[:1])
 
     def compute() -> tuple[Inner, tuple[tuple[Near, ...], ...]]:
-        from core.engine.inner import inner, nearest_pieces
+        from core.engine.inside import inner, nearest_pieces
 
         with models.shelf.lease(view.model, lens):
             return inner(lens, request), nearest_pieces(lens, source or ())
@@ -145,7 +145,7 @@ def trail(view: Scene) -> bool:
     lens = lens_of(view.model)
 
     def compute() -> bytes:
-        from core.engine.inner import nearest_pieces
+        from core.engine.inside import nearest_pieces
 
         with models.shelf.lease(view.model, lens):
             near = nearest_pieces(lens, tokens.ids)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from core import Stream, load
-from core.engine.inner import inner, nearest_pieces
+from core.engine.inside import inner, nearest_pieces
 from core.figures.payloads import encoder_walk
 
 TEXT = "the river bank and the money bank"

@@ -1,0 +1,198 @@
+"""The kernels that can compute one attention, and the choice among them: the fastest that still gives what is to be kept.
+
+All of them compute one formula, softmax(cap(scaling · q·k) + bias + mask ⊕ sink) · v; tests hold them to each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import Enum
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from core.model.attention import AttentionCall
+
+CODED_CELLS = 1_000_000  # cells whose float32 weights exist at once while they are being coded
+
+
+class Kernel(Enum):
+    """Which code computes one attention; the value says when it is chosen."""
+
+    FUSED = "no weights are kept: PyTorch's fused kernel never makes them"
+    IN_PLACE = "float32 weights are kept and only scaling and mask are at work: the eager function's steps, done in place"
+    CODED = "8-bit codes are kept and only scaling and mask are at work: the same, a few heads at a time"
+    OWNER = "bias, soft-cap, sink or half precision are at work, or no fused kernel: the family's own eager function"
+    REFERENCE = "a temperature divides the scores, which no family's own function can do: the formula as it is written"
+
+
+def choose(call: AttentionCall, stored: Collection[str | None], heated: bool) -> Kernel:
+    """The kernel for one attention of a batch. stored: how each request keeps its pattern ("float32", "u8", "lazy", or None
+    for not at all); heated: whether any request has a temperature other than 1."""
+    if heated:
+        return Kernel.REFERENCE
+    if is_plain(call) and "float32" in stored:
+        return Kernel.IN_PLACE
+    if is_plain(call) and "u8" in stored:
+        return Kernel.CODED
+    return Kernel.OWNER if call.fused is None or "float32" in stored else Kernel.FUSED
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """What a kernel gave: output [batch, query, head, d], and None for what it did not compute of weights [batch, head, query,
+    key], taken (the share of the sink) [batch, head, query] and codes (8-bit, of the weights' square roots) like weights."""
+
+    output: Tensor
+    weights: Tensor | None = None
+    taken: Tensor | None = None
+    codes: Tensor | None = None
+
+
+def compute(
+    kernel: Kernel,
+    call: AttentionCall,
+    mask: Tensor | None,  # in the family's own form, bool or additive, in place of the call's
+    causal: bool,  # whether it is the plain triangle
+    temperature: Tensor | float,  # a number, or [batch, 1, 1, 1]
+    sink: bool,  # whether the sink's share is wanted, where there is a sink
+) -> Computed:
+    """One attention by one kernel. Only REFERENCE knows a temperature, only FUSED makes use of `causal`."""
+    match kernel:
+        case Kernel.REFERENCE:
+            return Computed(*reference(call, as_bool(mask), temperature))
+        case Kernel.IN_PLACE:
+            weights = weigh(call, mask)
+            output = weights @ repeat_heads(call.value, call.query.shape[1])
+            return Computed(output.transpose(1, 2).contiguous(), weights)
+        case Kernel.CODED:
+            output, codes = coded(call, mask)
+            return Computed(output, codes=codes)
+        case Kernel.OWNER:
+            output, known = call.owner(mask)
+            wanted = sink and call.sink is not None
+            return Computed(output, known, reference(call, as_bool(mask))[2] if wanted else None)
+        case Kernel.FUSED:
+            assert call.fused is not None
+            return Computed(call.fused(mask, causal))
+
+
+def is_plain(call: AttentionCall) -> bool:
+    """Whether nothing but scaling and mask stands between q·k and the softmax, in float32."""
+    return (call.bias, call.softcap, call.sink) == (None, None, None) and call.query.dtype == torch.float32
+
+
+def scores_of(call: AttentionCall, rows: slice = slice(None)) -> Tensor:
+    """cap(scaling · q·k) + bias for some rows of the batch, before mask and softmax: float32 [row, head, query, key]."""
+    key = repeat_heads(call.key, call.query.shape[1])
+    scores = (call.query[rows] @ key[rows].transpose(-2, -1)).float() * call.scaling
+    if call.softcap is not None:
+        scores = call.softcap * torch.tanh(scores / call.softcap)
+    if call.bias is not None:
+        scores = scores + (call.bias if len(call.bias) == 1 else call.bias[rows])
+    return scores
+
+
+def reference(
+    call: AttentionCall,
+    allowed: Tensor | None,  # bool, broadcasts to [batch, head, query, key]
+    temperature: Tensor | float = 1.0,  # a number, or [batch, 1, 1, 1]
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """softmax(cap(scaling · q·k) + bias + mask ⊕ sink) · v, the one formula every family's own must equal.
+
+    Gives the output [batch, query, head, d], the weights [batch, head, query, key] and the sink's share [batch, head, query].
+    """
+    value = repeat_heads(call.value, call.query.shape[1])
+    scores = scores_of(call) / temperature
+    if allowed is not None:
+        scores = scores.masked_fill(~allowed, torch.finfo(scores.dtype).min)
+    if call.sink is None:
+        weights, taken = scores.softmax(dim=-1), None
+    else:
+        sink = call.sink.float().reshape(1, -1, 1, 1).expand(*scores.shape[:-1], 1)
+        every = torch.cat([scores, sink], dim=-1).softmax(dim=-1)
+        weights, taken = every[..., :-1], every[..., -1]
+    weights = weights.to(value.dtype)
+    return (weights @ value).transpose(1, 2), weights, taken
+
+
+def weigh(call: AttentionCall, mask: Tensor | None, heads: slice = slice(None)) -> Tensor:
+    """softmax(scaling · q·k + mask) of some heads, [batch, head, query, key]: the eager functions' own steps in their order,
+    done in place, which gives the same bits with a third of the memory traffic. For calls where `is_plain` holds.
+    """
+    key = repeat_heads(call.key, call.query.shape[1])[:, heads]
+    scores = call.query[:, heads] @ key.transpose(-2, -1)
+    scores *= call.scaling
+    if mask is not None:
+        mask = mask if mask.shape[1] == 1 else mask[:, heads]
+        scores = scores.masked_fill_(~mask, -torch.inf) if mask.dtype == torch.bool else scores.add_(mask)
+    return scores.softmax(dim=-1)
+
+
+def coded(call: AttentionCall, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Output and 8-bit codes of the square root [batch, head, query, key], a few heads at a time: the float32 maps of a
+    whole layer never exist."""
+    batch, heads, queries, _ = call.query.shape
+    keys, value = call.key.shape[-2], repeat_heads(call.value, heads)
+    codes = torch.empty(batch, heads, queries, keys, dtype=torch.uint8, device=call.query.device)
+    output = torch.empty(batch, queries, heads, value.shape[-1], dtype=value.dtype, device=value.device)
+    step = max(1, CODED_CELLS // (batch * queries * keys))
+    for begin in range(0, heads, step):
+        some = slice(begin, begin + step)
+        weights = weigh(call, mask, some)
+        output[:, :, some] = (weights @ value[:, some]).transpose(1, 2)
+        codes[:, some] = weights.sqrt_().mul_(255).add_(0.5)
+    return output, codes
+
+
+def fused_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    scaling: float,
+    bias: Tensor | None = None,
+    causal: bool = False,
+) -> Tensor:
+    """PyTorch's fused kernel, which keeps no weights: output [batch, query, head, d]. mask: additive or bool or None."""
+    heads = query.shape[1]
+    causal = causal and bias is None
+    if bias is not None:
+        mask = bias if mask is None else bias + mask
+    output = F.scaled_dot_product_attention(
+        query,
+        repeat_heads(key, heads),
+        repeat_heads(value, heads),
+        None if causal else mask,
+        is_causal=causal,
+        scale=scaling,
+    )
+    return output.transpose(1, 2)
+
+
+def repeat_heads(x: Tensor, heads: int) -> Tensor:
+    """[batch, kv head, position, d] → [batch, head, position, d]: each key/value head serves a group of query heads."""
+    return x if x.shape[1] == heads else x.repeat_interleave(heads // x.shape[1], dim=1)
+
+
+def call_shape(call: AttentionCall) -> tuple[int, int]:
+    """(queries, keys) of a call."""
+    return call.query.shape[-2], call.key.shape[-2]
+
+
+def as_bool(mask: Tensor | None) -> Tensor | None:
+    """A mask as bool of the same shape, True = may look. Additive masks forbid with the least number of their type, or −∞."""
+    return None if mask is None else booleans(mask)
+
+
+def booleans(mask: Tensor) -> Tensor:
+    """`as_bool` of a mask that is there."""
+    return mask if mask.dtype == torch.bool else mask > torch.finfo(mask.dtype).min / 2
+
+
+def additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """A boolean mask as Hugging Face's eager functions add it, of the same shape: 0 where one may look, else the least number."""
+    zero = torch.zeros((), dtype=dtype, device=mask.device)
+    return torch.where(mask, zero, torch.finfo(dtype).min)
