@@ -22,6 +22,7 @@ from tests import waiting
 from tests.browser.conftest import answers
 from tests.browser.made_up import WORLD, trace_of
 from tests.browser.quiet import Line, drawn, until
+from tests.printed import shows_share
 
 APP = Path(__file__).with_name("attention_view_app.py")
 ROOT = "document.querySelector('[data-testid=stBidiComponentIsolated]').shadowRoot"
@@ -200,7 +201,7 @@ def test_the_table_holds_the_numbers_of_the_trace(open_view):
     np.testing.assert_allclose(np.nan_to_num(shown), attention.head(2), atol=5.1e-5)
     said = screen.text(".lead")
     row = attention.head(2)[7]
-    assert said.startswith("“night” gives") and f"{100 * row.max():.0f} %" in said
+    assert said.startswith("“night” gives") and shows_share(said, row.max())
 
 
 def test_hover_sends_nothing_and_previews_a_head(open_view):
@@ -330,14 +331,10 @@ def test_hidden_columns_renormalise_and_their_share_is_printed(open_view, which)
         np.testing.assert_array_equal(pattern.mean(axis=0) >= 0.3, gone)
     share = pattern[:, gone].sum(axis=1) / pattern.sum(axis=1)
     said = screen.text(".hidden-share")
-    assert f"on average {_percent(share.mean())} of a row (1 column)" in said, said
-    assert f"of “night” {_percent(share[7])}," in said, said
+    assert shows_share(said, share.mean(), " of a row (1 column)"), said
+    assert shows_share(said.partition("of “night”")[2], share[7], ","), said
     left = np.where(gone, 0, pattern) / (1 - share)[:, None]
     np.testing.assert_allclose(_numbers(_table(screen)), left, atol=5.1e-5)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %" if 100 * share < 9.95 else f"{100 * share:.0f} %"
 
 
 def test_the_threshold_hides_lines_only_and_says_so(open_view):
@@ -349,7 +346,7 @@ def test_the_threshold_hides_lines_only_and_says_so(open_view):
         slider.fill(value)
         kept = pattern >= np.float32(value)
         screen.wait(f"{kept.sum()} lines", ".drawn")
-        assert f"{_percent(pattern[kept].sum() / pattern.sum())} of the weight is kept" in screen.text(".drawn")
+        assert shows_share(screen.text(".drawn"), pattern[kept].sum() / pattern.sum(), " of the weight is kept")
     assert _table(screen) == before
     screen.page.get_by_label("Which lines are drawn").select_option("share")
     order = -np.sort(-pattern.astype(np.float64), axis=1)

@@ -1,6 +1,7 @@
 """The page Attention, without a browser."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -8,10 +9,10 @@ import pytest
 import core
 from core.engine.text import OurText
 from core.errors import TooLongError
-from core.figures.labels import percent
 from core.request import MaskRule, PositionRule, Stream
 from core.ui.kit import frame
 from tests.pages.conftest import numbers
+from tests.printed import shows_share
 
 CLOSED = "decoder.full"
 
@@ -235,7 +236,8 @@ def test_the_sum_of_the_focused_cell_ends_in_the_number_of_the_map(screen):
     assert page.calm()
     said = page.said("sum")[0]
     assert f"“{page.pieces[1]}” looks at “{page.pieces[4]}”" in said
-    assert f"the number in the map{page.map[1, 4]:.8f}" in said
+    (number,) = re.findall(r"the number in the map(\d\.\d{8})", said)
+    assert float(number) == pytest.approx(page.map[1, 4], abs=1e-7)
     for step in ("× scaling (1/√48)", "+ mask", "denominator", "softmax"):
         assert step in said
     assert "position bias" not in said and "soft-cap" not in said
@@ -400,9 +402,9 @@ def test_the_position_lab_shows_what_the_model_does_when_positions_move(screen, 
     moved = lens.run(request.with_positions(PositionRule(Stream.ENCODER, how, amount)))
     before, now = (trace.at(Stream.ENCODER, 0).head(1) for trace in (lens.run(request), moved))
     assert drawn_as(page, "less or more") == pytest.approx(now - before, abs=1e-5)
-    share = percent(0.5 * float(np.abs(now - before).sum(1).mean()))
+    share = 0.5 * float(np.abs(now - before).sum(1).mean())
     (said,) = [text.value for text in page.app.text if "½ Σ |Δα|" in text.value]
-    assert said.startswith(share) and moved.next_tokens(1)[0].text.strip() in said
+    assert shows_share(said[: said.index("%") + 1], share) and moved.next_tokens(1)[0].text.strip() in said
 
 
 def test_rotary_positions_have_no_strip_of_their_own(screen):

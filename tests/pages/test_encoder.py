@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from core import Stream, load
-from core.figures.labels import label, percent
+from core.figures.labels import label
 from core.figures.payloads.encoder_walk import unpack
 from core.model.encoder_steps import encoder_steps
+from tests.printed import shows, shows_share
 
 TEXT = "the river bank and the money bank"
 
@@ -37,10 +38,9 @@ def test_the_first_sentence_is_made_of_the_models_numbers(screen):
     fires = int((layers[1]["fired"][2] > 0).sum())
     key = int(row.argmax())
     at = "itself" if key == 2 else f"“{TEXT.split()[key]}”" if key < 7 else "“</s>”"
-    assert page.lead == (
-        f"In layer 2, “bank” looks most at {at} ({percent(float(row[key]))}, head 3), fires {fires} of 768 neurons, "
-        f"and its vector leaves turned by {turned:.0f}°."
-    )
+    assert page.lead.startswith(f"In layer 2, “bank” looks most at {at} (")
+    assert shows_share(page.lead, float(row[key]), ", head 3)") and f"fires {fires} of 768 neurons" in page.lead
+    assert shows(page.lead, turned, 0, "°.")
 
 
 @pytest.mark.parametrize("name", ["classroom", "translator", "filler"])

@@ -15,7 +15,6 @@ from core.analysis.surprisal import ratio_said
 from core.attention import decode_u8
 from core.engine.generation import distribution
 from core.errors import InputError
-from core.figures.labels import percent
 from core.figures.payloads import beams
 from core.figures.payloads import fill as fill_payload
 from core.figures.payloads import words as words_payload
@@ -28,6 +27,7 @@ from core.ui.kit.component import read_received
 from core.ui.running import writing as writer_of_pages
 from core.ui.running.runs import Ticket
 from core.ui.running.writing import Writing
+from tests.printed import shows, shows_ratio, shows_share
 
 GREEDY = Sampling(temperature=0.0)
 
@@ -134,7 +134,8 @@ def test_the_cut_is_drawn_where_the_sampler_cuts(classroom, sampling):
         kept = lines[-1].kept if lines else len(logits)
         assert [bool(one["cut"]) for one in made["candidates"]] == [n >= kept for n in range(10)]
         left = math.fsum(float(one) for one in tempered(logits, 1.0)) - sum(one["before"] for one in made["candidates"])
-        assert made["rest"] == f"All other {len(logits) - 10:,} pieces together: {percent(max(0.0, left))}."
+        assert made["rest"].startswith(f"All other {len(logits) - 10:,} pieces together: ")
+        assert shows_share(made["rest"], max(0.0, left), ".")
         assert all(f"leaves {line.kept:,} of" in said["said"] or line.name == "greedy"
                    for line, said in zip(lines, spectrum["cuts"], strict=True))  # fmt: skip
 
@@ -264,8 +265,7 @@ def test_branches_are_compared_with_what_would_have_come(screen, classroom, step
         start = request.append(*forced) if forced else request
         first = sum(price(classroom.run(start.keeping("predictions")), len(forced)))
         written = [step.choice.logprob for step in classroom.generate(start, GREEDY, 24, len(forced))]
-        total = f"{first + sum(written):.2f}".replace("-", "−")
-        assert f"log p <b>{total}</b> over {len(forced) + len(written)} pieces" in line
+        assert shows(line, first + sum(written), 2, f"</b> over {len(forced) + len(written)} pieces")
     assert price(classroom.run(classroom.request("gen ai is", "").append(other.id).keeping("predictions")), 1)[0] == (
         pytest.approx(other.logprob, abs=1e-4)
     )
@@ -364,9 +364,8 @@ def test_the_tree_is_compared_with_greed_and_its_numbers_stand_in_the_link(scree
     assert best[1] - alone > 0.1
     page = screen("generate", text=text, part="beam.3.4")
     assert page.app.number_input(key="beam-width").value == 3 and page.app.number_input(key="beam-steps").value == 4
-    assert f"{best[1]:.2f} nats".replace("-", "−") in page.lead
-    assert f"{alone:.2f} nats".replace("-", "−") in page.lead
-    assert f"the search’s text is {ratio_said(best[1] - alone)} as likely" in page.lead
+    assert shows(page.lead, best[1], 2, " nats") and shows(page.lead, alone, 2, " nats")
+    assert shows_ratio(page.lead, best[1] - alone)
     page.app.number_input(key="beam-width").set_value(1).run()
     assert page.app.query_params["part"] == "beam.1.4" and "just what always taking the likeliest piece gives" in page.lead
 
@@ -402,7 +401,8 @@ def test_forcing_words_costs_what_two_runs_say(screen, model, text):
     assert [float(cell.replace("−", "-")) for cell in table.value["nats"]] == pytest.approx([mine, its, mine - its], abs=0.006)
     bits = [-mine / math.log(2), -its / math.log(2), (its - mine) / math.log(2)]
     assert [float(cell.replace("−", "-")) for cell in table.value["bits of surprisal"]] == pytest.approx(bits, abs=0.006)
-    assert f"{its - mine:.2f} nats" in page.lead and ratio_said(its - mine) in page.lead
+    assert shows(page.lead, its - mine, 2, " nats")
+    assert shows_ratio(page.lead, its - mine)
 
 
 def test_the_bars_are_the_surprisals_and_what_was_expected_in_their_place(classroom):

@@ -18,6 +18,7 @@ from core.figures.labels import percent
 from core.figures.payloads.hand import state
 from core.request import HeadRef, Stream
 from core.ui.hand.plane import read_moved, steps
+from tests.printed import shows
 
 
 def sent(page, name: str = "hand") -> dict:
@@ -83,7 +84,7 @@ def test_the_formulas_hold_this_planes_numbers(name, causal):
     weight = float(third.rpartition("= ")[2])
     assert np.exp(scores[0]) / np.exp(scores[1:]).sum() == pytest.approx(weight, abs=0.02)
     assert weight == pytest.approx(found.weight[row, at], abs=0.0006)
-    assert f"{found.output[row][0]:.2f}" in last
+    assert shows(last, found.output[row][0], 2)
 
 
 def test_the_first_question_is_answered_by_dragging_and_by_nothing_else(screen):

@@ -12,6 +12,7 @@ from core.model import costs, exercises, memory
 from core.ui.rnn import machines
 from core.ui.rnn.machines import Exercise, answers, exercise, gradient, read_own, seen, shares
 from tests.pages.conftest import numbers
+from tests.printed import shows_share
 
 
 def drawn(page):
@@ -62,7 +63,7 @@ def test_the_curve_and_the_first_line_are_what_was_measured(screen, task):
     drawn_at = {(row["name"], row["x"]): row["y"] for row in page.bars(0)}
     assert drawn_at == pytest.approx({(machines.TITLES[kind], delay): share for (kind, delay), share in found.items()})
     for kind in memory.SHAPES:
-        assert f"{round(100 * found[kind, 16])}" in page.lead
+        assert shows_share(page.lead, found[kind, 16])
     assert found["gru", 28] < 0.6 < 0.95 <= min(found["attention", 28], found["transformer", 28])
 
 

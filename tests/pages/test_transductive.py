@@ -18,6 +18,7 @@ from core.request import Stream
 from core.ui.transductive import datasets
 from core.ui.transductive.lesson import DIGITS, EACH
 from core.ui.transductive.parameters import BOARD
+from tests.printed import shows, shows_share
 from tests.ui.transductive.test_drawing import unpack
 
 
@@ -132,7 +133,7 @@ def test_on_the_digits_spreading_beats_both_rules_with_twenty_labels(screen):
     one = fewlabels.measure([points], fewlabels.ends([points], gamma, alpha), 2).right[0, 0]
     assert one == pytest.approx((theirs.transduction_ == y)[labels == NONE].mean(), abs=2e-3)
     said = page.lead
-    assert f"{100 * max(logistic, near[0]):.0f}" in said and "With 20 of 1,797" in said
+    assert shows_share(said, max(logistic, near[0])) and "With 20 of 1,797" in said
     low, high = (float(number) for number in re.search(r"95 %: ([0-9.−]+) to ([0-9.]+)", said).groups())
     assert 10 < low < high
     assert percents(page, said)[0] - percents(page, said)[1] == pytest.approx((low + high) / 2, abs=1.2)
@@ -166,7 +167,7 @@ def test_depth_shows_this_boards_numbers_and_the_questions_are_checked(screen):
     points = pointsets.draw("moons", 0)
     i, j = (int(number) - 1 for number in re.search(r"w_\{(\d+),(\d+)\}", spoken).groups())
     w = np.exp(-40 * ((points.x[i] - points.x) ** 2).sum(1))
-    assert f"{w[j]:.5f}" in spoken and f"{w[j] / w.sum():.5f}" in spoken and f"{matrices[1][i, j]:.5f}" in spoken
+    assert all(shows(spoken, value, 5) for value in (w[j], w[j] / w.sum(), matrices[1][i, j]))
     page.app.get_by_key("depth").set_value("Code").run()
     assert any("log_softmax(-gamma" in element.value for element in page.app.code)
     page.app.text_input(key="ask-transductive-0").set_value("1").run()

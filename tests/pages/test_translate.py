@@ -9,13 +9,13 @@ import pytest
 import torch
 
 import core
-from core.figures.labels import percent
 from core.figures.payloads.duet import odds
 from core.figures.payloads.theatre import BUDGET, block, payload, room, words
 from core.request import MaskRule, Stream
 from core.ui.running.branches import closed
 from core.ui.session.rules import write_rules
 from tests.families import SEQ2SEQ, build
+from tests.printed import shows_share
 
 RED = "the black cat sleeps on the red sofa"
 
@@ -170,7 +170,7 @@ def test_the_payload_holds_the_traces_numbers(classroom):
         chance = np.exp(trace.predictions.actual_logprob[row])
         listed = {one["id"]: one["p"] for one in step["candidates"]}
         assert f"All other {classroom.info.vocab - len(listed):,} pieces together: " in step["rest"]
-        assert percent(max(0.0, 1 - sum(listed.values()))) in step["rest"]
+        assert shows_share(step["rest"], max(0.0, 1 - sum(listed.values())))
         if step["written"]["id"] in listed:
             assert listed[step["written"]["id"]] == pytest.approx(float(chance), rel=1e-4)
         other = row < 3 and step["candidates"][0]["id"] != step["written"]["id"]
@@ -289,11 +289,11 @@ def test_each_word_is_weighed_at_each_depth(screen, small):
             logits = small.run(asked.append(*ids[:place]) if place else asked).next_logits.astype(np.float64)
             chance = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
             mine.append(float(chance[id]))
-            assert f"<span>{percent(mine[-1])}</span>" in row[place + 1]
+            assert shows_share(row[place + 1], mine[-1], "</span>")
             # where another piece is likelier, it is told with its own probability
             other = int(chance.argmax())
             assert ("<em>" in row[place + 1]) == (other != id)
-            assert other == id or percent(float(chance[other])) in row[place + 1].partition("<em>")[2]
+            assert other == id or shows_share(row[place + 1].partition("<em>")[2], float(chance[other]))
         chances.append(float(np.log(mine).sum()))
         assert odds(chances[-1]) == row[-1]
     (says,) = page.said("says")
