@@ -15,8 +15,8 @@ HEAD = 100_000  # characters that are read first of a longer text
 TEXTS = {"encoder": ("source",), "decoder": ("target",), "encoder-decoder": ("source", "target")}
 
 
-def admit(info: LensInfo, request: Request, moves: bool) -> Request:
-    """The request, checked against this model and given its sites. moves: whether its tokens may be told where to stand.
+def admit(info: LensInfo, request: Request) -> Request:
+    """The request, checked against this model and given its sites.
 
     Raises RequestError, InputError for ids the model does not know or no ids at all, TooLongError, and NoSuchHeadError for heads,
     layers or cells that it does not have.
@@ -31,30 +31,37 @@ def admit(info: LensInfo, request: Request, moves: bool) -> Request:
         raise RequestError(
             "one of our own models, whose residual connections can be switched off", info.name, "Leave them on"
         )
-    wants = TEXTS[info.kind]
     for name in ("source", "target"):
-        ids = getattr(request, name)
-        if (ids is not None) != (name in wants):
-            raise RequestError(
-                f"{' and '.join(wants)} for a {info.kind}", f"{name}={'ids' if ids is not None else None}"
-            )
-        if ids is None:
-            continue
-        if not ids:
-            raise InputError("a text of at least one token", "an empty text", "Type a word")
-        if len(ids) > info.max_tokens:
-            raise too_long(info.max_tokens, info, f"{len(ids):,}")
-        if max(ids) >= info.vocab:
-            raise InputError(f"ids below {info.vocab}", f"{max(ids)}", "Use the ids of this model's own tokenizer")
+        _check_ids(info, name, getattr(request, name))
+    _check_places(info, request)
+    return request if request.sites == info.sites else replace(request, sites=info.sites)
+
+
+def _check_ids(info: LensInfo, name: str, ids: tuple[int, ...] | None) -> None:
+    """Refuse a missing or unwanted text ("source" or "target"), and ids that are none of the model's, or too many."""
+    wants = TEXTS[info.kind]
+    if (ids is not None) != (name in wants):
+        raise RequestError(f"{' and '.join(wants)} for a {info.kind}", f"{name}={'ids' if ids is not None else None}")
+    if ids is None:
+        return
+    if not ids:
+        raise InputError("a text of at least one token", "an empty text", "Type a word")
+    if len(ids) > info.max_tokens:
+        raise too_long(info.max_tokens, info, f"{len(ids):,}")
+    if max(ids) >= info.vocab:
+        raise InputError(f"ids below {info.vocab}", f"{max(ids)}", "Use the ids of this model's own tokenizer")
+
+
+def _check_places(info: LensInfo, request: Request) -> None:
+    """Refuse rules that put tokens at positions the model does not have."""
     for rule in request.intervention.positions:
-        if not moves:
+        if not info.moves:
             raise RequestError(
                 "a model of Lookback’s own kind to move positions", info.name, "Choose one that came along"
             )
         count = len((request.source if rule.stream is Stream.ENCODER else request.target) or ())
         if max(rule.places(count)) >= info.max_tokens:
             raise RequestError(f"places below {info.max_tokens:,}", f"{max(rule.places(count)):,}", "Shift by less")
-    return request if request.sites == info.sites else replace(request, sites=info.sites)
 
 
 def room(info: LensInfo, text: Text) -> int:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 
 from core.attention import readonly
 from core.engine.backend import Result
 from core.engine.probe import Probe, Row, as_array
+from core.engine.text import Text, as_tokens, piece_of
 from core.request import Request, Stream
 from core.trace import Predictions, Trace
-
-if TYPE_CHECKING:
-    from core.engine.lens import Lens
 
 TOP = 50  # candidates kept at every position where predictions are asked for
 
 
-def trace_of(lens: Lens, row: Row, n: int, probe: Probe, result: Result, everywhere: bool) -> Trace:
-    """The n-th row's answer. everywhere: whether the result predicts at all positions, or at each row's last alone."""
-    request, encoder = row.request, lens.info.kind == "encoder"
+def trace_of(kind: str, text: Text | None, row: Row, n: int, probe: Probe, result: Result, everywhere: bool) -> Trace:
+    """The n-th row's answer. kind and text: the model's own; everywhere: whether the result predicts at all positions, or at
+    each row's last alone."""
+    request, encoder = row.request, kind == "encoder"
     read, written = len(request.source or ()), len(request.target or ()) - probe.query_start
     logits = found = None
     masked: dict[int, np.ndarray] = {}
@@ -29,8 +26,8 @@ def trace_of(lens: Lens, row: Row, n: int, probe: Probe, result: Result, everywh
         own = result.logits[n, : (read if encoder else written) if everywhere else 1]
         if not encoder:
             logits = as_array(own[-1], copy=True)
-        elif lens.text is not None and lens.text.mask is not None:
-            holes = [p for p, token in enumerate(request.source or ()) if token == lens.text.mask]
+        elif text is not None and text.mask is not None:
+            holes = [p for p, token in enumerate(request.source or ()) if token == text.mask]
             masked = {p: as_array(own[p], copy=True) for p in holes}
         if "predictions" in request.keep:
             stands = request.source if encoder else (request.target or ())[probe.query_start + 1 :]
@@ -45,14 +42,14 @@ def trace_of(lens: Lens, row: Row, n: int, probe: Probe, result: Result, everywh
         }
     return Trace(
         request=request,
-        source=None if request.source is None else lens.tokens(request.source),
-        target=None if request.target is None else lens.tokens(request.target),
+        source=None if request.source is None else as_tokens(text, request.source),
+        target=None if request.target is None else as_tokens(text, request.target),
         attention=probe.collect(n),
         next_logits=logits,
         residual=residual,
         predictions=found,
         masked_logits=masked,
-        piece=lens.text.piece if lens.text is not None else str,
+        piece=piece_of(text),
     )
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from core.model.attention import Probe
+from core.model.transformer import Config
 from core.request import Site, Stream
 
 
@@ -18,7 +19,8 @@ class LensInfo:
     """What a lens is. kind: "encoder", "decoder" or "encoder-decoder"; layers of its deepest stream; heads, kv_heads of a
     layer; max_tokens: what it takes in each text; can_predict: it has an output head; causal: its decoder hides the future;
     depths: the encoder's layers, where its decoder can be made to read any of them (Intervention.depth), else None;
-    unlinks: whether it can run with its residual connections off (Intervention.residual).
+    unlinks: whether it can run with its residual connections off (Intervention.residual); moves: whether its tokens can be put
+    at other positions (Intervention.positions).
     """
 
     id: str
@@ -38,6 +40,7 @@ class LensInfo:
     causal: bool
     depths: int | None = None
     unlinks: bool = False
+    moves: bool = False
 
     def at(self, stream: Stream) -> tuple[Site, ...]:
         """The sites of one stream, by layer."""
@@ -82,9 +85,10 @@ class Result:
 
 
 class Backend(Protocol):
-    """A model that runs. Implementations hold no state of any run. moves: whether tokens may be told where to stand."""
+    """A model that runs. Implementations hold no state of any run. config: how it is built, where it is one of our own."""
 
-    moves: bool
+    @property
+    def config(self) -> Config | None: ...
 
     def forward(
         self,
@@ -115,4 +119,8 @@ class Backend(Protocol):
 
     def positions(self, count: int) -> Tensor | None:
         """The vectors that the first `count` positions add to a text, [position, d_model]; None where none is added."""
+        ...
+
+    def embeddings(self) -> Tensor | None:
+        """The vector of each token, [vocab, d_model], as the model's table holds it; None where there is no such table."""
         ...

@@ -6,46 +6,44 @@ Keys and values are reused only inside one call; whoever iterates owns them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from core.engine.masking import looks_ahead
+from core.engine.runner import Runner
 from core.errors import RequestError
 from core.request import Request, Sampling, Stream
 from core.trace import Beam, CacheUse, Candidate, Step, Token, Trace, largest, log_softmax
-
-if TYPE_CHECKING:
-    from core.engine.lens import Lens
 
 SHOWN = 50  # candidates a step reports
 LONGEST_WORD = 12  # pieces
 
 
-def generate(lens: Lens, request: Request, sampling: Sampling, steps: int, first: int = 0) -> Iterator[Step]:
+def generate(runner: Runner, request: Request, sampling: Sampling, steps: int, first: int = 0) -> Iterator[Step]:
     """Yield one Step a token. Each pass holds only what is new, unless a mask lets an old token see it.
 
     Raises NotAPredictor, and RequestError for fewer than one step or a first below 0.
     """
-    lens.predicts()
+    runner.predicts()
     if steps < 1 or first < 0:
         raise RequestError("at least one step, counted from 0 up", f"{steps} from {first}")
-    return _steps(lens, request, sampling, steps, first)
+    return _steps(runner, request, sampling, steps, first)
 
 
-def _steps(lens: Lens, request: Request, sampling: Sampling, steps: int, first: int) -> Iterator[Step]:
+def _steps(runner: Runner, request: Request, sampling: Sampling, steps: int, first: int) -> Iterator[Step]:
     state: Any = None
     for index in range(first, first + steps):
         written = request.target or ()
-        anew = index > first and (state is None or not _cache_holds(lens, request))
+        anew = index > first and (state is None or not _cache_holds(runner, request))
         reused = 0 if index == first or anew else len(written) - 1
-        rows = [lens.row(request)]
-        traces, result = lens.forward(rows, reused, state if reused else None, keep_state=True)
+        rows = [runner.row(request)]
+        traces, result = runner.forward(rows, reused, state if reused else None, keep_state=True)
         state, trace = result.state, traces[0]
         assert trace.next_logits is not None
         choice, candidates = choose(trace.next_logits, sampling, index, trace.piece)
-        finished = choice.id in lens.ends or len(written) + 1 >= lens.info.max_tokens
-        held = 0 if state is None else lens.backend.state_bytes(state)
+        finished = choice.id in runner.ends or len(written) + 1 >= runner.info.max_tokens
+        held = 0 if state is None else runner.backend.state_bytes(state)
         cache = CacheUse(held, reused, len(written) - reused)
         yield Step(index, request, choice, candidates, cache, finished, trace, anew)
         if finished:
@@ -53,20 +51,20 @@ def _steps(lens: Lens, request: Request, sampling: Sampling, steps: int, first: 
         request = request.append(choice.id)
 
 
-def _cache_holds(lens: Lens, request: Request) -> bool:
+def _cache_holds(runner: Runner, request: Request) -> bool:
     """Whether earlier rows stay as they were when a token joins: no earlier row sees it, nothing is averaged over rows."""
     change = request.intervention
     if any(a.how == "mean" and a.head.stream is not Stream.ENCODER for a in change.ablated):
         return False
-    if not lens.info.causal:
+    if not runner.info.causal:
         return False
     # a token that joins is shuffled in among the others
     if any(rule.how == "shuffled" and rule.stream is Stream.DECODER for rule in change.positions):
         return False
     length = len(request.target or ())
     native = np.tri(length, dtype=bool)
-    padding = lens.row(request).target_pad
-    return not any(looks_ahead(change, site, native, padding) for site in lens.info.at(Stream.DECODER))
+    padding = runner.row(request).target_pad
+    return not any(looks_ahead(change, site, native, padding) for site in runner.info.at(Stream.DECODER))
 
 
 def distribution(logits: np.ndarray, sampling: Sampling) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -120,26 +118,26 @@ def choose(logits: np.ndarray, sampling: Sampling, index: int, piece: Any) -> tu
     return token(chosen), tuple(Candidate(token(i), float(before[i]), float(after[i]), CUTS[cut[i]]) for i in order)
 
 
-def next_words(lens: Lens, request: Request, k: int) -> list[Token]:
+def next_words(runner: Runner, request: Request, k: int) -> list[Token]:
     """The k likeliest next pieces completed greedily to whole words, by joint probability.
 
     Raises NotAPredictor, and RequestError for a k below 1.
     """
-    lens.predicts()
+    runner.predicts()
     if k < 1:
         raise RequestError("at least one word", f"{k}")
     plain = request.keeping()
-    first = lens.run(plain).next_tokens(k)
+    first = runner.run(plain).next_tokens(k)
     words: list[tuple[int, ...]] = [(token.id,) for token in first]
     logprobs = [token.logprob for token in first]
-    open_words = [n for n, word in enumerate(words) if word[0] not in lens.ends]
+    open_words = [n for n, word in enumerate(words) if word[0] not in runner.ends]
     for _ in range(LONGEST_WORD - 1):
-        open_words = [n for n in open_words if len(request.target or ()) + len(words[n]) < lens.info.max_tokens]
-        traces = lens.run_many([plain.append(*words[n]) for n in open_words])
+        open_words = [n for n in open_words if len(request.target or ()) + len(words[n]) < runner.info.max_tokens]
+        traces = runner.run_many([plain.append(*words[n]) for n in open_words])
         going = []
         for n, trace in zip(open_words, traces, strict=True):
             best = trace.next_tokens(1)[0]
-            joined = lens.tokens((*words[n], best.id))
+            joined = runner.tokens((*words[n], best.id))
             if joined.word[-1] == joined.word[-2] and not joined.special[-1]:
                 words[n], logprobs[n] = (*words[n], best.id), logprobs[n] + best.logprob
                 going.append(n)
@@ -147,21 +145,21 @@ def next_words(lens: Lens, request: Request, k: int) -> list[Token]:
         if not open_words:
             break
     found = [
-        Token(word[0], _joined(lens, word), logprob, float(np.exp(logprob)))
+        Token(word[0], _joined(runner, word), logprob, float(np.exp(logprob)))
         for word, logprob in zip(words, logprobs, strict=True)
     ]
     return sorted(found, key=lambda token: -token.logprob)
 
 
-def _joined(lens: Lens, ids: Sequence[int]) -> str:
+def _joined(runner: Runner, ids: Sequence[int]) -> str:
     """A word's text with the space before it; byte pieces become the characters they make together."""
-    pieces = lens.tokens(ids)
-    text = lens.decode(ids) if lens.text is not None else ""
+    pieces = runner.tokens(ids)
+    text = runner.text.decode(ids) if runner.text is not None else ""
     lead = " " if pieces.text[0].startswith(" ") and not text.startswith(" ") else ""
     return lead + text if text.strip() else "".join(pieces.text)
 
 
-def beams(lens: Lens, request: Request, sampling: Sampling, width: int, steps: int) -> Iterator[tuple[Beam, ...]]:
+def beams(runner: Runner, request: Request, sampling: Sampling, width: int, steps: int) -> Iterator[tuple[Beam, ...]]:
     """Beam search (Sutskever et al. 2014): at each step the `width` likeliest prefixes live on, ended ones among them.
 
     Yields each step's nodes: all that were among its 2 · width best, dead ones too, in order of score. Scores are sums of
@@ -169,38 +167,29 @@ def beams(lens: Lens, request: Request, sampling: Sampling, width: int, steps: i
     step costs one position for each living prefix, side by side, unless a mask lets an old token see a new one.
     Raises NotAPredictor, and RequestError for a width or steps below 1.
     """
-    lens.predicts()
+    runner.predicts()
     if width < 1 or steps < 1:
         raise RequestError("a width and steps of at least 1", f"width {width}, steps {steps}")
-    return _beams(lens, request, sampling.temperature or 1.0, width, steps)
+    return _beams(runner, request, sampling.temperature or 1.0, width, steps)
 
 
-def _beams(lens: Lens, request: Request, heat: float, width: int, steps: int) -> Iterator[tuple[Beam, ...]]:
+def _beams(runner: Runner, request: Request, heat: float, width: int, steps: int) -> Iterator[tuple[Beam, ...]]:
     count = 0
     live: list[tuple[int | None, Request, float]] = [(None, request, 0.0)]
     state: Any = None
     parents: list[int] = []  # of each living prefix, its place among those of the step before
     done: list[Beam] = []
     for step in range(steps):
-        traces, state = _read_on(lens, [asked for _, asked, _ in live], state, parents)
-        options: list[tuple[float, int, int]] = []
-        scored = []
-        for n, trace in enumerate(traces):
-            assert trace.next_logits is not None
-            logprobs = log_softmax(trace.next_logits.astype(np.float64) / heat)
-            scored.append(logprobs)
-            best = largest(logprobs, 2 * width)
-            options += [(live[n][2] + float(logprobs[i]), n, int(i)) for i in best]
-        options.sort(key=lambda option: (-option[0], option[1], option[2]))
+        traces, state = _read_on(runner, [asked for _, asked, _ in live], state, parents)
+        options = _options(traces, [score for _, _, score in live], heat, 2 * width)
         pool = sorted([*(beam.logprob for beam in done), *(option[0] for option in options)], reverse=True)
         bar = pool[min(width, len(pool)) - 1]
         grown: list[tuple[int | None, Request, float]] = []
         parents = []
         nodes: list[Beam] = []
-        for score, n, token in options[: 2 * width]:
-            logprob = float(scored[n][token])
+        for score, logprob, n, token in options[: 2 * width]:
             alive = score >= bar and len(grown) < width
-            ended = token in lens.ends
+            ended = token in runner.ends
             node = Beam(
                 index=count + len(nodes),
                 parent=live[n][0],
@@ -216,7 +205,7 @@ def _beams(lens: Lens, request: Request, heat: float, width: int, steps: int) ->
                 done.append(node)
             elif alive:
                 longer = live[n][1].append(token)
-                if len(longer.target or ()) <= lens.info.max_tokens:
+                if len(longer.target or ()) <= runner.info.max_tokens:
                     grown.append((node.index, longer, score))
                     parents.append(n)
         yield tuple(nodes)
@@ -225,16 +214,30 @@ def _beams(lens: Lens, request: Request, heat: float, width: int, steps: int) ->
             return
 
 
-def _read_on(lens: Lens, requests: list[Request], state: Any, parents: list[int]) -> tuple[list[Trace], Any]:
+def _options(
+    traces: list[Trace], scores: list[float], heat: float, most: int
+) -> list[tuple[float, float, int, int]]:
+    """How each prefix may go on, by its `most` likeliest tokens, best first: (score with the token, the token's log-probability,
+    place of the prefix, token id). scores: of the prefixes themselves, in nats."""
+    options = []
+    for n, trace in enumerate(traces):
+        assert trace.next_logits is not None
+        logprobs = log_softmax(trace.next_logits.astype(np.float64) / heat)
+        found = ((float(logprobs[token]), int(token)) for token in largest(logprobs, most))
+        options += [(scores[n] + logprob, logprob, n, token) for logprob, token in found]
+    return sorted(options, key=lambda option: (-option[0], option[2], option[3]))
+
+
+def _read_on(runner: Runner, requests: list[Request], state: Any, parents: list[int]) -> tuple[list[Trace], Any]:
     """The traces of prefixes of like length, and the keys and values they leave. state: those of the step before, where it
     left any; parents: whose each prefix goes on with. From the beginning where they do not hold, or were never kept."""
-    if state is not None and all(_cache_holds(lens, request) for request in requests):
+    if state is not None and all(_cache_holds(runner, request) for request in requests):
         held = len(requests[0].target or ()) - 1
-        traces, result = lens.forward(
-            [lens.row(request) for request in requests], held, lens.backend.pick(state, parents), keep_state=True
+        traces, result = runner.forward(
+            [runner.row(request) for request in requests], held, runner.backend.pick(state, parents), keep_state=True
         )
         return traces, result.state
-    if len(requests) > 1 or not _cache_holds(lens, requests[0]):
-        return lens.run_many(requests), None
-    traces, result = lens.forward([lens.row(requests[0])], keep_state=True)
+    if len(requests) > 1 or not _cache_holds(runner, requests[0]):
+        return runner.run_many(requests), None
+    traces, result = runner.forward([runner.row(requests[0])], keep_state=True)
     return traces, result.state

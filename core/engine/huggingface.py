@@ -75,7 +75,7 @@ class Kept:
 class HuggingFaceBackend:
     """Runs a transformers model whose attention goes through `lookback_attention`."""
 
-    moves = False
+    config = None
 
     def __init__(self, model: PreTrainedModel, kind: str, can_predict: bool) -> None:
         self.model, self.kind, self.can_predict = model, kind, can_predict
@@ -179,6 +179,10 @@ class HuggingFaceBackend:
 
     def positions(self, count: int) -> Tensor | None:
         return None
+
+    def embeddings(self) -> Tensor | None:
+        weight = getattr(self.model.get_input_embeddings(), "weight", None)
+        return weight if isinstance(weight, Tensor) and weight.dim() == 2 else None
 
     def _residual(self, output: Any) -> dict[Stream, list[Tensor]]:
         own = Stream.ENCODER if self.kind == "encoder" else Stream.DECODER

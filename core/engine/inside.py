@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from core.engine.lens import Lens
 from core.engine.ours import OurBackend
 from core.engine.probe import as_array
+from core.engine.text import piece_of
 from core.errors import UnsupportedModelError
 from core.inside import Account, Inner, Near
 from core.model.decoder_steps import decoder_steps
@@ -53,7 +54,7 @@ def walkable(lens: Lens) -> str:
 def nearest_pieces(lens: Lens, ids: tuple[int, ...], k: int = 6) -> tuple[tuple[Near, ...], ...]:
     """For each id the k pieces of the vocabulary whose embedding has the largest cosine, u·v / (|u| |v|), with its own; itself
     left out. Empty tuples where the model gives no table of embeddings."""
-    table = _table(lens)
+    table = lens.backend.embeddings()
     if table is None:
         return ((),) * len(ids)
     with torch.inference_mode():
@@ -61,19 +62,11 @@ def nearest_pieces(lens: Lens, ids: tuple[int, ...], k: int = 6) -> tuple[tuple[
         cosine = unit[list(ids)] @ unit.T
         cosine[torch.arange(len(ids)), list(ids)] = -2.0
         top = cosine.topk(min(k, len(table) - 1), dim=-1)
-    piece = lens.text.piece if lens.text is not None else str
+    piece = piece_of(lens.text)
     return tuple(
         tuple(Near(int(i), piece(int(i)), float(c)) for c, i in zip(values, places, strict=True))
         for values, places in zip(top.values.tolist(), top.indices.tolist(), strict=True)
     )
-
-
-def _table(lens: Lens) -> Tensor | None:
-    if (model := _ours(lens)) is not None:
-        return model.embedding.weight
-    layer = getattr(getattr(lens.backend, "model", None), "get_input_embeddings", lambda: None)()
-    weight = getattr(layer, "weight", None)
-    return weight if isinstance(weight, Tensor) and weight.dim() == 2 else None
 
 
 def account(lens: Lens, request: Request) -> Account:

@@ -7,47 +7,31 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-import torch
 
 from core.checks import LONGEST_TEXT
 from core.engine import generation
 from core.engine.admission import admit, read, room, too_long
-from core.engine.answers import predicts_somewhere, trace_of
-from core.engine.backend import Backend, Batch, LensInfo, Result
-from core.engine.batching import groups, places, stack
 from core.engine.merges import LONGEST, Splitting, raw, splitting
-from core.engine.probe import Probe, Row, as_array
-from core.engine.text import Chat, Text, as_tokens, check_text
+from core.engine.probe import as_array
+from core.engine.runner import Runner
+from core.engine.text import Chat, Text, check_text
 from core.errors import (
     InputError,
-    LensError,
     MaskError,
-    ModelError,
     NoSuchHeadError,
     NotAPredictor,
     RequestError,
 )
+from core.model.transformer import Config
 from core.request import Request, Sampling, Stream
-from core.trace import Beam, Step, Token, Tokens, Trace, log_softmax
+from core.trace import Beam, Step, Token, log_softmax
 
 
-class Lens:
+class Lens(Runner):
     """A loaded model. `info` says what it is; `request` asks, `run` answers.
 
     text is None where the model's folder held no tokenizer: then requests are made from ids.
     """
-
-    def __init__(
-        self, info: LensInfo, backend: Backend, text: Text | None, plain: dict[str, Any] | None = None
-    ) -> None:
-        self.info, self.backend, self.text = info, backend, text
-        self.start = text.start if text is not None else (plain or {}).get("start")
-        pad = text.pad if text is not None else (plain or {}).get("pad")
-        # some tokenizers bring a padding token that the model has no vector for
-        self.pad = pad if isinstance(pad, int) and 0 <= pad < info.vocab else None
-        ends = (plain or {}).get("end")
-        ends = frozenset(ends if isinstance(ends, (list, tuple)) else {ends}) - {None}
-        self.ends = text.ends if text is not None else ends
 
     def __repr__(self) -> str:
         return f"Lens({self.info.id!r}, {self.info.kind}, {self.info.layers} layers × {self.info.heads} heads)"
@@ -75,27 +59,22 @@ class Lens:
             raise InputError(
                 "either a text or ids", "both" if text is not None else "neither", 'Call lens.request("some text")'
             )
+        kind = self.info.kind
         given = self._numbers(ids, self.info.max_tokens) if ids is not None else self._encode_prompt(text)
-        source: tuple[int, ...] | None = given
-        written: tuple[int, ...] | None = None
-        if self.info.kind == "encoder-decoder":
-            written = self._written(target, target_ids)
-        elif target or target_ids is not None:
+        if kind != "encoder-decoder" and (target or target_ids is not None):
             raise RequestError(
-                "a target only for an encoder–decoder", f"one for {self.info.id}, a {self.info.kind}", "Leave it out"
+                "a target only for an encoder–decoder", f"one for {self.info.id}, a {kind}", "Leave it out"
             )
-        elif self.info.kind == "decoder":
-            source, written = None, given
         made = Request(
             lens=self.info.id,
-            source=source,
-            target=written,
+            source=None if kind == "decoder" else given,
+            target=self._written(target, target_ids) if kind == "encoder-decoder" else given if kind == "decoder" else None,
             keep=frozenset([keep] if isinstance(keep, str) else keep),
             capture=capture,
             layers=None if layers is None else tuple(layers),
             sites=self.info.sites,
         )
-        self._admit(made)
+        admit(self.info, made)
         return made
 
     @property
@@ -116,33 +95,7 @@ class Lens:
         TooLongError for more than are ever read."""
         return self._tokenizer().decode(self._numbers(ids))
 
-    def tokens(self, ids: Sequence[int]) -> Tokens:
-        """Ids as pieces with their words."""
-        if self.text is None:
-            numbers = tuple(ids)
-            return Tokens(numbers, tuple(map(str, numbers)), tuple(range(len(numbers))), (False,) * len(numbers))
-        return as_tokens(self.text, ids)
-
     # answering
-
-    def run(self, request: Request) -> Trace:
-        """The answer to one request: a pure function of it.
-
-        Raises RequestError for a request to another model, and for changes this one cannot make; InputError, TooLongError,
-        NoSuchHeadError; MaskError where a mask leaves a row nothing to look at; ModelError where the model itself fails.
-        """
-        return self._answer([self._admit(request)])[0]
-
-    def run_many(self, requests: Iterable[Request]) -> list[Trace]:
-        """The answers to many requests, those of like length side by side in one forward pass, each as `run` gives it.
-
-        Raises what `run` raises, before anything runs where that can be known.
-        """
-        admitted = [self._admit(request) for request in requests]
-        answers: dict[int, Trace] = {}
-        for group in groups(admitted, self.info.heads):
-            answers.update(zip(group, self._answer([admitted[n] for n in group]), strict=True))
-        return [answers[n] for n in range(len(admitted))]
 
     def generate(
         self, request: Request, sampling: Sampling | None = None, steps: int = 8, first: int = 0
@@ -153,7 +106,7 @@ class Lens:
         its own stream of the seed, so a text cut after `first` tokens goes on as it would have gone. Raises NotAPredictor
         for an encoder.
         """
-        return generation.generate(self, self._admit(request), sampling or Sampling(temperature=0.0), steps, first)
+        return generation.generate(self, admit(self.info, request), sampling or Sampling(temperature=0.0), steps, first)
 
     def beams(self, request: Request, sampling: Sampling | None = None, width: int = 4, steps: int = 8) -> list[Beam]:
         """Beam search as a tree: every node that was considered, dead ones kept. See core.engine.generation.beams."""
@@ -163,7 +116,7 @@ class Lens:
         self, request: Request, sampling: Sampling | None = None, width: int = 4, steps: int = 8
     ) -> Iterator[tuple[Beam, ...]]:
         """The same a step at a time: the nodes that were considered at each. Closing the iterator cancels."""
-        return generation.beams(self, self._admit(request), sampling or Sampling(), width, steps)
+        return generation.beams(self, admit(self.info, request), sampling or Sampling(), width, steps)
 
     def logprobs(self, request: Request, position: int, ids: Iterable[int]) -> np.ndarray:
         """Log-probabilities, in nats, of tokens at one position: of what stands there (an encoder) or comes after (a decoder).
@@ -171,7 +124,7 @@ class Lens:
         float64 [id], one for each of `ids`, however unlikely. Raises NotAPredictor, NoSuchHeadError for a position not there.
         """
         wanted = list(self._numbers(ids))
-        _, result = self.forward([self.row(self._admit(request.keeping("predictions")))])
+        _, result = self.forward([self.row(admit(self.info, request.keeping("predictions")))])
         if result.logits is None:
             raise NotAPredictor("a model with an output head", f"{self.info.id}, which has none")
         if not 0 <= position < result.logits.shape[1]:
@@ -183,7 +136,7 @@ class Lens:
 
         The text of a word carries its leading space; `id` is that of its first piece. Raises NotAPredictor, RequestError.
         """
-        return generation.next_words(self, self._admit(request), k)
+        return generation.next_words(self, admit(self.info, request), k)
 
     def splitting(self, text: str) -> Splitting:
         """How a text falls into pieces, merge by merge where the tokenizer merges. Raises InputError, TooLongError."""
@@ -193,7 +146,17 @@ class Lens:
         """The bytes each piece stands for; b"" for special tokens."""
         return tuple(raw(self.text, token) for token in ids)
 
-    # the weights themselves
+    # the model itself
+
+    @property
+    def has_tokenizer(self) -> bool:
+        """Whether the model came with a tokenizer; without one, requests are made from ids."""
+        return self.text is not None
+
+    @property
+    def config(self) -> Config | None:
+        """How the model is built, where it is one of our own; None for another library's."""
+        return self.backend.config
 
     def projection(self, stream: Stream, layer: int) -> np.ndarray | None:
         """W_O of one site: float32 [head, d, d_model], what each head's result is multiplied by; None where the family puts
@@ -208,93 +171,6 @@ class Lens:
         """What the first positions add to a text: float32 [position, d_model]; None where none is added (rotary, relative)."""
         found = self.backend.positions(count)
         return None if found is None else as_array(found, copy=True)
-
-    # inside
-
-    def predicts(self) -> None:
-        """Raise NotAPredictor where this lens cannot write on."""
-        if self.info.kind == "encoder":
-            raise NotAPredictor(
-                "a model that writes", "an encoder, which reads", "Mask a word and ask for it with position=…"
-            )
-        if not self.info.can_predict:
-            raise NotAPredictor(
-                "a model with an output head", f"{self.info.id}, which has none", "Its attention can still be seen"
-            )
-
-    def forward(
-        self, rows: Sequence[Row], new_from: int = 0, state: Any = None, keep_state: bool = False
-    ) -> tuple[list[Trace], Result]:
-        """One pass over requests side by side. new_from: the target's first position that `state` does not hold.
-
-        Raises MaskError where a mask leaves a row nothing to look at, ModelError where the model itself fails on this text.
-        """
-        requests = [row.request for row in rows]
-        device = torch.device(self.info.device)
-        fill = self.pad if self.pad is not None else 0
-        source, source_allowed = stack([r.source for r in requests], fill, device)
-        new = [None if r.target is None else r.target[new_from:] for r in requests]
-        target, target_allowed = stack(new, fill, device)
-        source_places = places(requests, Stream.ENCODER, source, 0)
-        target_places = places(requests, Stream.DECODER, target, new_from)
-        everywhere = self.info.kind == "encoder" or any("predictions" in request.keep for request in requests)
-        mask = self.text.mask if self.text is not None else None
-        predict = self.info.can_predict and (
-            self.info.kind != "encoder" or any(predicts_somewhere(request, mask) for request in requests)
-        )
-        at = None
-        if not everywhere and self.info.can_predict:
-            at = torch.tensor([len(r.target or ()) - new_from - 1 for r in requests], device=device)
-        sites = (
-            self.info.sites if state is None else tuple(s for s in self.info.sites if s.stream is not Stream.ENCODER)
-        )
-        depths = tuple(request.intervention.depth for request in requests)
-        linked = tuple(request.intervention.residual for request in requests)
-        probe = Probe(sites, rows, new_from)
-        with torch.inference_mode():
-            try:
-                result = self.backend.forward(
-                    Batch(
-                        None if state is not None else source,
-                        target,
-                        source_allowed,
-                        target_allowed,
-                        depths if any(depth is not None for depth in depths) else None,
-                        None if all(linked) else linked,
-                        source_places,
-                        target_places,
-                    ),
-                    probe,
-                    at=at,
-                    state=state,
-                    keep_state=keep_state,
-                    residual=any("residual" in request.keep for request in requests),
-                    predict=predict,
-                )
-            except LensError:
-                raise
-            except Exception as error:  # a family's own code, or memory: whatever it raises becomes our sentence
-                text = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-                raise ModelError(
-                    f"{self.info.name} to run on this text", text, "Try a shorter text, or another model"
-                ) from error
-            traces = [trace_of(self, row, n, probe, result, everywhere) for n, row in enumerate(rows)]
-        return traces, result
-
-    def row(self, request: Request) -> Row:
-        """A request with its padding ids marked."""
-        source, target = (
-            np.array([token == self.pad for token in ids or ()], dtype=bool) for ids in (request.source, request.target)
-        )
-        if self.info.kind == "encoder-decoder":
-            target[:1] = False  # T5 and Marian begin with the padding id, which is their start token there
-        return Row(request, source, target)
-
-    def _answer(self, requests: Sequence[Request]) -> list[Trace]:
-        return self.forward([self.row(request) for request in requests])[0]
-
-    def _admit(self, request: Request) -> Request:
-        return admit(self.info, request, self.backend.moves)
 
     def _encode_prompt(self, text: Any) -> tuple[int, ...]:
         tokenizer = self._tokenizer()

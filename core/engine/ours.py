@@ -32,10 +32,8 @@ class Kept:
 class OurBackend:
     """Runs a `core.model.Transformer`."""
 
-    moves = True
-
     def __init__(self, model: Transformer) -> None:
-        self.model = model
+        self.model, self.config = model, model.config
 
     def sites(self) -> tuple[Site, ...]:
         """Every attention in order of execution: known from the config, since the model is ours."""
@@ -110,6 +108,9 @@ class OurBackend:
     def positions(self, count: int) -> Tensor | None:
         added = self.model.config.positions in ("learned", "sinusoidal")
         return self.model.position[:count] if added else None
+
+    def embeddings(self) -> Tensor:
+        return self.model.embedding.weight
 
 
 class Unfilled(TorchFunctionMode):

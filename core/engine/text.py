@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from threading import Lock
 from typing import Any, Protocol
@@ -113,8 +113,15 @@ def _class(character: str) -> bool:
     return character.isalnum() or not character.isascii() or character in "_⟨⟩"
 
 
-def as_tokens(text: Text, ids: Sequence[int]) -> Tokens:
-    """The pieces of `ids`, with their words and which of them are special."""
+def piece_of(text: Text | None) -> Callable[[int], str]:
+    """What gives the text of one id; the id itself in figures where there is no tokenizer."""
+    return text.piece if text is not None else str
+
+
+def as_tokens(text: Text | None, ids: Sequence[int]) -> Tokens:
+    """The tokens of `ids`, with their words and which of them are special; figures, each a word, where there is no tokenizer."""
+    if text is None:
+        return Tokens(tuple(ids), tuple(map(str, ids)), tuple(range(len(ids))), (False,) * len(ids))
     pieces = tuple(text.piece(token) for token in ids)
     special = tuple(token in text.specials for token in ids)
     return Tokens(tuple(ids), pieces, group_words(pieces, special), special)

@@ -172,6 +172,7 @@ def _load_ours(
         causal=parsed.writes and parsed.causal,
         depths=parsed.encoder_layers if parsed.kind == "encoder-decoder" else None,
         unlinks=True,
+        moves=True,
     )
     lens = Lens(info, backend, OurText(tokenizer, {**asdict(parsed), **config}))
     first = [parsed.start, parsed.end]

@@ -40,7 +40,7 @@ def places_panel(view: Scene, it: Look) -> None:
             charts.words(f"Drawn for texts of up to {LONGEST} pieces; this one has {len(tokens)}.")
             return
         _strips(view, it, text, labels(tokens))
-        if lens_of(view.model).backend.moves:
+        if view.info.moves:
             _lab(view, it, text)
         else:
             charts.words(
@@ -142,7 +142,7 @@ def _by(key: str) -> None:
 def rule_of(view: Scene, it: Look) -> PositionRule | None:
     """How the position lab moves the text while its box is open; None where it shows nothing."""
     text, tokens = _text(it)
-    if "places" not in it.choice[OPEN] or len(tokens) > LONGEST or not lens_of(view.model).backend.moves:
+    if "places" not in it.choice[OPEN] or len(tokens) > LONGEST or not view.info.moves:
         return None
     return PositionRule(text, *it.choice[POSITIONS])
 

@@ -93,7 +93,7 @@ def visible(piece: str) -> str:
 
 
 def _merges(lens: Any, it: Look, texts: list[tuple[str, Tokens]]) -> None:
-    charts.heading("How words were cut", "byte-pair encoding" if lens.text is not None else "")
+    charts.heading("How words were cut", "byte-pair encoding" if lens.has_tokenizer else "")
     written = " ".join(part for part in (it.choice.text, it.scene.written) if part)
     found = lens.splitting(written[:REPLAYED])
     words = list(dict.fromkeys(found.words))

@@ -17,7 +17,7 @@ from core.ui.session import state
 
 def facts(view: Scene) -> dict[str, Any]:
     """What the boxes tell of the model itself, from its configuration."""
-    config = lens_of(view.model).backend.model.config
+    config = lens_of(view.model).config
     return {
         "d": config.d_model, "heads": config.heads, "ff": config.d_ff, "vocab": config.vocab, "causal": config.causal,
     }  # fmt: skip

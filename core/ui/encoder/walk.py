@@ -99,7 +99,7 @@ def spot(view: Scene, inner: Inner) -> Spot:
 
 def facts(view: Scene) -> dict[str, Any]:
     """What the figure tells of the model itself, from its configuration."""
-    config = lens_of(view.model).backend.model.config
+    config = lens_of(view.model).config
     return {
         "vocab": config.vocab, "d": config.d_model, "heads": config.heads, "headD": config.d_model // config.heads,
         "dff": config.d_ff, "layers": config.encoder_layers, "position": config.positions in ("learned", "sinusoidal"),

@@ -41,7 +41,7 @@ def masked(view: Scene, places: list[int], mask: int) -> Trace:
 def fill_mask(view: Scene, top: Any) -> None:
     """The text to click, what fits at the mask, and where it looks."""
     lens = lens_of(view.model)
-    if not view.info.can_predict or lens.text is None or lens.text.mask is None:
+    if not view.info.can_predict or lens.mask is None:
         charts.words("This model reads a text but came without what fills in a hidden word. Its attention is all there.")
         st.page_link("../../pages/attention.py", label="Open Attention", icon=":material/arrow_forward:")
         return
@@ -51,7 +51,7 @@ def fill_mask(view: Scene, top: Any) -> None:
     chosen = hidden(tokens, numbers if name == "fill" else None)
     places = sorted(place for word in chosen for place in words[word])
     try:
-        trace = masked(view, places, lens.text.mask)
+        trace = masked(view, places, lens.mask)
     except LensError as error:
         trouble.show(error)
         return

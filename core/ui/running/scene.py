@@ -222,12 +222,11 @@ def switch_rule(info: Any, stream: Stream) -> MaskRule | None:
 def _grow(model: str, lens: Any, request: Request) -> Grown:
     ids: list[int] = []
     moments: list[Moment] = []
-    ends = lens.text.ends if lens.text is not None else ()
     with models.shelf.lease(model, lens):
         for step in lens.generate(request.keeping(), Sampling(temperature=0.0), PIECES):
             words = len(lens.decode([*ids, step.choice.id]).split())
             if not moments or words > len(moments) or step.finished:
-                moments.append(Moment(lens.decode(ids).strip(), step.trace, step.choice.id in ends))
+                moments.append(Moment(lens.decode(ids).strip(), step.trace, step.choice.id in lens.ends))
             if step.finished or words > WORDS:
                 break
             ids.append(step.choice.id)

@@ -71,7 +71,7 @@ def weigh(view: Scene) -> list[Place]:
 
 def _continued(lens: Any, model: str, request: Request) -> list[tuple[int, bool, Announced]]:
     """The pieces of the source; each word but the first announced by a run that read only the words before it."""
-    specials = lens.text.specials
+    specials = lens.specials
     source = request.source or ()
     ids = tuple(id for id in source if id not in specials)
     tail = source[len(ids) :]

@@ -1,0 +1,157 @@
+"""A runner: one model that answers requests, many side by side. Shared by many threads; it holds no state of any run.
+
+Writing on (`core.engine.generation`) stands on it, and the lens on both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.engine.admission import admit
+from core.engine.answers import predicts_somewhere, trace_of
+from core.engine.backend import Backend, Batch, LensInfo, Result
+from core.engine.batching import groups, places, stack
+from core.engine.probe import Probe, Row
+from core.engine.text import Text, as_tokens
+from core.errors import LensError, ModelError, NotAPredictor
+from core.request import Request, Stream
+from core.trace import Tokens, Trace
+
+
+class Runner:
+    """A loaded model and its tokenizer. text is None where the model's folder held no tokenizer.
+
+    start: the id a decoder begins with; ends: ids that end a text; pad and mask: those of padding and of a masked token, None
+    where the model has none; specials: all ids that stand for no text.
+    """
+
+    def __init__(
+        self, info: LensInfo, backend: Backend, text: Text | None, plain: dict[str, Any] | None = None
+    ) -> None:
+        self.info, self.backend, self.text = info, backend, text
+        plain = plain or {}
+        self.start = text.start if text is not None else plain.get("start")
+        pad = text.pad if text is not None else plain.get("pad")
+        # some tokenizers bring a padding token that the model has no vector for
+        self.pad = pad if isinstance(pad, int) and 0 <= pad < info.vocab else None
+        ends = plain.get("end")
+        ends = frozenset(ends if isinstance(ends, (list, tuple)) else {ends}) - {None}
+        self.ends = text.ends if text is not None else ends
+        self.mask = text.mask if text is not None else None
+        self.specials = text.specials if text is not None else frozenset()
+
+    def tokens(self, ids: Sequence[int]) -> Tokens:
+        """Ids as tokens with their texts and words; without a tokenizer each text is the id itself."""
+        return as_tokens(self.text, ids)
+
+    def run(self, request: Request) -> Trace:
+        """The answer to one request: a pure function of it.
+
+        Raises RequestError for a request to another model, and for changes this one cannot make; InputError, TooLongError,
+        NoSuchHeadError; MaskError where a mask leaves a row nothing to look at; ModelError where the model itself fails.
+        """
+        return self.forward([self.row(admit(self.info, request))])[0][0]
+
+    def run_many(self, requests: Iterable[Request]) -> list[Trace]:
+        """The answers to many requests, those of like length side by side in one forward pass, each as `run` gives it.
+
+        Raises what `run` raises, before anything runs where that can be known.
+        """
+        admitted = [admit(self.info, request) for request in requests]
+        answers: dict[int, Trace] = {}
+        for group in groups(admitted, self.info.heads):
+            traces, _ = self.forward([self.row(admitted[n]) for n in group])
+            answers.update(zip(group, traces, strict=True))
+        return [answers[n] for n in range(len(admitted))]
+
+    def predicts(self) -> None:
+        """Raise NotAPredictor where this model cannot write on."""
+        if self.info.kind == "encoder":
+            raise NotAPredictor(
+                "a model that writes", "an encoder, which reads", "Mask a word and ask for it with position=…"
+            )
+        if not self.info.can_predict:
+            raise NotAPredictor(
+                "a model with an output head", f"{self.info.id}, which has none", "Its attention can still be seen"
+            )
+
+    def row(self, request: Request) -> Row:
+        """A request with its padding ids marked."""
+        source, target = (
+            np.array([token == self.pad for token in ids or ()], dtype=bool) for ids in (request.source, request.target)
+        )
+        if self.info.kind == "encoder-decoder":
+            target[:1] = False  # T5 and Marian begin with the padding id, which is their start token there
+        return Row(request, source, target)
+
+    def forward(
+        self, rows: Sequence[Row], new_from: int = 0, state: Any = None, keep_state: bool = False
+    ) -> tuple[list[Trace], Result]:
+        """One pass over requests side by side. new_from: the target's first position that `state` does not hold.
+
+        Raises MaskError where a mask leaves a row nothing to look at, ModelError where the model itself fails on this text.
+        """
+        requests = [row.request for row in rows]
+        encoder = self.info.kind == "encoder"
+        everywhere = encoder or any("predictions" in request.keep for request in requests)
+        at = None
+        if not everywhere and self.info.can_predict:
+            ends = [len(request.target or ()) - new_from - 1 for request in requests]
+            at = torch.tensor(ends, device=self.info.device)
+        predict = not encoder or any(predicts_somewhere(request, self.mask) for request in requests)
+        batch = self._batch(requests, new_from, read=state is not None)
+        sites = self.info.sites
+        if state is not None:
+            sites = tuple(site for site in sites if site.stream is not Stream.ENCODER)
+        probe = Probe(sites, rows, new_from)
+        with torch.inference_mode():
+            result = self._pass(
+                batch,
+                probe,
+                at=at,
+                state=state,
+                keep_state=keep_state,
+                residual=any("residual" in request.keep for request in requests),
+                predict=predict and self.info.can_predict,
+            )
+            traces = [
+                trace_of(self.info.kind, self.text, row, n, probe, result, everywhere) for n, row in enumerate(rows)
+            ]
+        return traces, result
+
+    def _batch(self, requests: Sequence[Request], new_from: int, read: bool) -> Batch:
+        """Requests as tensors, from the target's position `new_from` on. read: the source has been read by an earlier step."""
+        device = torch.device(self.info.device)
+        fill = self.pad if self.pad is not None else 0
+        source, source_allowed = stack([request.source for request in requests], fill, device)
+        new = [None if request.target is None else request.target[new_from:] for request in requests]
+        target, target_allowed = stack(new, fill, device)
+        depths = tuple(request.intervention.depth for request in requests)
+        linked = tuple(request.intervention.residual for request in requests)
+        return Batch(
+            source=None if read else source,
+            target=target,
+            source_allowed=source_allowed,
+            target_allowed=target_allowed,
+            depths=depths if any(depth is not None for depth in depths) else None,
+            linked=None if all(linked) else linked,
+            source_places=places(requests, Stream.ENCODER, source, 0),
+            target_places=places(requests, Stream.DECODER, target, new_from),
+        )
+
+    def _pass(self, batch: Batch, probe: Probe, *, at: Tensor | None, **how: Any) -> Result:
+        """The backend's forward pass, whose own errors become ours."""
+        try:
+            return self.backend.forward(batch, probe, at=at, **how)
+        except LensError:
+            raise
+        except Exception as error:  # a family's own code, or memory: whatever it raises becomes our sentence
+            text = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+            raise ModelError(
+                f"{self.info.name} to run on this text", text, "Try a shorter text, or another model"
+            ) from error
