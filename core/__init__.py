@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from core.request import Stream as Stream
     from core.trace import Trace as Trace
 
+__version__ = "0.6.0"  # the only place; CHANGELOG.md begins with it
+
 _HOME = {
     "load": "core.engine",
     "Trace": "core.trace",

@@ -19,6 +19,7 @@ import pytest
 from tests.repository import ROOT, clean, files, read, sources
 
 TOP = {"README.md", "requirements.txt", "app.py", "pages", "core", "assets", "tests", "Makefile", "LICENSE", "NOTICE"}
+TOP |= {"docs", "CONTRIBUTING.md", "CHANGELOG.md"}
 TOP |= {"pyproject.toml"}  # tool configuration; dotfiles are free
 
 VOCABULARY = (  # each may import those before it
