@@ -42,4 +42,5 @@ bench:
 lint:
 	@$(ENVIRONMENT) test
 	@$(VENV) -m ruff check .
+	@.venv/bin/oxlint assets/components
 	@$(VENV) -m mypy

@@ -113,7 +113,7 @@ def lens():
 def test_the_real_head_is_the_models_own_beside_its_shadow(screen, lens, stream):
     page = screen("hand", stream=stream, layer="2", head="3", **TEXT)
     assert page.calm() and not page.said("trouble")
-    data = sent(page, "real_head")
+    data = sent(page, "hand_real_head")
     trace = lens.run(lens.request(TEXT["text"], TEXT["target"], keep=("pattern", "qkv")))
     attention = trace.at(Stream(stream), 1)
     assert np.abs(np.array(data["own"]) - attention.head(2)).max() <= 1e-6

@@ -1,5 +1,9 @@
 // The decoder's account: one stream, what each box adds to it, how far it pushes the piece that is written, and what is inside a box.
 
+import { dress, element } from "../shared/build.js";
+import { shade } from "../shared/draw.js";
+import { THEMES } from "../shared/themes.js";
+
 const REST = 800; // ms without a click or a key, after which the page is told what is looked into
 const ACCENT = { piece: "--ink3", own: "--decoder", cross: "--cross", ff: "--ink3", output: "--ink3" };
 

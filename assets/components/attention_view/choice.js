@@ -1,12 +1,12 @@
 // What is chosen, as the view holds it (heads by their place in the list) and as Python reads and writes it (layer and head).
 
-const START = {
+export const START = {
   locked: null, cell: null, pins: [], mixed: [], words: false, special: false, sinks: false, sort: "grid",
   lines: { kind: "weight", value: 0.06 },
 };
 
 // What Python is told; the names stand in the order in which Python writes them, so that an echo can be known by its text.
-function choiceOf(view, stream = view.model.stream) {
+export function choiceOf(view, stream = view.model.stream) {
   const { state, model } = view;
   const pair = (index) => [model.heads[index].layer, model.heads[index].head];
   const [layer, head] = pair(state.locked ?? view.last);
@@ -19,7 +19,7 @@ function choiceOf(view, stream = view.model.stream) {
 }
 
 // The view's state from a choice that Python made; heads and cells that this text has not are let go.
-function readChoice(view, choice) {
+export function readChoice(view, choice) {
   const { model } = view;
   const index = ([layer, head]) => model.index(layer, head);
   const found = (pairs) => pairs.map(index).filter((one) => one >= 0);

@@ -1,5 +1,10 @@
 // The skeleton of the view and its controls. Built once; drawing fills it.
 
+import { element } from "../shared/paint.js";
+import { canMove, visible } from "./map.js";
+import { percent } from "./numbers.js";
+import { announcer, STREAMS } from "./words.js";
+
 const HOW_HEADS = [
   ["Hover", "b"], " previews a head. ", ["Click", "b"], " locks it, ", ["Esc", "kbd"], " lets go. ", ["←", "kbd"], " ", ["→", "kbd"], " ", ["↑", "kbd"], " ", ["↓", "kbd"],
   " walk, ", ["1", "kbd"], " … ", ["9", "kbd"], " pick a head of the layer, ", ["P", "kbd"], " pins up to four side by side, ", ["Shift", "kbd"], "+click or ", ["A", "kbd"], " adds a head to the mean.",
@@ -30,7 +35,7 @@ function toggle(text, help) {
   return element("button", "toggle", text, { type: "button", "aria-pressed": "false", title: help });
 }
 
-function build(view) {
+export function build(view) {
   const root = element("section", "view", null, { "aria-label": "Attention view" });
   const parts = { lead: element("p", "lead"), texts: element("div", "texts"), stage: element("div", "stage") };
   const [heads, map, lines] = ["heads-column", "map-column", "lines-column"].map((name) => element("div", name));
@@ -89,7 +94,7 @@ function build(view) {
   return { root, parts };
 }
 
-function fillTabs(view) {
+export function fillTabs(view) {
   const { tabs } = view.parts;
   const streams = view.model.header.streams;
   tabs.hidden = streams.length < 2;
@@ -100,7 +105,7 @@ function fillTabs(view) {
   }));
 }
 
-function fillSort(view) {
+export function fillSort(view) {
   const { sort } = view.parts;
   const options = [["grid", "layer and head"], ...view.model.header.scores.map((score) => [score.name, score.label])];
   sort.replaceChildren(...options.map(([value, said]) => element("option", "", said, { value })));
@@ -108,7 +113,7 @@ function fillSort(view) {
 }
 
 // Show what is chosen in the controls.
-function showControls(view) {
+export function showControls(view) {
   const { parts, state, pattern } = view;
   for (const name of ["words", "special", "sinks"]) parts[name].setAttribute("aria-pressed", String(state[name]));
   parts.sort.value = state.sort;
@@ -139,7 +144,7 @@ function showWindow(view) {
   parts.legend.textContent = (canMove(view) ? part : "") + LEGEND;
 }
 
-function showDrawn(view) {
+export function showDrawn(view) {
   const { parts, state, drawn, pattern } = view;
   if (pattern.pooled) return void (parts.drawn.textContent = "Lines need the head’s own numbers: click it.");
   const what = state.lines.kind === "share" ? `the fewest that hold ${percent(state.lines.value)} of each row` : `weights of ${state.lines.value.toFixed(2)} and more`;
@@ -147,7 +152,7 @@ function showDrawn(view) {
   parts.drawn.textContent = `${drawn.left.toLocaleString("en")} lines: ${what}${cut}. ${percent(drawn.share)} of the weight is kept; the map is not touched.`;
 }
 
-function showScale(view) {
+export function showScale(view) {
   const { colours, parts } = view;
   parts.bar.firstChild.style.background = `linear-gradient(90deg, ${colours.weights.join(", ")})`;
   for (const name of ["bg", "field", "ink", "ink2", "ink3", "rule", "fade", "accent", "encoder", "decoder", "cross"]) view.root.style.setProperty(`--${name}`, colours[name]);

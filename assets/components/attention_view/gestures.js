@@ -1,5 +1,10 @@
 // Pointer, touch and keyboard: each turned into one of the view's verbs (hover, preview, lock, pick, zoom …).
 
+import { headAt, headBeside } from "./heads.js";
+import { endAt } from "./lines.js";
+import { canMove, cellAt } from "./map.js";
+import { fillTable, tooltip } from "./words.js";
+
 const PREVIEW_AFTER = 100; // ms over a thumbnail before its head is shown
 
 function place(event, node) {
@@ -7,7 +12,7 @@ function place(event, node) {
   return [event.clientX - box.left, event.clientY - box.top];
 }
 
-function onHeads(view) {
+export function onHeads(view) {
   const { heads, headsOver } = view.parts;
   let timer = 0;
   let over = null;
@@ -54,7 +59,7 @@ function onHeads(view) {
   });
 }
 
-function onMap(view) {
+export function onMap(view) {
   const { map, mapOver } = view.parts;
   const fingers = new Map();
   let drag = null;
@@ -138,7 +143,7 @@ function apart(fingers) {
   return Math.max(10, Math.hypot(a[0] - b[0], a[1] - b[1]));
 }
 
-function onLines(view) {
+export function onLines(view) {
   const { linesOver } = view.parts;
   let last = null;
   linesOver.addEventListener("pointermove", (event) => {
@@ -161,7 +166,7 @@ function onLines(view) {
   });
 }
 
-function onChips(view) {
+export function onChips(view) {
   const { texts } = view.parts;
   const here = (event) => {
     const chip = event.target.closest ? event.target.closest(".chip") : null;
@@ -179,7 +184,7 @@ function onChips(view) {
 }
 
 // Keys that mean the same wherever the focus is in the view, except while something is being chosen or typed.
-function onKeys(view) {
+export function onKeys(view) {
   let digits = "";
   let timer = 0;
   view.root.addEventListener("keydown", (event) => {
@@ -197,7 +202,7 @@ function onKeys(view) {
   });
 }
 
-function onControls(view) {
+export function onControls(view) {
   const { parts } = view;
   parts.sort.addEventListener("change", () => view.choose({ sort: parts.sort.value }, "heads"));
   for (const name of ["words", "special", "sinks"]) parts[name].addEventListener("click", () => view.choose({ [name]: !view.state[name] }));

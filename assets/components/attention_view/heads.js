@@ -1,7 +1,11 @@
 // All heads as thumbnails: layers are rows and heads columns, or one flow when sorted by a score or on a phone.
 
+import { font } from "../shared/canvas.js";
+import { hatching, prepare, write } from "../shared/paint.js";
+import { picture } from "./paint.js";
+
 // Where each thumbnail stands: { width, height, side, items: [{ index, x, y, caption }], marks: [{ text, x, y, align }] }.
-function headsLayout(model, width, k, sort, narrow) {
+export function headsLayout(model, width, k, sort, narrow) {
   const heads = Math.max(...model.header.heads);
   const order = sortedHeads(model, sort);
   return sort === "grid" && !narrow ? headGrid(model, width, k, heads) : headFlow(model, width, k, order, sort);
@@ -52,7 +56,7 @@ function headFlow(model, width, k, order, sort) {
   return { width, height: 2 * k + lines * (side + gap + caption), side, columns, items, marks: [] };
 }
 
-function drawHeads(view) {
+export function drawHeads(view) {
   const { model, layout, colours, k, ratio } = view;
   const context = prepare(view.parts.headsBase, layout.width + 3 * k, layout.height + 3 * k, ratio);
   const hatch = hatching(context, colours, ratio);
@@ -75,7 +79,7 @@ function drawHeads(view) {
 }
 
 // A pooled mask: a block may be looked at where one of its cells may.
-function glanceMay(model, index, rows, keys) {
+export function glanceMay(model, index, rows, keys) {
   const number = model.header.mask_of[index];
   model.glanceMasks ||= [];
   if (model.glanceMasks[number]) return model.glanceMasks[number];
@@ -91,7 +95,7 @@ function glanceMay(model, index, rows, keys) {
 }
 
 // Rings: the locked head in the stream's accent, the previewed one and the pinned ones in ink, those combined dashed.
-function drawRings(view) {
+export function drawRings(view) {
   const { layout, colours, k, ratio, state } = view;
   const context = prepare(view.parts.headsOver, layout.width + 3 * k, layout.height + 3 * k, ratio);
   const ring = (index, colour, width, dash = []) => {
@@ -118,19 +122,19 @@ function drawRings(view) {
     context.arc(item.x + layout.side - size / 2, item.y + size / 2, size / 2, 0, 7);
     context.fill();
     context.fillStyle = colours.bg;
-    context.font = font(Math.max(8, size * 0.75), true);
+    context.font = font(Math.max(8, size * 0.75), 600);
     write(context, String(place + 1), item.x + layout.side - size / 2, item.y + size * 0.76, "center");
   });
 }
 
-function headAt(view, x, y) {
+export function headAt(view, x, y) {
   const { layout, k } = view;
   const found = layout.items.find((item) => x >= item.x - 2 * k && x < item.x + layout.side + 3 * k && y >= item.y - 2 * k && y < item.y + layout.side + 3 * k);
   return found ? found.index : null;
 }
 
 // The head one step away in the order on screen; the ends hold.
-function headBeside(view, index, key) {
+export function headBeside(view, index, key) {
   const { layout } = view;
   const place = layout.items.findIndex((item) => item.index === index);
   const here = layout.items[place];

@@ -1,8 +1,14 @@
 // The same head as lines between two columns of pieces, on the map's row height; and the heads pinned beside each other.
 
+import { font } from "../shared/canvas.js";
+import { element, prepare, shortened, widest, write } from "../shared/paint.js";
+import { drawCells, frames } from "./map.js";
+import { percent } from "./numbers.js";
+import { labelled } from "./paint.js";
+
 const MOST_LINES = 1200; // drawn at once; the strongest stay, and the caption says so
 
-function linesLayout(view, pattern, width) {
+export function linesLayout(view, pattern, width) {
   const { map, k } = view;
   const pen = view.pen;
   const share = 40 * k;
@@ -60,7 +66,7 @@ function strongCells(pattern, floors, filter) {
 }
 
 // Grey lines of all rows, in a few strengths; and what the filter leaves: { drawn, left, share }.
-function drawLines(view) {
+export function drawLines(view) {
   const { pattern, lines, map, colours, ratio, k, state } = view;
   const context = prepare(view.parts.linesBase, lines.width, lines.height, ratio);
   if (pattern.pooled) return { drawn: 0, left: 0, share: 0 };
@@ -86,8 +92,8 @@ function drawLines(view) {
 }
 
 // The focused row's lines in the stream's accent, or the lines into the focused key; labels with their shares.
-function drawLinesFocus(view) {
-  const { pattern, lines, map, colours, ratio, k } = view;
+export function drawLinesFocus(view) {
+  const { lines, map, colours, ratio, k } = view;
   const focus = view.focus();
   const context = prepare(view.parts.linesOver, lines.width, lines.height, ratio);
   const lit = litLines(view, focus);
@@ -140,7 +146,7 @@ function drawEnds(context, view, left, bold, shares) {
     if (y < lines.top - 1 || y > lines.top + lines.down + 1) continue;
     const mine = focused.includes(place);
     const name = entries[place];
-    context.font = font(size, mine);
+    context.font = font(size, mine ? 600 : 400);
     context.fillStyle = mine ? colours.ink : name.special ? colours.ink3 : colours.ink2;
     const said = shortened(name.text, map.longest);
     const edge = 34 * k;
@@ -149,7 +155,7 @@ function drawEnds(context, view, left, bold, shares) {
     const share = mine && shares.find((one) => (left ? one.q : one.key) === place);
     if (!share) continue;
     context.fillStyle = colours.accent;
-    context.font = font(12.5 * k, share.value >= 0.2);
+    context.font = font(12.5 * k, share.value >= 0.2 ? 600 : 400);
     write(context, `${(100 * share.value).toFixed(0)} %`, left ? 0 : lines.width - 1, y + 4.5 * k, left ? "left" : "right");
   }
 }
@@ -162,7 +168,7 @@ function spaced(places, cell, least) {
 }
 
 // What a point of the lines belongs to: a row by the left column, a key by the right one.
-function endAt(view, x, y) {
+export function endAt(view, x, y) {
   const { lines, map, pattern } = view;
   if (y < lines.top || y > lines.top + lines.down) return null;
   const q = Math.floor((y - lines.top + view.oy) / map.cell);
@@ -172,7 +178,7 @@ function endAt(view, x, y) {
 }
 
 // Up to four heads kept in sight; they share the focus with the large map.
-function drawPins(view) {
+export function drawPins(view) {
   const { state, colours, ratio, k, model } = view;
   const shelfOf = view.parts.pins;
   shelfOf.hidden = state.pins.length === 0;
@@ -199,7 +205,7 @@ function drawPins(view) {
   drawPinsFocus(view);
 }
 
-function drawPinsFocus(view) {
+export function drawPinsFocus(view) {
   const { state, ratio } = view;
   const focus = view.focus();
   state.pins.forEach((_, place) => {

@@ -1,7 +1,13 @@
 // One head large: cells, numbers, hatching; labels, spread and received in the margins; its own window that can be zoomed.
 
+import { font } from "../shared/canvas.js";
+import { inkOn } from "../shared/draw.js";
+import { hatching, prepare, shortened, widest, write } from "../shared/paint.js";
+import { glanceMay } from "./heads.js";
+import { closedRuns, labelled, picture } from "./paint.js";
+
 // Where everything stands, in CSS px. cell: a cell's side; [ox, oy]: the first px of the map that is in the window.
-function mapLayout(view, pattern, width) {
+export function mapLayout(view, pattern, width) {
   const { k, narrow } = view;
   const pen = view.pen;
   const size = 13 * k;
@@ -30,11 +36,11 @@ function mapLayout(view, pattern, width) {
   };
 }
 
-function canMove({ map }) {
+export function canMove({ map }) {
   return map.limit.x > 0.5 || map.limit.y > 0.5;
 }
 
-function visible(map, view) {
+export function visible(map, view) {
   return {
     q0: Math.floor(view.oy / map.cell), q1: Math.min(map.rows, Math.ceil((view.oy + map.down) / map.cell)),
     k0: Math.floor(view.ox / map.cell), k1: Math.min(map.keys, Math.ceil((view.ox + map.across) / map.cell)),
@@ -49,7 +55,7 @@ function cellY(map, view, query) {
   return map.top + query * map.cell - view.oy;
 }
 
-function drawMap(view) {
+export function drawMap(view) {
   const { map, pattern, colours, ratio, k } = view;
   const context = prepare(view.parts.mapBase, map.width, map.height, ratio);
   context.save();
@@ -70,7 +76,7 @@ function drawMap(view) {
 }
 
 // Hatching first, then the cells over it: what may not be looked at stays hatched, what is hidden stays plain.
-function drawCells(context, view, pattern, map, window) {
+export function drawCells(context, view, pattern, map, window) {
   const { colours, ratio } = view;
   const seen = visible(map, window);
   context.fillStyle = hatching(context, colours, ratio);
@@ -124,7 +130,7 @@ function drawNumbers(context, view, pattern, map, seen) {
 }
 
 // Everything that follows the focus: labels, margins, frames. Redrawn alone on hover.
-function drawMapFocus(view) {
+export function drawMapFocus(view) {
   const { map, pattern, colours, ratio, k } = view;
   const focus = view.focus();
   const seen = visible(map, view);
@@ -139,7 +145,7 @@ function drawMapFocus(view) {
   frames(context, view, map, focus, map.left, map.top, map.across, map.down);
 }
 
-function frames(context, view, map, focus, left, top, across, down) {
+export function frames(context, view, map, focus, left, top, across, down) {
   const { colours } = view;
   context.save();
   context.beginPath();
@@ -175,7 +181,7 @@ function drawRowLabels(context, view, pattern, map, seen, focus) {
     const y = cellY(map, view, q) + map.cell / 2;
     if (y < map.top - 1 || y > map.top + map.down + 1) continue;
     const name = pattern.rowNames[q];
-    context.font = font(size, q === focus.q);
+    context.font = font(size, q === focus.q ? 600 : 400);
     context.fillStyle = q === focus.q ? colours.ink : name.special ? colours.ink3 : colours.ink2;
     write(context, shortened(name.text, map.longest), map.left - 8 * k, y + 4.5 * k, "right", map.left - 8 * k);
   }
@@ -188,7 +194,7 @@ function drawColumnLabels(context, view, pattern, map, seen, focus) {
     const x = cellX(map, view, key) + map.cell / 2;
     if (x < map.left - 1 || x > map.left + map.across + 1) continue;
     const name = pattern.keyNames[key];
-    context.font = font(size, key === focus.k);
+    context.font = font(size, key === focus.k ? 600 : 400);
     context.fillStyle = key === focus.k ? colours.ink : name.special || (pattern.hiddenKeys && pattern.hiddenKeys[key]) ? colours.ink3 : colours.ink2;
     if (!map.tilted) {
       write(context, shortened(name.text, map.longest), x, map.top - 8 * k, "center", map.cell + 6 * k);
@@ -243,7 +249,7 @@ function drawMarginFocus(context, view, pattern, focus) {
   const { colours, k } = view;
   const one = (bar, value, align, wide) => {
     if (!bar) return;
-    context.font = font(11.5 * k, true);
+    context.font = font(11.5 * k, 600);
     const [x, y] = bar.number;
     context.fillStyle = colours.bg;
     context.fillRect(align === "left" ? x - 1 : x - wide / 2, y - 10 * k, wide, 13 * k);
@@ -257,7 +263,7 @@ function drawMarginFocus(context, view, pattern, focus) {
 }
 
 // What lies under a point of the map: { q, k }, either null outside (over a label or a margin bar), or null over nothing.
-function cellAt(view, x, y) {
+export function cellAt(view, x, y) {
   const { map } = view;
   const q = Math.floor((y - map.top + view.oy) / map.cell);
   const key = Math.floor((x - map.left + view.ox) / map.cell);

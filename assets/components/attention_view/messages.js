@@ -2,7 +2,7 @@
 
 const KEPT = 32e6; // bytes kept for one text: of unpacked heads, of whole layers, of float32 patterns
 
-function unpack(bytes) {
+export function unpack(bytes) {
   const length = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
   return { header, body: bytes.subarray(4 + length) };
@@ -168,9 +168,9 @@ class Model {
 
 // Parts come from mounts of their own (part.js), in any order: they wait here for the view whose text they belong to.
 // Texts seen a moment ago are kept with what was fetched for them: coming back costs nothing.
-const shelf = { parts: new Map(), views: new Set(), models: new Map() };
+export const shelf = { parts: new Map(), views: new Set(), models: new Map() };
 
-function modelOf({ header, body }) {
+export function modelOf({ header, body }) {
   const model = shelf.models.get(header.id) || new Model(header, body);
   shelf.models.delete(header.id);
   shelf.models.set(header.id, model);
@@ -178,7 +178,7 @@ function modelOf({ header, body }) {
   return model;
 }
 
-function collect() {
+export function collect() {
   for (const { data, box } of (globalThis.lookbackParts || []).splice(0)) {
     const message = { ...unpack(data), box };
     const { id, part } = message.header;

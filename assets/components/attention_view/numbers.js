@@ -1,6 +1,6 @@
 // From what was sent to what is shown: heads combined, words joined, keys hidden, with spread, received and shares.
 
-const WEIGHT = Float32Array.from({ length: 256 }, (_, code) => (code / 255) ** 2);
+export const WEIGHT = Float32Array.from({ length: 256 }, (_, code) => (code / 255) ** 2);
 const WEIGHT_LOG = WEIGHT.map((weight) => (weight > 0 ? weight * Math.log(weight) : 0));
 const SINK = 0.3; // a sink takes at least this much, on average, of those who may look at it
 const EPSILON = 1e-12;
@@ -41,7 +41,7 @@ class Pattern {
 }
 
 // What is asked for: { heads: [index…], words, special, sinks }.
-function patternOf(model, asked) {
+export function patternOf(model, asked) {
   const [index] = asked.heads;
   const plain = asked.heads.length === 1 && !asked.words && !asked.special && !asked.sinks;
   const whole = asked.heads.map((one) => model.codes(one));
@@ -227,7 +227,7 @@ function finished(shown) {
 }
 
 // How strong a cell must be to have a line: a fixed weight, or for each row the least of those that together reach a share.
-function lineFloors(pattern, lines) {
+export function lineFloors(pattern, lines) {
   const floors = new Float32Array(pattern.rows);
   if (pattern.pooled) return floors.fill(2);
   if (lines.kind === "weight") return floors.fill(Math.max(lines.value, 1e-6));
@@ -245,7 +245,7 @@ function lineFloors(pattern, lines) {
 }
 
 // A share of 1 as the app writes it: "42 %", one decimal near both ends.
-function percent(share) {
+export function percent(share) {
   const value = 100 * share;
   if (value === 0) return "0 %";
   if (value < 0.1) return "< 0.1 %";
@@ -254,7 +254,7 @@ function percent(share) {
 }
 
 // A weight as a tooltip writes it: six decimals where it is the model's own, two and "≈" where it comes from codes.
-function weightSaid(pattern, q, k) {
+export function weightSaid(pattern, q, k) {
   const value = pattern.value(q, k);
   return pattern.isExact(q) ? value.toFixed(6) : `≈ ${value.toFixed(2)}`;
 }

@@ -1,14 +1,17 @@
 // What is said in words: the sentence on top, pieces as chips, titles, the tooltip, the table for screen readers.
 
+import { element, shortened } from "../shared/paint.js";
+import { percent, weightSaid } from "./numbers.js";
+
 const TABLE = 40; // rows and columns of the table at most; a larger map shows the part around the focus
 const CHIPS = 400;
-const STREAMS = { encoder: "Encoder", decoder: "Decoder", cross: "Cross" };
+export const STREAMS = { encoder: "Encoder", decoder: "Decoder", cross: "Cross" };
 
 function quoted(name, longest = 24) {
   return `“${shortened(name.text, longest)}”`;
 }
 
-function nameOf(view, index) {
+export function nameOf(view, index) {
   const { layer, head } = view.model.heads[index];
   return `${STREAMS[view.model.stream]}, layer ${layer + 1}, head ${head + 1}`;
 }
@@ -38,7 +41,7 @@ function sentenceParts(view) {
   return [[`${opening}“`, false], names[0], ["” gives ", false], [value, true], [what, false], names[1], [`”${clause}${told.after || ""}.`, false]];
 }
 
-function tell(view) {
+export function tell(view) {
   const parts = sentenceParts(view);
   view.parts.lead.replaceChildren(...parts.map(([said, strong]) => {
     if (!strong) return document.createTextNode(said);
@@ -52,7 +55,7 @@ function tell(view) {
 }
 
 // Read aloud at most once a second, and only when it changed.
-function announcer(node) {
+export function announcer(node) {
   let last = 0;
   let timer = 0;
   return (text) => {
@@ -64,7 +67,7 @@ function announcer(node) {
   };
 }
 
-function title(view) {
+export function title(view) {
   const { model, state, pattern } = view;
   const { heading } = view.parts;
   const mixed = state.mixed.length > 1 && view.preview === null;
@@ -78,7 +81,7 @@ function title(view) {
   heading.replaceChildren(document.createTextNode(`${said} `), element("span", "", kind + waits + approx));
 }
 
-function hiddenSaid(view) {
+export function hiddenSaid(view) {
   const { pattern } = view;
   const focus = view.focus();
   if (pattern.pooled && (view.state.special || view.state.sinks || view.state.words)) return "Fetch this head (click) to hide or join its pieces.";
@@ -90,7 +93,7 @@ function hiddenSaid(view) {
   return `Hidden:${row} on average ${approx}${percent(pattern.hiddenMean)} of a row (${count} ${count === 1 ? "column" : "columns"}); the rest renormalised.`;
 }
 
-function chips(view) {
+export function chips(view) {
   const { model, parts } = view;
   parts.texts.replaceChildren();
   view.chipsOf = [];
@@ -119,7 +122,7 @@ function chips(view) {
 }
 
 // The chips of the focused row in ink, those of the focused key framed.
-function lightChips(view) {
+export function lightChips(view) {
   const focus = view.focus();
   const { rowOf, keyOf } = view.pattern;
   const is = (place, of, wanted) => wanted !== null && (of ? of[place] : place) === wanted;
@@ -135,7 +138,7 @@ function lightChips(view) {
 }
 
 // What stands beside the pointer: full names and the weight.
-function tooltip(view, event, place) {
+export function tooltip(view, event, place) {
   const tip = view.parts.tip;
   if (!place || event.pointerType === "touch") return void (tip.hidden = true);
   const { pattern } = view;
@@ -160,7 +163,7 @@ function tooltip(view, event, place) {
 }
 
 // The map as a table; built only while it is open.
-function fillTable(view) {
+export function fillTable(view) {
   const { table, tableBox } = view.parts;
   if (!tableBox.open) return;
   const { pattern } = view;

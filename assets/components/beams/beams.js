@@ -1,5 +1,9 @@
 // Beam search as a tree: each column a step, each box a prefix that was considered; those that died stay in view.
 
+import { Looks } from "../rows/rows.js";
+import { button, dress, element, mounted, speak } from "../shared/build.js";
+import { pageScale } from "../shared/draw.js";
+
 class Beams {
   constructor(root) {
     this.box = element("section", root, "beams");

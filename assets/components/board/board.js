@@ -1,10 +1,10 @@
 // Points to label by clicking, what four ways make of the labels, and the two matrices the labels travel along. Pointing, the
 // way shown and the number of passes stay here; a changed label is one small message.
 
-function percentOf(share) {
-  const said = 100 * share;
-  return `${said >= 9.95 ? said.toFixed(0) : said >= 0.1 ? said.toFixed(1) : "< 0.1"} %`;
-}
+import { dress, element } from "../shared/build.js";
+import { THEMES } from "../shared/themes.js";
+import { drawMap, mapOf } from "./maps.js";
+import { drawPlot, MARK, nearest, percentOf, toward } from "./plot.js";
 
 function unpack(bytes) {
   const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);

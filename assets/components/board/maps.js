@@ -1,7 +1,12 @@
 // The two matrices that labels travel along, each with the sums of its rows beside it.
+
+import { element } from "../shared/build.js";
+import { mixed, pageScale } from "../shared/draw.js";
+import { percentOf, size } from "./plot.js";
+
 const STRIP = 0.2; // of the width, for the line of the sums
 
-function mapOf(it, title, at) {
+export function mapOf(it, title, at) {
   const box = element("figure", it.maps);
   const caption = element("figcaption", box, "", title[0]);
   title.slice(1).forEach((part) => element(part.startsWith("\u2212") ? "sup" : "span", caption, "", part));
@@ -20,7 +25,7 @@ function mapOf(it, title, at) {
   return { at, canvas, says, key, box };
 }
 
-function drawMap(it, { at, canvas, says, key }) {
+export function drawMap(it, { at, canvas, says, key }) {
   const n = it.data.places.length;
   const matrix = it.data.matrices[at];
   const top = it.data.tops[at];

@@ -1,9 +1,13 @@
 // The points on their canvas: where each stands, which one a pointer or an arrow key means, and how they are drawn.
+
+import { element } from "../shared/build.js";
+import { cssOf, mixed, pageScale, rgbOf } from "../shared/draw.js";
+
 const CLOSE = 22; // how near a pointer must come, in px of a laptop
-const MARK = ["circle", "ring", "square", "cross", "diamond"];
+export const MARK = ["circle", "ring", "square", "cross", "diamond"];
 
 // A canvas as wide as it stands and so high, at the screen's own pixels; gives its pen, cleared.
-function size(canvas, wide, high) {
+export function size(canvas, wide, high) {
   const ratio = devicePixelRatio || 1;
   canvas.style.height = `${high}px`;
   canvas.width = Math.round(wide * ratio);
@@ -29,7 +33,7 @@ function frameOf(it) {
 }
 
 // The point under a pointer, or null.
-function nearest(it, event) {
+export function nearest(it, event) {
   const area = it.canvas.getBoundingClientRect();
   const { x, y } = it.place;
   let best = null;
@@ -42,7 +46,7 @@ function nearest(it, event) {
 }
 
 // The nearest point within 45 degrees of a direction; where there is none, the nearest on that side; at the edge, stay.
-function toward(it, from, [dx, dy]) {
+export function toward(it, from, [dx, dy]) {
   const [x, y] = it.data.places[from];
   const search = (wide) => {
     let best = null;
@@ -60,7 +64,7 @@ function toward(it, from, [dx, dy]) {
 }
 
 // Labelled points large, with a number; the others as the chosen way names them, ringed where that is wrong.
-function drawPlot(it) {
+export function drawPlot(it) {
   it.place = frameOf(it);
   const { x, y, high } = it.place;
   const k = pageScale();
@@ -153,4 +157,9 @@ function drawMark(it, pen, x, y, sign, r, given) {
   pen.textBaseline = "middle";
   pen.fillText(String(Number(sign) + 1), x, y + 0.5 * k);
   pen.strokeStyle = ink2;
+}
+
+export function percentOf(share) {
+  const said = 100 * share;
+  return `${said >= 9.95 ? said.toFixed(0) : said >= 0.1 ? said.toFixed(1) : "< 0.1"} %`;
 }

@@ -1,5 +1,10 @@
 // Two target texts over one source: the one that was given and the one the model wrote. One cursor moves through both; the row of
 // cross-attention of each stands below. Everything happens here.
+
+import { button, dress, element, mounted, speak } from "../shared/build.js";
+import { pageScale } from "../shared/draw.js";
+import { approx, Block, drawMap, drawScale, fillHeads, readHeads } from "../theatre/figures.js";
+
 class Duet {
   constructor(root) {
     this.step = 0;

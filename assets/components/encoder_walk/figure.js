@@ -1,11 +1,15 @@
 // The drawn walk: boxes that read from the stream and add to it. Two layouts of the same boxes: a wide one that goes from left
 // to right under the stream, and a tall one with the stream on the left.
 
+import { element } from "../shared/build.js";
+import { drawn } from "../shared/draw.js";
+import { limitOf, number, paint, pick, ramp, say } from "./strips.js";
+
 const SUB = "\u2080\u2081\u2082\u2083\u2084\u2085\u2086\u2087\u2088\u2089";
-const BOXES = ["embedding", "place", "sum0", "norm1", "qkv", "map", "join", "mix", "sum1", "norm2", "neurons", "back", "sum2", "next"];
+export const BOXES = ["embedding", "place", "sum0", "norm1", "qkv", "map", "join", "mix", "sum1", "norm2", "neurons", "back", "sum2", "next"];
 
 // What the boxes say, and what leaves each of them: [shape, values].
-function boxesOf(data, { token, layer, head }) {
+export function boxesOf(data, { token, layer, head }) {
   const at = data.held.indexOf(token);
   const n = data.tokens.length;
   const { d, heads, headD, dff, layers } = data;
@@ -139,7 +143,7 @@ function tallLayout(width) {
   return { wide: false, height: y + 46, boxes, outs, edges, frame, name: [width - 92, top + 5, 84] };
 }
 
-class Figure {
+export class Figure {
   constructor(parent, chosen) {
     this.box = element("div", parent, "figure");
     this.box.setAttribute("role", "group");

@@ -1,17 +1,20 @@
 // What one box did to the chosen token: its vectors as strips, its numbers in words.
 
+import { element } from "../shared/build.js";
+import { group, limitOf, number, paint, percent, pick, ramp, say, term } from "./strips.js";
+
 // A piece that stands twice in a text is told apart by its place.
-function named(data, piece) {
+export function named(data, piece) {
   const { text } = data.tokens[piece];
   return data.tokens.filter((one) => one.text === text).length > 1 ? `${text} (${piece + 1})` : text;
 }
 
-function heading(parent, title, qualifier) {
+export function heading(parent, title, qualifier) {
   const made = element("h3", parent, "over", title);
   if (qualifier) element("span", made, "", ` ${qualifier}`);
 }
 
-const PANELS = {
+export const PANELS = {
   embedding(p, { data, at, word, token }) {
     const row = pick(data, "embedding", at);
     heading(p, "Embedding", `of ${word}`);
@@ -162,7 +165,7 @@ const PANELS = {
 };
 
 // Names with bars of a share of 1.
-function bars(parent, rows, said) {
+export function bars(parent, rows, said) {
   const list = element("ol", parent, "bars");
   for (const [text, value] of rows) {
     const line = element("li", list);
@@ -225,7 +228,7 @@ function added(p, { data, at, layer, token, word }, before, part, after, from, n
 }
 
 // The chosen head's map, rows look, columns are looked at; the chosen row is framed.
-function bigMap(parent, { data, token, theme, send, k }, pattern) {
+function bigMap(parent, { data, token, send }, pattern) {
   const n = data.tokens.length;
   const box = element("div", parent, "big-map");
   ramp(box, data.theme, "weights", 1, "weight: rows look, columns are looked at");

@@ -1,6 +1,11 @@
 // Where the vectors move: every piece's path through the layers on two axes, and who is near at each depth.
 
-function place(points, width, height, pad) {
+import { element } from "../shared/build.js";
+import { drawn } from "../shared/draw.js";
+import { bars, heading, named } from "./panel.js";
+import { number, percent, pick, say } from "./strips.js";
+
+function placed(points, width, height, pad) {
   let [left, right, low, high] = [Infinity, -Infinity, Infinity, -Infinity];
   for (let i = 0; i < points.length; i += 2) {
     left = Math.min(left, points[i]);
@@ -20,7 +25,7 @@ const EXPLAINED = {
   apart: "At each depth the mean of all words was taken off first: what is left is how they differ from each other. ",
 };
 
-class PathsView {
+export class PathsView {
   constructor(parent, { lit, choose }) {
     this.lit = lit;
     this.choose = choose;
@@ -67,7 +72,7 @@ class PathsView {
     const name = `points.${this.view}`;
     const [, [depths]] = data.arrays[name];
     const all = pick(data, name);
-    const { x, y } = place(all, width, height, { left: 76, right: 76, top: 20, bottom: 40 });
+    const { x, y } = placed(all, width, height, { left: 76, right: 76, top: 20, bottom: 40 });
     const shown = state.lit ?? state.token;
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.svg.style.height = `${height * k}px`;

@@ -1,6 +1,9 @@
 // Numbers as pictures: messages unpacked, colours, strips of a vector's numbers that can be read one by one.
 
-function unpack(bytes) {
+import { element } from "../shared/build.js";
+import { mixed } from "../shared/draw.js";
+
+export function unpack(bytes) {
   const length = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
   const head = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
   const from = bytes.byteOffset + 4 + length;
@@ -9,7 +12,7 @@ function unpack(bytes) {
 }
 
 // The numbers of one array behind leading indices: pick(data, "query", layer, place, head) is that head's vector.
-function pick(data, name, ...indices) {
+export function pick(data, name, ...indices) {
   const [at, shape] = data.arrays[name];
   let from = at;
   let size = shape.reduce((a, b) => a * b, 1);
@@ -21,31 +24,31 @@ function pick(data, name, ...indices) {
 }
 
 // A text with *words* that stand out.
-function say(parent, text, className = "how") {
+export function say(parent, text, className = "how") {
   const made = element("p", parent, className);
   text.split("*").forEach((part, place) => made.append(place % 2 ? element("b", null, "", part) : part));
   return made;
 }
 
-function number(value, digits = 2) {
+export function number(value, digits = 2) {
   const rounded = value.toFixed(digits);
   return (Number(rounded) === 0 ? rounded.replace("-", "") : rounded).replace("-", "\u2212");
 }
 
 // A number behind an operator: in brackets where it is below 0.
-function term(value, digits = 2) {
+export function term(value, digits = 2) {
   const text = number(value, digits);
   return text.startsWith("\u2212") ? `(${text})` : text;
 }
 
-function percent(share) {
+export function percent(share) {
   const value = 100 * share;
   if (value === 0) return "0\u00a0%";
   if (value < 0.1) return "< 0.1\u00a0%";
   return `${value < 9.95 ? value.toFixed(1) : value.toFixed(0)}\u00a0%`;
 }
 
-function limitOf(...strips) {
+export function limitOf(...strips) {
   let most = 0;
   for (const values of strips) for (const value of values) most = Math.max(most, Math.abs(value));
   if (!most) return 1;
@@ -62,7 +65,7 @@ function table(stops) {
 }
 
 // One pixel a number: rows × columns, enlarged by the style sheet. kind "change": −limit…+limit; "weights": 0…limit.
-function paint(canvas, values, columns, theme, kind, limit) {
+export function paint(canvas, values, columns, theme, kind, limit) {
   const rows = Math.ceil(values.length / columns);
   canvas.width = columns;
   canvas.height = rows;
@@ -78,7 +81,7 @@ function paint(canvas, values, columns, theme, kind, limit) {
 }
 
 // The colour bar of some strips, with its ends in numbers.
-function ramp(parent, theme, kind, limit, name) {
+export function ramp(parent, theme, kind, limit, name) {
   const box = element("div", parent, "ramp");
   const bar = element("span", box, "ramp-bar");
   bar.style.background = `linear-gradient(90deg, ${theme[kind].join(",")})`;
@@ -91,7 +94,7 @@ function ramp(parent, theme, kind, limit, name) {
 }
 
 // Strips that belong together: one scale, one place read in all of them. strips: [name, values]; tells(place) → what is read.
-function group(parent, theme, strips, tells, cuts = 1, apart = false) {
+export function group(parent, theme, strips, tells, cuts = 1, apart = false) {
   const box = element("div", parent, "group");
   const size = strips[0][1].length;
   const limit = limitOf(...strips.map(([, values]) => values));

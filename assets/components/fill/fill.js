@@ -1,5 +1,8 @@
 // Fill-mask: click a word to hide it; what fits there, and where the mask looks.
 
+import { Looks } from "../rows/rows.js";
+import { button, dress, element, mounted } from "../shared/build.js";
+
 class Fill {
   constructor(root) {
     this.box = element("section", root, "fill");
@@ -39,7 +42,7 @@ class Fill {
     this.words.replaceChildren();
     this.bdis = [];
     let holder = null;
-    pieces.forEach((piece, n) => {
+    pieces.forEach((piece) => {
       if (!(piece.joins && holder)) {
         const hidden = piece.masked;
         if (piece.word === undefined) holder = element("span", this.words, "word special");

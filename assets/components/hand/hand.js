@@ -1,5 +1,13 @@
 // Self-attention by hand: take an arrow, and every number that hangs on it follows in the same frame. Nothing goes to the server
 // while an arrow moves; when it is let go, one small message tells how the plane stands.
+
+import { dress, element } from "../shared/build.js";
+import { drawn, shade } from "../shared/draw.js";
+import { THEMES } from "../shared/themes.js";
+import { Plane, SIDE } from "./plane.js";
+import { Sheet } from "./sheet.js";
+import { pair, share, weigh } from "./sums.js";
+
 const PARTS = ["q", "k", "v"];
 const NAMED = { q: "query", k: "key", v: "value" };
 const REACHED = 26; // how near a finger must come to a tip, in the picture's units

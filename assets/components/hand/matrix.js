@@ -1,8 +1,13 @@
 // A small map of weights in per cent: rows look, columns are looked at; a click on a row makes it the one that looks.
+
+import { element } from "../shared/build.js";
+import { drawn, shade } from "../shared/draw.js";
+import { PERCENT, share } from "./sums.js";
+
 const CELL = 34;
 const PRINTED = 24; // px of a cell from which its number is printed
 
-class Matrix {
+export class Matrix {
   constructor(parent, title, qualifier, choose) {
     this.choose = choose;
     this.figure = element("figure", parent, "matrix");

@@ -1,5 +1,9 @@
 // A plane with arrows from its origin: drawn once, moved by changing attributes, so that a drag costs well under a frame.
-const SIDE = 300; // of the picture, in its own units
+
+import { element } from "../shared/build.js";
+import { drawn } from "../shared/draw.js";
+
+export const SIDE = 300; // of the picture, in its own units
 const PAD = 8;
 const LEFT = 14; // room for the numbers of the axes, outside the arrows' square
 const BELOW = 14;
@@ -10,7 +14,7 @@ function stride(reach) {
   return [5, 2, 1].map((n) => n * ten).find((step) => reach / step >= 2.999) || ten;
 }
 
-class Plane {
+export class Plane {
   constructor(parent, title, reach) {
     this.figure = element("figure", parent, "plane");
     this.caption = element("figcaption", this.figure);

@@ -1,5 +1,11 @@
 // The numbers beside the plane: one row a key for the chosen query, and the whole matrix of weights small below it.
-class Sheet {
+
+import { element } from "../shared/build.js";
+import { shade } from "../shared/draw.js";
+import { Matrix } from "./matrix.js";
+import { pair, said, share } from "./sums.js";
+
+export class Sheet {
   constructor(parent, choose) {
     this.table = element("table", element("div", parent, "scroller"), "sums");
     this.caption = element("caption", this.table);

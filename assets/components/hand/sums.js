@@ -1,7 +1,7 @@
 // Eq. 1 by hand, in double precision: q·k, ÷ √d, softmax, weighted values. What the plane shows is what stands here.
-const PERCENT = "\u00a0%";
+export const PERCENT = "\u00a0%";
 
-function weigh(tokens, causal) {
+export function weigh(tokens, causal) {
   const root = Math.sqrt(2);
   return tokens.map(({ q }, row) => {
     const product = tokens.map(({ k }) => q[0] * k[0] + q[1] * k[1]);
@@ -18,16 +18,16 @@ function weigh(tokens, causal) {
 }
 
 // A number with its true minus; what rounds to nothing has no sign.
-function said(value, digits = 2) {
+export function said(value, digits = 2) {
   const text = value.toFixed(digits);
   return (Number(text) === 0 ? (0).toFixed(digits) : text).replace("-", "\u2212");
 }
 
-function pair(vector, digits = 2) {
+export function pair(vector, digits = 2) {
   return `(${said(vector[0], digits)},\u00a0${said(vector[1], digits)})`;
 }
 
-function share(weight) {
+export function share(weight) {
   const value = 100 * weight;
   if (value > 0 && value < 0.1) return `< 0.1${PERCENT}`;
   if (value < 100 && value >= 99.95) return `> 99.9${PERCENT}`;

@@ -1,4 +1,10 @@
 // The auto-regressive loop: what is read, what could come, what was chosen, and how it joins the input. All steps are sent once.
+
+import { Looks, percent } from "../rows/rows.js";
+import { button, dress, element, mounted, speak } from "../shared/build.js";
+import { font, sized } from "../shared/canvas.js";
+import { pageScale } from "../shared/draw.js";
+
 const BEAT = 1300; // ms a step at speed 1
 const SPEEDS = [0.5, 1, 2, 4];
 

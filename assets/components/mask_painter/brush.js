@@ -1,6 +1,6 @@
 // The brush: which cells a gesture meets, what it may change, and the strokes that the server has not yet answered.
 
-class Brush {
+export class Brush {
   constructor() {
     this.act = "forbid";
     this.scope = "all";

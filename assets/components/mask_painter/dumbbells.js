@@ -1,6 +1,10 @@
 // What may come next: a ring where it was, a disc where it is, violet where it rose, ochre where it fell.
 // data.next: [name, now, before or null, now in words, before in words].
-function drawDumbbells(svg, pen, data, theme, width, k) {
+
+import { drawn } from "../shared/draw.js";
+import { directionOf, widthOf } from "../shared/paint.js";
+
+export function drawDumbbells(svg, pen, data, theme, width, k) {
   svg.replaceChildren();
   const rows = data.next;
   const step = 40 * k;

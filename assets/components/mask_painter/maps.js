@@ -1,7 +1,11 @@
 // Two maps over the same pieces: the pattern with its mask, to paint on, and how the pattern moved. They share one focus.
 
+import { font } from "../shared/canvas.js";
+import { cssOf, inkOn, mixed } from "../shared/draw.js";
+import { hatching, prepare, widthOf, write } from "../shared/paint.js";
+
 // Where everything stands, in CSS px.
-function layoutOf(pen, data, width, k, most) {
+export function layoutOf(pen, data, width, k, most) {
   const size = 13 * k;
   const longest = Math.max(...data.rows.map((text) => widthOf(pen, text, size)), 10);
   const left = Math.ceil(Math.min(110 * k, longest) + 12 * k);
@@ -35,7 +39,7 @@ function printed(context, place, q, c, text, ink) {
 }
 
 // The pattern: weights in violet, hatched where nobody may look, a dot where that differs from training.
-function drawPattern(canvas, place, data, allowed, theme, ratio) {
+export function drawPattern(canvas, place, data, allowed, theme, ratio) {
   const context = prepare(canvas, place.width, place.height, ratio);
   const [rows, keys] = [data.rows.length, data.columns.length];
   const side = place.cell - place.gap;
@@ -75,7 +79,7 @@ function drawPattern(canvas, place, data, allowed, theme, ratio) {
 }
 
 // What was added to each weight, ochre to violet; returns where the scale ends.
-function drawMoved(canvas, place, data, theme, ratio) {
+export function drawMoved(canvas, place, data, theme, ratio) {
   const context = prepare(canvas, place.width, place.height, ratio);
   const moved = Array.from(data.now, (value, at) => value - data.before[at]);
   const most = moved.reduce((best, value) => Math.max(best, Math.abs(value)), 0);
@@ -98,7 +102,7 @@ function signed(number) {
 }
 
 // Names, focus, and what a gesture is doing: on a canvas of its own, drawn anew at every move.
-function drawOver(canvas, place, data, theme, ratio, focus, shown) {
+export function drawOver(canvas, place, data, theme, ratio, focus, shown) {
   const context = prepare(canvas, place.width, place.height, ratio);
   const { k, cell, left, top } = place;
   const [query, key] = focus;
@@ -107,7 +111,7 @@ function drawOver(canvas, place, data, theme, ratio, focus, shown) {
   data.rows.forEach((name, q) => {
     const here = q === query;
     if (!here && (q % every || (every > 1 && Math.abs(q - query) < every))) return;
-    context.font = font(place.size, here);
+    context.font = font(place.size, here ? 600 : 400);
     context.fillStyle = here ? theme.ink : theme.ink2;
     write(context, name, left - 8 * k, place.y(q) + cell / 2, "right", 110 * k);
   });
@@ -115,7 +119,7 @@ function drawOver(canvas, place, data, theme, ratio, focus, shown) {
     const here = c === key;
     if (!here && (c % every || (every > 1 && Math.abs(c - key) < every))) return;
     context.save();
-    context.font = font(place.size, here);
+    context.font = font(place.size, here ? 600 : 400);
     context.fillStyle = here ? theme.ink : theme.ink2;
     if (place.tilted) {
       context.translate(place.x(c) + cell / 2, top - 7 * k);
@@ -132,7 +136,7 @@ function drawOver(canvas, place, data, theme, ratio, focus, shown) {
     context.strokeRect(place.x(key) + 1, place.y(query) + 1, cell - place.gap - 2, cell - place.gap - 2);
   }
   if (shown.trail && shown.trail.length) drawTrail(context, place, theme, shown.trail);
-  if (shown.refused) drawRefused(context, place, theme, shown.refused, ratio);
+  if (shown.refused) drawRefused(context, place, theme, shown.refused);
 }
 
 function drawTrail(context, place, theme, trail) {
@@ -153,7 +157,7 @@ function drawTrail(context, place, theme, trail) {
 }
 
 // The last open cell of a row: it shakes, or stands in a thick outline where motion is not wanted.
-function drawRefused(context, place, theme, { q, c, still }, ratio) {
+function drawRefused(context, place, theme, { q, c, still }) {
   const aside = still ? 0 : 3 * place.k * Math.sin(performance.now() / 22);
   const side = place.cell - place.gap;
   if (!still) {

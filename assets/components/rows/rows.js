@@ -1,6 +1,10 @@
 // What the drawings of Generate share: the rows of one query, a line for each head.
 
-function percent(value) {
+import { element } from "../shared/build.js";
+import { font, sized } from "../shared/canvas.js";
+import { cssOf, mixed, pageScale } from "../shared/draw.js";
+
+export function percent(value) {
   const share = 100 * value;
   if (share > 0 && share < 0.1) return "< 0.1\u00a0%";
   return `${share.toFixed(share < 9.95 ? 1 : 0)}\u00a0%`;
@@ -180,7 +184,7 @@ class Rows {
 }
 
 // The rows of several streams under each other, with their one colour bar.
-class Looks {
+export class Looks {
   constructor(parent, lit) {
     this.box = element("div", parent, "looks");
     this.parts = [];

@@ -1,6 +1,8 @@
 // Small builders for components that put elements on the page. Text goes in as text, never as markup.
 
-function element(name, parent, className = "", text = "") {
+import { THEMES } from "./themes.js";
+
+export function element(name, parent, className = "", text = "") {
   const made = document.createElement(name);
   if (className) made.className = className;
   if (text) made.textContent = text;
@@ -9,13 +11,13 @@ function element(name, parent, className = "", text = "") {
 }
 
 // The theme's colours as the style sheet's variables; set only when they change, since that restyles everything inside.
-function dress(box, theme) {
+export function dress(box, theme) {
   if (box.dataset.theme === theme.name) return;
   box.dataset.theme = theme.name;
   for (const [name, value] of Object.entries(theme)) if (typeof value === "string") box.style.setProperty(`--${name}`, value);
 }
 
-function button(parent, className, text, act, label = "") {
+export function button(parent, className, text, act, label = "") {
   const made = element("button", parent, className, text);
   made.type = "button";
   if (label) made.setAttribute("aria-label", label);
@@ -24,7 +26,7 @@ function button(parent, className, text, act, label = "") {
 }
 
 // A sentence of plain strings, and [string] for what stands out.
-function speak(place, parts) {
+export function speak(place, parts) {
   place.replaceChildren();
   for (const part of parts) {
     if (typeof part === "string") place.append(part);
@@ -33,7 +35,7 @@ function speak(place, parts) {
 }
 
 // What Streamlit calls at each of its runs: one drawing for each place on the page, opened with what was sent, and gone with it.
-function mounted(Drawing) {
+export function mounted(Drawing) {
   const drawings = new WeakMap();
   return ({ data, parentElement, setTriggerValue }) => {
     if (!drawings.has(parentElement)) drawings.set(parentElement, new Drawing(parentElement));

@@ -1,7 +1,7 @@
 // What pictures on a canvas share.
 
 // A canvas of a size in CSS px, as sharp as the screen; gives where one draws, in CSS px.
-function sized(canvas, width, height) {
+export function sized(canvas, width, height) {
   const ratio = devicePixelRatio || 1;
   canvas.width = Math.round(width * ratio);
   canvas.height = Math.round(height * ratio);
@@ -12,6 +12,6 @@ function sized(canvas, width, height) {
   return g;
 }
 
-function font(size, weight = 400) {
+export function font(size, weight = 400) {
   return `${weight} ${size}px "Source Sans", sans-serif`;
 }

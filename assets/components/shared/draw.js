@@ -1,6 +1,6 @@
 // What pictures share: parts of an SVG, colours between the theme's stops, and the ink that can be read on them.
 
-function drawn(name, parent, attributes = {}, text = "") {
+export function drawn(name, parent, attributes = {}, text = "") {
   const made = document.createElementNS("http://www.w3.org/2000/svg", name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   if (text) made.textContent = text;
@@ -8,14 +8,14 @@ function drawn(name, parent, attributes = {}, text = "") {
   return made;
 }
 
-function rgbOf(hex) {
+export function rgbOf(hex) {
   return [1, 3, 5].map((from) => parseInt(hex.slice(from, from + 2), 16));
 }
 
 const parsed = new WeakMap();
 
 // A colour between even stops, value from 0 to 1, as [red, green, blue]. Stops are read once: a map asks for each of its cells.
-function mixed(stops, value) {
+export function mixed(stops, value) {
   if (!parsed.has(stops)) parsed.set(stops, stops.map(rgbOf));
   const table = parsed.get(stops);
   const at = Math.max(0, Math.min(1, value)) * (stops.length - 1);
@@ -23,7 +23,7 @@ function mixed(stops, value) {
   return table[low].map((part, n) => Math.round(part * (1 - at + low) + table[low + 1][n] * (at - low)));
 }
 
-function cssOf(colour) {
+export function cssOf(colour) {
   return `rgb(${colour.join(",")})`;
 }
 
@@ -34,17 +34,17 @@ function luminance(colour) {
 }
 
 // Black or white, whichever has more contrast: they meet at a luminance of √(1.05 · 0.05) − 0.05 = 0.179.
-function inkOn(colour) {
+export function inkOn(colour) {
   return luminance(colour) > 0.179 ? "#000000" : "#ffffff";
 }
 
 // A weight's colour, and the ink for what is written on it.
-function shade(theme, weight) {
+export function shade(theme, weight) {
   const colour = mixed(theme.weights, weight);
   return { fill: cssOf(colour), ink: inkOn(colour) };
 }
 
 // How much larger than a laptop's the page is set, as on a projector.
-function pageScale() {
+export function pageScale() {
   return parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
 }

@@ -1,5 +1,9 @@
 // A text and what each of its pieces cost two models in bits. Pointing at a piece shows what they had expected there.
 
+import { dress, element } from "../shared/build.js";
+import { shade } from "../shared/draw.js";
+import { THEMES } from "../shared/themes.js";
+
 class Surprisal {
   constructor(root) {
     this.box = element("section", root, "surprisal");

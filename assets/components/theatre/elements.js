@@ -1,5 +1,17 @@
 // What stands on the stage: the elements, built once, and what each of them does.
-function buildStage(it, root) {
+
+import { button, element } from "../shared/build.js";
+import { readHeads } from "./figures.js";
+
+const SPEEDS = [0.5, 1, 2, 4];
+export const TITLES = {
+  encoder: ["Encoder", "reads the source: each piece looks at all the others"],
+  decoder: ["Decoder", "reads what it wrote: each piece looks back"],
+  cross: ["Cross", "reads the encoder: each written piece looks at the source"],
+  all: ["All in one", "source above, target below: encoder, cross and decoder in one square"],
+};
+
+export function buildStage(it, root) {
   it.box = element("section", root, "theatre");
   it.box.setAttribute("aria-label", "Encoder, decoder and cross-attention, step by step");
   it.lead = element("p", it.box, "lead");

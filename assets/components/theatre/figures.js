@@ -1,5 +1,10 @@
 // What the theatre and the duet share: codes, colours, elements, and a map drawn on a canvas.
-const LEAST = 0.12; // weight from which a ribbon is drawn
+
+import { element } from "../shared/build.js";
+import { font, sized } from "../shared/canvas.js";
+import { shade } from "../shared/draw.js";
+
+export const LEAST = 0.12; // weight from which a ribbon is drawn
 const PRINTED = 17; // px of a cell from which its number is printed, times the page's scale
 
 function bytes(text) {
@@ -10,7 +15,7 @@ function bytes(text) {
 }
 
 // One block of attention: 8-bit codes of the square root, [layer, head, query, key], and what may be looked at, [query, key].
-class Block {
+export class Block {
   constructor({ layers, heads, queries, keys, codes, may }) {
     Object.assign(this, { layers, heads, queries, keys });
     this.codes = bytes(codes);
@@ -49,7 +54,7 @@ class Block {
   }
 }
 
-function approx(weight) {
+export function approx(weight) {
   return weight < 0.005 ? "less than 1 %" : `≈ ${Math.round(100 * weight)} %`;
 }
 
@@ -74,7 +79,7 @@ function hatched(g, theme, x, y, size) {
 }
 
 // Where a map's cells begin, what its slanted names need at the right, and how large a cell is.
-function roomOf(canvas, { rows, columns }, { room, most, least, k, label = 88, over = [], tall = Infinity, cell = 0 }) {
+export function roomOf(canvas, { rows, columns }, { room, most, least, k, label = 88, over = [], tall = Infinity, cell = 0 }) {
   const probe = canvas.getContext("2d");
   probe.font = font(12.5 * k);
   const widest = (names) => Math.max(...names.map((one) => probe.measureText(one.text).width), 10);
@@ -89,7 +94,7 @@ function roomOf(canvas, { rows, columns }, { room, most, least, k, label = 88, o
 // Gives where it stands: {left, top, cell}, in CSS px. narrow: numbers from 30 % on only. label: the widest name of a row. over: names
 // of other maps' columns, so that all begin at one height. tall: px that all rows together may take. cell: its size, where it is
 // settled already.
-function drawMap(canvas, theme, grid, sizes) {
+export function drawMap(canvas, theme, grid, sizes) {
   const { k, narrow } = sizes;
   const { rows, columns } = grid;
   const { left, top, right, cell } = roomOf(canvas, grid, sizes);
@@ -157,7 +162,7 @@ function drawMap(canvas, theme, grid, sizes) {
 }
 
 // The scale of the weights, 0 to 1.
-function drawScale(canvas, theme, k) {
+export function drawScale(canvas, theme, k) {
   const wide = 96 * k;
   const g = sized(canvas, wide + 10 * k, 26 * k);
   const ramp = g.createLinearGradient(4 * k, 0, 4 * k + wide, 0);
@@ -173,7 +178,7 @@ function drawScale(canvas, theme, k) {
 }
 
 // What can be chosen among a block's heads, in a select: value "layer.head", both empty for the mean of all.
-function fillHeads(select, block, best) {
+export function fillHeads(select, block, best) {
   const now = select.value;
   select.replaceChildren();
   const add = (value, text) => {
@@ -187,7 +192,7 @@ function fillHeads(select, block, best) {
   return readHeads(select);
 }
 
-function readHeads(select) {
+export function readHeads(select) {
   const [layer, head] = select.value.split(".").map((part) => (part === "" ? null : Number(part)));
   return { layer, head };
 }

@@ -1,7 +1,9 @@
 // What the theatre's maps show: their rows, columns and weights, and the same in words.
 
+import { approx } from "./figures.js";
+
 // Rows, columns and weights of a map; rows and columns know the word they stand for: {side, index}.
-function gridOf(it, name, lit) {
+export function gridOf(it, name, lit) {
   const on = (one) => lit[one.side].has(one.index) || lit.aligned[one.side].has(one.index);
   const named = (text, side, index) => ({ text, side, index });
   const s = it.data.source.map((one, index) => named(one.text, "s", index));
@@ -26,7 +28,7 @@ function gridOf(it, name, lit) {
 }
 
 // A map in words: its size, and the strongest looks of the row in focus (the step's own, or the word pointed at).
-function described(it, { rows, columns, weight, may }) {
+export function described(it, { rows, columns, weight, may }) {
   const q = rows.findIndex((one) => one.lit || one.current);
   const size = `${rows.length} rows, ${columns.length} columns, at step ${it.step + 1}.`;
   if (q < 0 || rows[q].ahead) return size;

@@ -1,7 +1,10 @@
 // The ribbons between the two sentences of the theatre.
 
+import { font, sized } from "../shared/canvas.js";
+import { LEAST } from "./figures.js";
+
 // Each look of weight LEAST or more as a ribbon from the source word to the written one: downwards, or sideways where narrow.
-function drawRibbons(it, lit) {
+export function drawRibbons(it, lit) {
   const { theme, narrow, k } = it;
   const box = it.texts.getBoundingClientRect();
   const g = sized(it.ribbons, box.width, box.height);

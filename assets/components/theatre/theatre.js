@@ -1,16 +1,17 @@
 // The encoder–decoder theatre: two sentences, ribbons between them, three linked maps, and a scrubber over the steps. What was
 // computed is sent once; playing, scrubbing, hovering and choosing heads happen here.
+
+import { button, dress, element, mounted, speak } from "../shared/build.js";
+import { pageScale } from "../shared/draw.js";
+import { buildStage, TITLES } from "./elements.js";
+import { approx, Block, drawMap, drawScale, fillHeads, roomOf } from "./figures.js";
+import { described, gridOf } from "./grids.js";
+import { drawRibbons } from "./ribbons.js";
+
 const BEAT = 900; // ms a step at speed 1
-const SPEEDS = [0.5, 1, 2, 4];
 const NARROW = 560; // px of width below which the sentences become two columns
 const TALL = 640; // px that the rows of a map may take together, times the page's scale, where cells need not be as large as a finger
 const WAITING = 15; // words not yet written that a phone's column shows
-const TITLES = {
-  encoder: ["Encoder", "reads the source: each piece looks at all the others"],
-  decoder: ["Decoder", "reads what it wrote: each piece looks back"],
-  cross: ["Cross", "reads the encoder: each written piece looks at the source"],
-  all: ["All in one", "source above, target below: encoder, cross and decoder in one square"],
-};
 const HOW =
   "Point at a word or a cell, or touch it: it lights in both sentences, the ribbons and the maps. A row is named by the piece " +
   "being written, its columns are the pieces it reads. Click a row or a target word to jump to its step.";
@@ -135,7 +136,8 @@ class Theatre {
     else if (event.key in jumps) {
       this.stop();
       this.go(jumps[event.key]);
-    } else if (event.key === "Escape") this.choosing ? this.choose(false) : this.hover(null);
+    } else if (event.key === "Escape" && this.choosing) this.choose(false);
+    else if (event.key === "Escape") this.hover(null);
     else return;
     event.preventDefault();
   }

@@ -1,5 +1,7 @@
 // Surprisal: a bar for each piece of a text, as high as the piece was unexpected; and what was expected in its place.
 
+import { button, dress, element, mounted, speak } from "../shared/build.js";
+
 class Words {
   constructor(root) {
     this.box = element("section", root, "surprise");

@@ -26,9 +26,6 @@ from core.ui.shell import bar
 CELLS = 96 * 96  # of a figure: larger maps go as numbers
 HEADS = 200  # small maps on one sheet
 WEIGHTS = 30_000_000  # in one NPZ: a longer text goes layer by layer
-BUTTON = """button { font: 400 1rem/1.6 "Source Sans", sans-serif; padding: .25rem .75rem; min-height: 2.5rem; border-radius: .5rem;
-cursor: pointer; color: var(--st-text-color); background: transparent; border: 1px solid var(--st-border-color); }
-button:focus-visible { outline: 2px solid currentColor; }"""
 
 
 def figures(view: Scene, it: Look, moved: PositionRule | None = None) -> dict[str, Callable[[], str]]:
@@ -184,4 +181,4 @@ def _stage(view: Scene, it: Look, name: str) -> str:
     return _map(view, it, stages(attention, it.choice.head)[name], f"stage {title}", unit, signed)
 
 
-_png = component("png", ["png_button/png"], BUTTON)
+_png = component("png_button")

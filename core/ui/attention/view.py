@@ -13,11 +13,10 @@ from core.analysis.head_scores import HEAD_SCORES
 from core.figures.payloads import attention_view as payload
 from core.request import Stream
 from core.trace import Trace
-from core.ui.kit.component import component, style
+from core.ui.kit.component import component
 from core.ui.running.runs import shared
 from core.ui.running.scene import wait
 
-SCRIPTS = ("messages", "numbers", "paint", "heads", "map", "lines", "words", "controls", "gestures", "choice", "view")
 SORTS = frozenset({"grid", *HEAD_SCORES})
 LINES = {"weight": (0.0, 0.5), "share": (0.1, 1.0)}
 PINS, MIXED = 4, 64
@@ -129,9 +128,9 @@ def attention_view(
                 only = [head for where, head in wanted if where == number]
                 layer = payload.layer(trace, stream, number, only)
             if layer is not None:
-                _part(key=f"{key}-layer", data=layer)
-        _part(key=f"{key}-heads", data=payload.heads(trace, stream, wanted, query))
-        _part(
+                _deliver(key=f"{key}-layer", data=layer)
+        _deliver(key=f"{key}-heads", data=payload.heads(trace, stream, wanted, query))
+        _deliver(
             key=f"{key}-choice", data=payload.settings(trace, stream, choice=plain(choice), before=before, after=after)
         )
     return fresh
@@ -244,5 +243,5 @@ def _pairs(value: Any, most: int) -> tuple[Pair, ...] | None:
     return None if None in pairs or len(set(pairs)) != len(pairs) else pairs  # type: ignore[return-value]
 
 
-_view = component("attention_view", ["shared/draw", *(f"attention_view/{name}" for name in SCRIPTS)], style("attention_view/view"))
-_part = component("attention_part", ["attention_view/part"])
+_view = component("attention_view")
+_deliver = component("attention_view/delivery")

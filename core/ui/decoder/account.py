@@ -10,7 +10,7 @@ from core.figures.payloads import account as account_payload
 from core.inside import Account
 from core.ui.decoder.parameters import SPOT
 from core.ui.kit import charts
-from core.ui.kit.component import component, received, style
+from core.ui.kit.component import component, received
 from core.ui.running.scene import Scene, lens_of
 from core.ui.session import state
 
@@ -52,4 +52,4 @@ def opened_account(view: Scene, held: Account, step: int) -> None:
         charts.words(f"The text is long: its last {account_payload.STEPS} steps are shown.")
 
 
-_account = component("account", ["shared/build", "shared/draw", "account/account"], style("account/account"))
+_account = component("account")

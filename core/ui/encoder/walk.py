@@ -16,13 +16,12 @@ from core.inside import Inner, Near
 from core.request import Stream
 from core.trace import Trace
 from core.ui.encoder.parameters import BOX
-from core.ui.kit.component import component, style
+from core.ui.kit.component import component
 from core.ui.running import models
 from core.ui.running.runs import shared
 from core.ui.running.scene import Scene, lens_of, wait
 from core.ui.session import state
 
-SCRIPTS = ("strips", "figure", "panel", "paths", "main")
 BOXES = (
     "embedding", "place", "sum0", "norm1", "qkv", "map", "join", "mix", "sum1", "norm2", "neurons", "back", "sum2", "next",
 )  # fmt: skip
@@ -196,11 +195,9 @@ def _mount(message: bytes, spot: Spot, sizes: tuple[int, int, int], stream: Stre
     with st.container(key="walk-box", gap=None):
         # what stands below keeps its place while the script is on its way
         st.html(f"<style>.st-key-walk-box{{min-height:{58 if sizes[1] else 30}rem}}</style>")
-        _part(key="walk-part", data={"version": version, "seq": memory["seq"], **asdict(spot)})
+        _deliver(key="walk-part", data={"version": version, "seq": memory["seq"], **asdict(spot)})
         _walk(key="walk", data=message, on_choice_change=clicked)
 
 
-_walk = component(
-    "encoder_walk", ["shared/build", "shared/draw", *(f"encoder_walk/{name}" for name in SCRIPTS)], style("encoder_walk/walk")
-)
-_part = component("encoder_part", ["encoder_walk/part"])
+_walk = component("encoder_walk")
+_deliver = component("encoder_walk/delivery")

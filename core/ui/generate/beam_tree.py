@@ -191,4 +191,4 @@ def ranking(view: Scene, nodes: list[dict[str, Any]], found: list[int]) -> None:
     })  # fmt: skip
 
 
-_beams = component.drawing("beams")
+_beams = component.component("beams")

@@ -91,4 +91,4 @@ def lead(places: list[dict[str, Any]]) -> list[str | tuple[str]]:
     return [*parted, "; the hidden word itself is its choice number ", (f"{place['rank']:,}",), " (", (place["said"],), ")."]
 
 
-_fill = component.drawing("fill")
+_fill = component.component("fill")

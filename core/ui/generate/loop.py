@@ -139,4 +139,4 @@ def read_branch(told: dict[str, int] | None, text: Writing, forced: tuple[int, .
     return (*forced, *text.ids[:step], id)
 
 
-_loop = component.drawing("loop")
+_loop = component.component("loop")

@@ -137,4 +137,4 @@ def bill(mine: Price, its: Price) -> None:
         charts.words("By itself the model would have ended its text sooner.")
 
 
-_words = component.drawing("words")
+_words = component.component("words", sheets=("rows/rows", "words/words"))

@@ -14,10 +14,9 @@ from core.figures.labels import percent
 from core.figures.payloads import hand as hand_payload
 from core.ui.hand.parameters import PLANE
 from core.ui.kit import charts, lesson
-from core.ui.kit.component import component, style
+from core.ui.kit.component import component
 from core.ui.session import state
 
-SCRIPTS = ("shared/build", "shared/draw", "hand/sums", "hand/plane", "hand/matrix")
 KEY, CAT, SLEEPS = "plane-desk", 1, 2
 IDEA = (
     "Each word holds three arrows. Its <b>query</b> says what it looks for, its <b>key</b> what it can be found by, its "
@@ -200,4 +199,4 @@ def asked(it: Desk, real: lesson.Question | None = None) -> list[lesson.Question
     ]  # fmt: skip
 
 
-_hand = component("hand", [*SCRIPTS, "hand/sheet", "hand/hand"], style("hand/hand"))
+_hand = component("hand")

@@ -9,9 +9,8 @@ from core.analysis.projection import Flat, flatten
 from core.figures.labels import labels, percent
 from core.figures.payloads import hand as hand_payload
 from core.request import Stream
-from core.ui.hand.plane import SCRIPTS
 from core.ui.kit import charts, controls, lesson
-from core.ui.kit.component import component, style
+from core.ui.kit.component import component
 from core.ui.running.runs import shared
 from core.ui.running.scene import Scene, said
 from core.ui.session import state
@@ -74,4 +73,4 @@ def kept_says(flat: Flat, name: str) -> str:
     )
 
 
-_head = component("real_head", [*SCRIPTS, "hand/head"], style("hand/hand"))
+_head = component("hand/real_head", sheets=("hand/hand",))

@@ -20,4 +20,4 @@ def mend() -> None:
     _frame(key="frame")
 
 
-_frame = component("frame", ["frame/frame"], isolate=False)
+_frame = component("frame", isolate=False)

@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from core.request import Stream
-from core.ui.kit.component import component, style
+from core.ui.kit.component import component
 
 WIDEST = 999
 
@@ -63,6 +63,4 @@ def _signs(allowed: np.ndarray | None) -> list[str]:
     return [] if allowed is None else ["".join("1" if may else "0" for may in row) for row in allowed]
 
 
-_gallery = component(
-    "mask_gallery", ["shared/draw", "attention_view/paint", "mask_gallery/gallery"], style("mask_gallery/gallery")
-)
+_gallery = component("mask_gallery")

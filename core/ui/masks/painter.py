@@ -9,10 +9,8 @@ import numpy as np
 import streamlit as st
 
 from core.figures.payloads import mask_painter as painter_payload
-from core.ui.kit.component import component, style
+from core.ui.kit.component import component
 
-OWN = ("maps", "dumbbells", "brush", "painter")
-SCRIPTS = ("shared/draw", "attention_view/paint", *(f"mask_painter/{name}" for name in OWN))
 LONGEST = 128  # pieces of a text that can be painted on
 
 
@@ -32,4 +30,4 @@ def mask_painter(
     _painter(key=key, data=data, on_painted_change=painted)
 
 
-_painter = component("mask_painter", SCRIPTS, style("mask_painter/painter"))
+_painter = component("mask_painter")

@@ -12,7 +12,7 @@ from core.analysis.surprisal import Place, Tally, counting, gaps, hardest, perpl
 from core.figures.labels import label, percent, short
 from core.figures.payloads.surprisal import bits_said, payload
 from core.ui.kit import charts, lesson, trouble
-from core.ui.kit.component import component, style
+from core.ui.kit.component import component
 from core.ui.running.scene import Scene
 from core.ui.sequence.stepper import stepper
 from core.ui.sequence.weighing import counts, task, weigh
@@ -303,4 +303,4 @@ def questions(view: Scene, places: Sequence[Place], found: Tally) -> list[lesson
     return asked
 
 
-_surprisal = component("surprisal", ["shared/build", "shared/draw", "surprisal/surprisal"], style("surprisal/surprisal"))
+_surprisal = component("surprisal")

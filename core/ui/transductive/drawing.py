@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from core.figures.payloads.board import read_signs
-from core.ui.kit.component import component, style
+from core.ui.kit.component import component
 
 MOST = 1_000_000_000  # messages of one visitor
 
@@ -40,5 +40,4 @@ def labelling(
     _board(key=key, data=data, on_labelled_change=labelled)
 
 
-SCRIPTS = ("shared/build", "shared/draw", "board/plot", "board/maps", "board/board")
-_board = component("board", SCRIPTS, style("board/board"))
+_board = component("board")

@@ -11,7 +11,7 @@ from core.figures.payloads import duet as duet_payload
 from core.figures.payloads.theatre import room
 from core.request import Request
 from core.ui.kit import charts, trouble
-from core.ui.kit.component import DRAWN, component, style
+from core.ui.kit.component import component
 from core.ui.running.branches import DEPTH, asked, base_of, encoded, play, trace_of
 from core.ui.running.scene import Scene, lens_of
 from core.ui.session import state
@@ -83,4 +83,4 @@ def duet(view: Scene, text: str, depth: int | None) -> None:
     _duet(key="duet", data={**data, "theme": st.context.theme.type})
 
 
-_duet = component("duet", [*DRAWN, "theatre/figures", "duet/duet"], style("duet/duet"))
+_duet = component("duet")

@@ -12,7 +12,7 @@ from core.figures.payloads import theatre as theatre_payload
 from core.request import Request
 from core.trace import Trace
 from core.ui.kit import charts, trouble
-from core.ui.kit.component import DRAWN, component, style
+from core.ui.kit.component import component
 from core.ui.running.branches import (
     DEPTH,
     LONGEST,
@@ -131,5 +131,4 @@ def _forget() -> None:
     state.choose(forced=(), reads=())
 
 
-SCRIPTS = (*DRAWN, *(f"theatre/{name}" for name in ("figures", "elements", "grids", "ribbons", "theatre")))
-_theatre = component("theatre", SCRIPTS, style("theatre/theatre"))
+_theatre = component("theatre")

@@ -1,4 +1,9 @@
 // Cards of masks: a picture of the mask, the first piece it leads to, and how far the model's expectation moved.
+
+import { pageScale } from "../shared/draw.js";
+import { element, hatching, prepare } from "../shared/paint.js";
+import { THEMES } from "../shared/themes.js";
+
 const SIDE = 66;
 
 // Open cells in the stream's accent, forbidden ones hatched; crisp, for it is drawn at the screen's own pixels.

@@ -1,5 +1,13 @@
 // A real head in the plane, beside what it really does. Nothing is computed here: every number came from the server once, and
 // choosing who looks is a matter of this page alone.
+
+import { dress, element } from "../shared/build.js";
+import { shade } from "../shared/draw.js";
+import { THEMES } from "../shared/themes.js";
+import { Matrix } from "./matrix.js";
+import { Plane } from "./plane.js";
+import { said, share } from "./sums.js";
+
 class Head {
   constructor(root) {
     this.box = element("section", root, "hand real");

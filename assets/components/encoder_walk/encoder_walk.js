@@ -1,6 +1,14 @@
 // The walk: pieces to choose from, the figure, what the chosen box did, and the paths. Everything is drawn here from one message;
 // a click is drawn at once and told to the page, which keeps it in the link and in its sentences.
 
+import { element } from "../shared/build.js";
+import { pageScale } from "../shared/draw.js";
+import { THEMES } from "../shared/themes.js";
+import { BOXES, boxesOf, Figure } from "./figure.js";
+import { PANELS } from "./panel.js";
+import { PathsView } from "./paths.js";
+import { unpack } from "./strips.js";
+
 class Walk {
   constructor(root) {
     this.state = { token: 0, layer: 0, head: 0, box: "sum0", lit: null };

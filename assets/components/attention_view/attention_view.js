@@ -1,5 +1,18 @@
 // The view itself: what is chosen, what is shown, and when something is drawn. Python is told of a choice, never of a hover.
 
+import { pageScale } from "../shared/draw.js";
+import { forgetWidths } from "../shared/paint.js";
+import { choiceOf, readChoice, START } from "./choice.js";
+import { build, fillSort, fillTabs, showControls, showDrawn, showScale } from "./controls.js";
+import { onChips, onControls, onHeads, onKeys, onLines, onMap } from "./gestures.js";
+import { drawHeads, drawRings, headsLayout } from "./heads.js";
+import { drawLines, drawLinesFocus, drawPins, drawPinsFocus, linesLayout } from "./lines.js";
+import { canMove, drawMap, drawMapFocus, mapLayout } from "./map.js";
+import { collect, modelOf, shelf, unpack } from "./messages.js";
+import { lineFloors, patternOf } from "./numbers.js";
+import { palette } from "./paint.js";
+import { chips, fillTable, hiddenSaid, lightChips, nameOf, tell, title } from "./words.js";
+
 const TELL_AFTER = 140; // ms of quiet before a choice made by keyboard is sent: a walk with the arrow keys is one message
 const NEED_AFTER = 900; // ms after which numbers that never came are asked for (again)
 const NOWHERE = { q: null, k: null };

@@ -1,4 +1,12 @@
 // The painter: a map to paint on, what it does to the next piece, how the pattern moved. One message goes when a gesture ends.
+
+import { drawn, pageScale } from "../shared/draw.js";
+import { element, forgetWidths } from "../shared/paint.js";
+import { THEMES } from "../shared/themes.js";
+import { Brush } from "./brush.js";
+import { drawDumbbells } from "./dumbbells.js";
+import { drawMoved, drawOver, drawPattern, layoutOf } from "./maps.js";
+
 const STILL = "(prefers-reduced-motion: reduce)";
 
 class Painter {
@@ -325,7 +333,9 @@ class Painter {
     const shake = () => {
       if (performance.now() >= until) this.refused = null;
       this.drawOver();
-      if (this.refused) still ? setTimeout(shake, 100) : requestAnimationFrame(shake);
+      if (!this.refused) return;
+      if (still) setTimeout(shake, 100);
+      else requestAnimationFrame(shake);
     };
     shake();
   }
