@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import packages_distributions
 
@@ -132,6 +132,16 @@ def wrong_imports(path: str, source: str) -> list[str]:
         elif (homes := LIVES_IN.get(other.partition(".")[0])) and not within(me, *homes):
             complaints.append(f"{path}:{line}: {other} may be imported in {', '.join(homes)} only")
     return complaints
+
+
+def circles(texts: Mapping[str, str]) -> list[str]:
+    """No file needs, step by step, itself: one can read the files one after another, and move any of them. texts: path → source;
+    imports that only a type checker follows count too."""
+    paths = {module_of(path): path for path in texts}
+    needs = {me: {other for _, other in imports(path, texts[path])} & paths.keys() - {me} for me, path in paths.items()}
+    while ends := {me for me in needs if not needs[me]} | (needs.keys() - set().union(*needs.values())):
+        needs = {me: found - ends for me, found in needs.items() if me not in ends}  # nothing below it, or nothing above
+    return [f"{paths[me]}: in a circle with {', '.join(sorted(found))}" for me, found in needs.items()]
 
 
 def dangerous(path: str, source: str) -> list[str]:
@@ -262,6 +272,10 @@ def test_imports_go_one_way() -> None:
     clean(line for path in sources("core/", "pages/", "app.py") for line in wrong_imports(path, read(path)))
 
 
+def test_no_files_import_each_other_in_a_circle() -> None:
+    clean(circles({path: read(path) for path in sources("core/", "pages/", "app.py")}))
+
+
 def test_no_outside_text_or_file_can_run_code() -> None:
     spots = [*sources("core/", "pages/", "app.py"), *sources("assets/", "core/", suffix=(".js", ".css", ".html", ".svg"))]
     clean(line for path in spots for line in dangerous(path, read(path)))
@@ -390,6 +404,16 @@ def test_a_wrong_import_is_seen(path: str, source: str) -> None:
 )
 def test_a_right_import_is_let_through(path: str, source: str) -> None:
     assert wrong_imports(path, source) == []
+
+
+def test_a_circle_is_seen_however_long_and_for_types_alone() -> None:
+    straight = {"pages/home.py": "import core.trace", "core/trace.py": "from core import request"}
+    straight |= {"core/request.py": "import core.errors", "core/errors.py": "import json"}
+    assert circles(straight) == []
+    typed = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from core.trace import Trace"
+    for again in (typed, "def late():\n    import core.trace", "from core.trace import Trace"):
+        found = circles(straight | {"core/request.py": again})
+        assert [line.split(":")[0] for line in found] == ["core/trace.py", "core/request.py"]
 
 
 @pytest.mark.parametrize(
