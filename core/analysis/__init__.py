@@ -1,12 +1,12 @@
 """Numbers out of traces: NumPy in, NumPy out, each with its formula."""
 
-from core.analysis.attention import blocks, moved_share, pooled, received, spread, strongest
 from core.analysis.cell import Cell, cell, scaling_name, stages
 from core.analysis.flow import brought, rollout
+from core.analysis.patterns import blocks, moved_share, pooled, received, spread, strongest
 from core.analysis.prediction import Change, changes, kl, logits_of, moved, probabilities
-from core.analysis.summary import Cost, cost, focus_on, texts
+from core.analysis.summary import RunCost, cost, focus_on, texts
 
 __all__ = [
-    "Cell", "Change", "Cost", "blocks", "brought", "cell", "changes", "cost", "focus_on", "kl", "logits_of", "moved",
+    "Cell", "Change", "RunCost", "blocks", "brought", "cell", "changes", "cost", "focus_on", "kl", "logits_of", "moved",
     "moved_share", "pooled", "probabilities", "received", "rollout", "scaling_name", "spread", "stages", "strongest", "texts",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ WIDTHS = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}  # bytes a nu
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class AttentionShape:
     """The shapes of one attention of a step. stored: heads that keep keys and values (fewer than heads where they share);
     width: numbers in a key; queries: the new pieces that look; keys: what they may look at."""
 
@@ -41,7 +41,7 @@ class Work:
     looking_without: int
 
 
-def layers_of(step: Step) -> list[Layer]:
+def layers_of(step: Step) -> list[AttentionShape]:
     """The decoder's attentions of a step, self and cross. Needs a trace that kept "qkv"."""
     found = []
     for attention in step.trace.attention:
@@ -49,11 +49,11 @@ def layers_of(step: Step) -> list[Layer]:
             continue
         heads, queries, keys = attention.shape
         stored, held, width = attention.key.shape
-        found.append(Layer(attention.site.stream, heads, stored, width, queries, max(keys, held)))
+        found.append(AttentionShape(attention.site.stream, heads, stored, width, queries, max(keys, held)))
     return found
 
 
-def work(layers: Iterable[Layer], reused: int, d_model: int, bytes_a_number: int) -> Work:
+def work(layers: Iterable[AttentionShape], reused: int, d_model: int, bytes_a_number: int) -> Work:
     """Count a step whose first `reused` target pieces came from the cache (0: none did).
 
     Cross-attention's keys and values, one for each piece of the source, are made in the first step and reused ever after.

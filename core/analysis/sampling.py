@@ -11,7 +11,7 @@ from core.trace import log_softmax
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class Filtered:
     """One filter at work, on the tokens in order of their probability after temperature.
 
     kept: how many of the likeliest it leaves. mass: their share of the probability after temperature. level: the
@@ -33,7 +33,7 @@ def tempered(logits: np.ndarray, temperature: float) -> np.ndarray:
         return np.exp(log_softmax((logits - logits.max()) / temperature))
 
 
-def cuts(logits: np.ndarray, sampling: Sampling) -> list[Cut]:
+def cuts(logits: np.ndarray, sampling: Sampling) -> list[Filtered]:
     """The filters in their order (top-k, top-p of what that left, min-p), each leaving a beginning of the sorted tokens.
 
     Top-p keeps the fewest whose renormalised sum reaches p (Holtzman et al. 2020, eq. 2–3); min-p what has at least m times
@@ -42,17 +42,17 @@ def cuts(logits: np.ndarray, sampling: Sampling) -> list[Cut]:
     heat = np.sort(tempered(logits, sampling.temperature))[::-1]
     if sampling.temperature == 0:
         before = np.exp(log_softmax(np.asarray(logits)))
-        return [Cut("greedy", 1, float(before.max()))]
+        return [Filtered("greedy", 1, float(before.max()))]
     found, kept = [], len(heat)
     if sampling.top_k is not None:
         kept = min(kept, sampling.top_k)
-        found.append(Cut("top-k", kept, float(heat[:kept].sum())))
+        found.append(Filtered("top-k", kept, float(heat[:kept].sum())))
     if sampling.top_p is not None:
         reached = np.cumsum(heat[:kept] / heat[:kept].sum())
         kept = int(np.searchsorted(reached, min(sampling.top_p, reached[-1]))) + 1
-        found.append(Cut("top-p", kept, float(heat[:kept].sum())))
+        found.append(Filtered("top-p", kept, float(heat[:kept].sum())))
     if sampling.min_p is not None:
         level = sampling.min_p * heat[0]
         kept = int((heat[:kept] >= level).sum())
-        found.append(Cut("min-p", kept, float(heat[:kept].sum()), float(level)))
+        found.append(Filtered("min-p", kept, float(heat[:kept].sum()), float(level)))
     return found

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.analysis.attention import strongest
+from core.analysis.patterns import strongest
 from core.request import Site, Stream
 from core.trace import Tokens, Trace
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class RunCost:
     """What a run will compute: how many attention weights, and how many bytes they are in float32."""
 
     weights: int
@@ -28,7 +28,7 @@ class Cost:
         return f"{self.formula} = {_short(self.weights)} weights, {self.bytes / 1e6:.1f} MB"
 
 
-def cost(sites: Iterable[Site], source: int, target: int) -> Cost:
+def cost(sites: Iterable[Site], source: int, target: int) -> RunCost:
     """What a run over source and target tokens (0 where there is no such text) costs: Σ heads · queries · keys."""
     sites = tuple(sites)
     sizes = {
@@ -47,7 +47,7 @@ def cost(sites: Iterable[Site], source: int, target: int) -> Cost:
                 count = f"{_some(len(here), 'layer')} × {_some(counts.pop(), 'head')}"
             terms.append(f"{queries} × {keys} tokens × {count}")
     total = sum(site.heads * sizes[site.stream][0] * sizes[site.stream][1] for site in sites)
-    return Cost(total, " + ".join(terms))
+    return RunCost(total, " + ".join(terms))
 
 
 def texts(trace: Trace, stream: Stream) -> tuple[Tokens, Tokens]:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from core.model.attention import Probe
+from core.model.multihead import ProbeLike
 from core.model.transformer import Config
 from core.request import Site, Stream
 
@@ -93,7 +93,7 @@ class Backend(Protocol):
     def forward(
         self,
         batch: Batch,
-        probe: Probe,
+        probe: ProbeLike,
         *,
         at: Tensor | None = None,  # [batch]: predict at this one position of each row; None: at all
         state: Any = None,  # what an earlier step gave: then batch.target holds only what is new, and the source is known

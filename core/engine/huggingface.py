@@ -19,7 +19,7 @@ from transformers.masking_utils import eager_mask
 from core.engine.backend import Batch, Result, at_depths
 from core.engine.kernels import fused_attention
 from core.errors import UnsupportedModelError
-from core.model.attention import AttentionCall, Probe
+from core.model.multihead import AttentionCall, ProbeLike
 from core.request import Stream
 
 NAME = "lookback"
@@ -34,7 +34,7 @@ def lookback_attention(
     attention_mask: Tensor | None,
     scaling: float | None = None,
     dropout: float = 0.0,
-    probe: Probe | None = None,
+    probe: ProbeLike | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, Tensor | None]:
     """What a Hugging Face attention module calls in place of its eager function: output [batch, query, head, d]."""
@@ -91,7 +91,7 @@ class HuggingFaceBackend:
     def forward(
         self,
         batch: Batch,
-        probe: Probe,
+        probe: ProbeLike,
         *,
         at: Tensor | None = None,
         state: Kept | None = None,
@@ -143,7 +143,7 @@ class HuggingFaceBackend:
         kept = Kept(cache, _encoded(output), batch.source_allowed) if keep_state and state is None else state
         return Result(logits, self._residual(output) if residual else {}, kept)
 
-    def _read(self, batch: Batch, probe: Probe) -> Any:
+    def _read(self, batch: Batch, probe: ProbeLike) -> Any:
         """The encoder run by itself, each request's memory taken at its own depth."""
         from transformers.modeling_outputs import BaseModelOutput
 

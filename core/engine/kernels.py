@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.model.attention import AttentionCall
+from core.model.multihead import AttentionCall
 
 CODED_CELLS = 1_000_000  # cells whose float32 weights exist at once while they are being coded
 
@@ -28,7 +28,7 @@ class Kernel(Enum):
     REFERENCE = "a temperature divides the scores, which no family's own function can do: the formula as it is written"
 
 
-def choose(call: AttentionCall, stored: Collection[str | None], heated: bool) -> Kernel:
+def choose_kernel(call: AttentionCall, stored: Collection[str | None], heated: bool) -> Kernel:
     """The kernel for one attention of a batch. stored: how each request keeps its pattern ("float32", "u8", "lazy", or None
     for not at all); heated: whether any request has a temperature other than 1."""
     if heated:

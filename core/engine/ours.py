@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 from core.engine.backend import Batch, Result, at_depths
 from core.engine.files import read_header, weight_files
 from core.errors import ModelFileError
-from core.model.attention import Pass, Probe
+from core.model.multihead import Pass, ProbeLike
 from core.model.transformer import Config, Past, Transformer
 from core.request import Site, Stream
 
@@ -48,7 +48,7 @@ class OurBackend:
     def forward(
         self,
         batch: Batch,
-        probe: Probe,
+        probe: ProbeLike,
         *,
         at: Tensor | None = None,
         state: Kept | None = None,

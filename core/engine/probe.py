@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from core.attention import encode_u8, readonly
-from core.engine.kernels import Computed, Kernel, additive, booleans, call_shape, choose, compute, scores_of
+from core.engine.kernels import Computed, Kernel, additive, booleans, call_shape, choose_kernel, compute, scores_of
 from core.engine.masking import resolve
 from core.errors import ModelFileError
-from core.model.attention import AttentionCall
+from core.model.multihead import AttentionCall
 from core.request import Request, Site, Stream
 from core.trace import Attention, Recipe
 
@@ -59,7 +59,7 @@ class Probe:
         mask = self._mask(call, allowed) if changed else call.mask
         stored = [self._stored(site, row.request) for row in self.rows]
         temperature = self._temperature(call)
-        kernel = choose(call, stored, temperature is not None)
+        kernel = choose_kernel(call, stored, temperature is not None)
         causal = kernel is Kernel.FUSED and not changed and self._is_triangle(call)
         done = compute(kernel, call, mask, causal, 1.0 if temperature is None else temperature, any(stored))
         for n, how in enumerate(stored):

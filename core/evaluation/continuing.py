@@ -14,7 +14,7 @@ from torch import Tensor
 from core.data import corpus
 from core.evaluation.report import Report
 from core.evaluation.shipped import Shipped
-from core.model.attention import AttentionCall
+from core.model.multihead import AttentionCall
 from core.model.ngrams import Ngrams
 from core.model.transformer import Transformer
 from core.model.vocabulary import END, MASK, START

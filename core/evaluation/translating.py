@@ -13,7 +13,7 @@ from core.data import corpus
 from core.evaluation.report import Report
 from core.evaluation.scores import alignment_error, bleu, chrf
 from core.evaluation.shipped import Shipped
-from core.model.attention import AttentionCall
+from core.model.memory import Watch
 from core.model.vocabulary import START, Vocabulary
 
 TRANSLATED = (
@@ -111,18 +111,6 @@ def film(folder: Path) -> list[dict[str, str]]:
     return found
 
 
-class Watch:
-    """A probe that keeps the weights of every attention, in order."""
-
-    def __init__(self) -> None:
-        self.weights: list[Tensor] = []
-
-    def attend(self, call: AttentionCall) -> tuple[Tensor, Tensor]:
-        output, weights = call.owner(call.mask)
-        self.weights.append(weights[0])
-        return output, weights
-
-
 @torch.inference_mode()
 def cross_attention(shipped: Shipped, source: str, target: str) -> list[Tensor]:
     """Per layer [head, target word, source word]: from the rows that write a word's pieces (their mean) to the pieces of
@@ -131,7 +119,8 @@ def cross_attention(shipped: Shipped, source: str, target: str) -> list[Tensor]:
     ids = vocabulary.encode(target)
     model(torch.tensor([shipped.source(source)]), torch.tensor([[START, *ids]]), probe=watch)
     rows, columns = (membership(vocabulary, row) for row in (ids, vocabulary.encode(source)))
-    maps = watch.weights[model.config.encoder_layers :][1::2]  # the decoder's sites alternate: own, cross
+    # the decoder's sites alternate: own, cross
+    maps = [weights[0] for weights in watch.weights[model.config.encoder_layers :][1::2]]
     written = rows / rows.sum(-1, keepdim=True)  # the row of <s> writes the first piece, and so on
     return [written @ found[:, : len(ids), : columns.shape[-1]] @ columns.T for found in maps]
 

@@ -16,7 +16,7 @@ Row = tuple[str, float, float | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Colours:
     """What a figure is drawn in, all sRGB hex. stops: colours of 0…1, evenly spaced."""
 
     stops: tuple[str, ...]
@@ -27,7 +27,7 @@ class Look:
     fade: str
 
 
-def heads(patterns: Sequence[np.ndarray], allowed: Sequence[np.ndarray], title: str, subtitle: str, look: Look) -> str:
+def heads(patterns: Sequence[np.ndarray], allowed: Sequence[np.ndarray], title: str, subtitle: str, look: Colours) -> str:
     """All heads of a stream: one float [head, query, key] and one bool array a layer. Each block of a small map shows its
     largest weight, which stands in its <title>, with layer and head."""
     most = max(len(pattern) for pattern in patterns)
@@ -49,7 +49,7 @@ def heads(patterns: Sequence[np.ndarray], allowed: Sequence[np.ndarray], title: 
 
 
 def lines(
-    pattern: np.ndarray, rows: Sequence[str], columns: Sequence[str], title: str, subtitle: str, look: Look, query: int
+    pattern: np.ndarray, rows: Sequence[str], columns: Sequence[str], title: str, subtitle: str, look: Colours, query: int
 ) -> str:
     """One head as lines from who looks (left) to who is looked at (right): width and strength by the weight, which stands in
     each line's <title>; the row `query` in the stream's accent. Weights below FAINT are left out, and the figure says so."""
@@ -81,7 +81,7 @@ def lines(
     return "\n".join([*parts, "</svg>"])
 
 
-def bars(rows: Sequence[Row], title: str, subtitle: str, look: Look) -> str:
+def bars(rows: Sequence[Row], title: str, subtitle: str, look: Colours) -> str:
     """Probabilities as bars: (name, now, before or None); each bar's <title> holds its number in full. A tick is "before"."""
     left, top, long = 24 + 7.2 * max((len(name) for name, _, _ in rows), default=1), 76, 320
     width = max(left + long + 150, 24 + 7.2 * max(len(title), len(subtitle)))
@@ -101,7 +101,7 @@ def bars(rows: Sequence[Row], title: str, subtitle: str, look: Look) -> str:
     return "\n".join([*parts, "</svg>"])
 
 
-def _begin(width: float, height: float, title: str, subtitle: str, look: Look) -> list[str]:
+def _begin(width: float, height: float, title: str, subtitle: str, look: Colours) -> list[str]:
     size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
     return [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size}>',
@@ -120,7 +120,7 @@ def _text(x: float, y: float, said: str, fill: str, size: int, anchor: str = "st
 
 
 def _glance(
-    pattern: np.ndarray, allowed: np.ndarray, x: float, y: float, place: tuple[int, int], look: Look
+    pattern: np.ndarray, allowed: np.ndarray, x: float, y: float, place: tuple[int, int], look: Colours
 ) -> list[str]:
     queries, keys = pattern.shape
     down, across = min(queries, BLOCKS), min(keys, BLOCKS)

@@ -19,9 +19,9 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from core.model.attention import AttentionCall
 from core.model.exercises import SYMBOLS
 from core.model.memory import SHAPES, build
+from core.model.multihead import AttentionCall
 from core.model.transformer import Transformer
 
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the allocator is asked for its record; its own chatter helps nobody

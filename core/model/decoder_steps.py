@@ -10,7 +10,7 @@ from typing import cast
 
 from torch import Tensor
 
-from core.model.attention import MultiHeadAttention, attention, rotate
+from core.model.multihead import MultiHeadAttention, attention, rotate
 from core.model.transformer import AddNorm, FeedForward, Layer, Transformer
 
 Steps = dict[str, Tensor]
@@ -48,7 +48,7 @@ def feed_forward_steps(place: AddNorm, part: FeedForward, x: Tensor) -> Steps:
     return {"normed": normed, "fired": fired, "added": added, "leave": place.leave(x, added)}
 
 
-def layer_steps(layer: Layer, x: Tensor, mask: Tensor | None, memory: Tensor | None) -> dict[str, Steps]:
+def decoder_layer_steps(layer: Layer, x: Tensor, mask: Tensor | None, memory: Tensor | None) -> dict[str, Steps]:
     """The sublayers of one decoder layer, by the names of PARTS, in order."""
     parts = {"own": attention_steps(layer.own_place, layer.own, x, mask)}
     x = parts["own"]["leave"]
@@ -76,7 +76,7 @@ def decoder_steps(
     mask = model.target_mask(len(target), 0, None, target.device)
     x, layers = begin["leave"], []
     for layer in cast("list[Layer]", model.decoder):
-        layers.append(layer_steps(layer, x, None if mask is None else mask[0], memory))
+        layers.append(decoder_layer_steps(layer, x, None if mask is None else mask[0], memory))
         x = list(layers[-1].values())[-1]["leave"]
     normed = model.decoder_norm(x)
     return begin, layers, {"normed": normed, "logits": model.predict(normed[None], None)[0]}

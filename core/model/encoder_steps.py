@@ -11,7 +11,7 @@ from typing import cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.model.attention import attention, rotate
+from core.model.multihead import attention, rotate
 from core.model.transformer import AddNorm, Layer, Transformer
 
 Steps = dict[str, Tensor]
@@ -33,7 +33,7 @@ def embedding_steps(model: Transformer, ids: Tensor) -> Steps:
     return {"embedding": embedding, "place": place, "leave": embedding + place}
 
 
-def layer_steps(layer: Layer, x: Tensor) -> Steps:
+def encoder_layer_steps(layer: Layer, x: Tensor) -> Steps:
     """One encoder layer on x [position, d_model], every value by name.
 
     standard and normed [position, d_model]: x standardised, then scaled and shifted as attention reads it (post-norm: x itself).
@@ -70,7 +70,7 @@ def encoder_steps(model: Transformer, ids: Tensor) -> tuple[Steps, list[Steps], 
     begin = embedding_steps(model, ids)
     x, layers = begin["leave"], []
     for layer in cast("list[Layer]", model.encoder):
-        layers.append(layer_steps(layer, x))
+        layers.append(encoder_layer_steps(layer, x))
         x = layers[-1]["leave"]
     return begin, layers, model.encoder_norm(x)
 

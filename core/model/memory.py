@@ -15,8 +15,8 @@ from torch import Tensor
 
 from core import paths
 from core.errors import InputError
-from core.model.attention import AttentionCall, MultiHeadAttention
 from core.model.exercises import ASK, FILLER, IGNORED, KEYS, PLACE, SYMBOLS, Task, exercises
+from core.model.multihead import AttentionCall, MultiHeadAttention
 from core.model.recurrent import EncoderDecoder, Recurrence, RecurrentConfig
 from core.model.transformer import Config, Output, Transformer
 from core.model.weights import read_rows

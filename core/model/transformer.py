@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.model.attention import PLAIN, KeyValue, MultiHeadAttention, Pass, Probe
+from core.model.multihead import PLAIN, KeyValue, MultiHeadAttention, Pass, ProbeLike
 
 KINDS = ("encoder", "decoder", "encoder-decoder")
 
@@ -250,7 +250,7 @@ class Transformer(nn.Module):
         target: Tensor | None = None,  # [batch, target], from the start token on
         source_allowed: Tensor | None = None,  # bool [batch, source], False at padding
         target_allowed: Tensor | None = None,  # bool [batch, past + target], False at padding
-        probe: Probe | None = None,
+        probe: ProbeLike | None = None,
         memory: Tensor | None = None,  # [batch, source, d_model]: an encoder's result kept from before
         past: Past | None = None,
         logits_at: Tensor | None = None,  # [batch]: the one position of each row to predict at; None predicts at all

@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class TrainingRecipe:
     """All that decides a run.
 
     rate rises over `warm_up` steps, stays, and falls to zero over the last `decay` share of the steps: until the fall
@@ -43,7 +43,7 @@ class Recipe:
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        Recipe(
+        TrainingRecipe(
             name="classroom",
             says="continues English: the encoder reads the beginning of a sentence, the decoder writes the rest",
             task="continue",
@@ -52,7 +52,7 @@ RECIPES = {
             rate=2e-3,
             shape={"kind": "encoder-decoder"},
         ),
-        Recipe(
+        TrainingRecipe(
             name="translator",
             says="translates English into Brazilian Portuguese",
             task="translate",
@@ -63,7 +63,7 @@ RECIPES = {
             pieces=6000,
             smoothing=0.1,
         ),
-        Recipe(
+        TrainingRecipe(
             name="translator-small",
             says="the translator's smaller twin, kept at many steps of its training: watch cross-attention align",
             task="translate",
@@ -76,7 +76,7 @@ RECIPES = {
             tokenizer="translator",
             snapshots=16,
         ),
-        Recipe(
+        TrainingRecipe(
             name="writer",
             says="writes English on from any beginning: a decoder alone",
             task="write",
@@ -91,7 +91,7 @@ RECIPES = {
             tokenizer="classroom",
             again=0.2,
         ),
-        Recipe(
+        TrainingRecipe(
             name="filler",
             says="fills in masked words of English: an encoder alone",
             task="fill",

@@ -26,7 +26,7 @@ from torch import Tensor
 from core import paths
 from core.data import corpus
 from core.model import weights
-from core.model.attention import AttentionCall
+from core.model.multihead import AttentionCall
 from core.model.transformer import Config, Transformer
 from core.model.vocabulary import END, PAD, Vocabulary
 from core.model.weights import read_rows, write_rows
@@ -42,7 +42,7 @@ from core.training.examples import (
     translations,
     writings,
 )
-from core.training.recipes import Recipe
+from core.training.recipes import TrainingRecipe
 
 COUNTED = ("step", "tokens", "seconds", "legs")  # what a checkpoint keeps beside tensors and the place in the data
 
@@ -78,7 +78,7 @@ class Run:
     """A model in training: weights, their running mean, optimizer, place in the data and in the random numbers."""
 
     def __init__(
-        self, recipe: Recipe, vocabulary: Vocabulary, examples: Epoch, held_out: Sequence[Example], folder: Path,
+        self, recipe: TrainingRecipe, vocabulary: Vocabulary, examples: Epoch, held_out: Sequence[Example], folder: Path,
         bfloat16: bool = False,
     ) -> None:  # fmt: skip
         self.recipe, self.vocabulary, self.held_out = recipe, vocabulary, held_out
@@ -277,7 +277,7 @@ def read_log(path: Path) -> list[dict[str, str]]:
 # --- from a recipe to a run -------------------------------------------------------------------------------------------
 
 
-def prepare(recipe: Recipe, folder: Path, bfloat16: bool = False) -> Run:
+def prepare(recipe: TrainingRecipe, folder: Path, bfloat16: bool = False) -> Run:
     """A run at its first step. The tokenizer is trained on the training part alone, once, and kept in `folder`."""
     path = folder / "tokenizer.json"
     folder.mkdir(parents=True, exist_ok=True)
@@ -295,7 +295,7 @@ def texts_of(task: str) -> list[str]:
     return [text for pair in corpus.pairs("train") for text in pair] if task == "translate" else corpus.english("train")
 
 
-def data_of(recipe: Recipe, vocabulary: Vocabulary) -> tuple[Epoch, list[Example]]:
+def data_of(recipe: TrainingRecipe, vocabulary: Vocabulary) -> tuple[Epoch, list[Example]]:
     """The passes over the training part, and up to 1,500 examples of the held-out part, always the same."""
     limit, seed = Config(vocab=len(vocabulary), **recipe.shape).max_tokens, recipe.seed
     if recipe.task == "translate":

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from core.engine.kernels import Kernel, choose, compute
-from core.model.attention import AttentionCall, our_call
+from core.engine.kernels import Kernel, choose_kernel, compute
+from core.model.multihead import AttentionCall, our_call
 
 
 def call_of(causal: bool = True) -> AttentionCall:
@@ -57,4 +57,4 @@ def test_a_temperature_flattens_each_text_by_its_own() -> None:
     ],
 )
 def test_the_kernel_is_the_fastest_that_gives_what_is_kept(stored, heated, change, wanted) -> None:
-    assert choose(replace(call_of(), **change), stored, heated) is wanted
+    assert choose_kernel(replace(call_of(), **change), stored, heated) is wanted

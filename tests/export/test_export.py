@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import core
 from core.errors import LensError, TooLongError
 from core.export import (
-    Look,
+    Colours,
     bars,
     csv_table,
     heads,
@@ -206,7 +206,7 @@ def titles(drawn):
     return [node.text for node in ET.fromstring(drawn).iter("{http://www.w3.org/2000/svg}title")]
 
 
-LOOK = Look(LIGHT.weights, LIGHT.ink, LIGHT.bg, LIGHT.ink2, LIGHT.encoder, LIGHT.fade)
+LOOK = Colours(LIGHT.weights, LIGHT.ink, LIGHT.bg, LIGHT.ink2, LIGHT.encoder, LIGHT.fade)
 
 
 def test_a_sheet_of_all_heads_holds_their_weights(lens):

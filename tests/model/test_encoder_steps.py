@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from core.model.encoder_steps import encoder_steps, layer_steps
+from core.model.encoder_steps import encoder_layer_steps, encoder_steps
 from core.model.transformer import Config, Transformer
 
 IDS = torch.tensor([5, 9, 5, 2, 7])
@@ -88,4 +88,4 @@ def test_each_step_follows_from_the_one_before_by_its_formula():
 
 def test_a_layer_without_feed_forward_is_told():
     with pytest.raises(ValueError, match="feed-forward"):
-        layer_steps(made(d_ff=0).encoder[0], torch.zeros(5, 24))
+        encoder_layer_steps(made(d_ff=0).encoder[0], torch.zeros(5, 24))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from core.model.attention import AttentionCall, MultiHeadAttention, attention, rotate
+from core.model.multihead import AttentionCall, MultiHeadAttention, attention, rotate
 from core.model.transformer import Config, Layer, Past, Transformer, sinusoids
 
 torch.set_num_threads(1)

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 
 from core import paths
 from core.model import weights
-from core.model.attention import rotate
 from core.model.memory import NEAR
+from core.model.multihead import rotate
 from core.model.transformer import Config, Transformer
 from core.model.vocabulary import START
 from core.training import induction

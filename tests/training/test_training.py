@@ -12,13 +12,13 @@ from core.model import weights
 from core.model.transformer import Config, Transformer
 from core.model.vocabulary import END, MASK, PAD, SPECIALS, START, Vocabulary
 from core.training.examples import batches, collate, continuations, fillings, split, translations, vary, writings
-from core.training.recipes import RECIPES, Recipe
+from core.training.recipes import RECIPES, TrainingRecipe
 from core.training.run import Run, loss_of, moments, read_log
 
 torch.set_num_threads(1)
 TEXTS = [f"the {size} {animal} sleeps on the {place}" for size in ("big", "small") for animal in ("cat", "dog", "bird")
          for place in ("sofa", "table", "bed", "floor")]  # fmt: skip
-RECIPE = Recipe(
+RECIPE = TrainingRecipe(
     "tiny", "continues", "continue", "none", steps=20, batch=120, rate=1e-2, warm_up=4,
     shape={"kind": "encoder-decoder", "d_model": 16, "heads": 2, "encoder_layers": 1, "decoder_layers": 1, "d_ff": 32,
            "max_tokens": 32},
@@ -30,7 +30,7 @@ def vocabulary() -> Vocabulary:
     return Vocabulary.train(TEXTS, 320)
 
 
-def run_in(folder: Path, vocabulary: Vocabulary, recipe: Recipe = RECIPE) -> Run:
+def run_in(folder: Path, vocabulary: Vocabulary, recipe: TrainingRecipe = RECIPE) -> Run:
     examples = continuations(TEXTS, vocabulary, recipe.seed, 32)
     return Run(recipe, vocabulary, examples, examples(99), folder)
 

@@ -14,7 +14,7 @@ from core.engine.backend import Batch
 from core.engine.huggingface import WORKING, HuggingFaceBackend, refusal
 from core.engine.kernels import as_bool, call_shape, reference
 from core.errors import ModelFileError, UnsupportedModelError
-from core.model.attention import AttentionCall
+from core.model.multihead import AttentionCall
 from core.request import Site, Stream
 
 
@@ -56,7 +56,7 @@ class Discovery:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Discovered:
     """What the dry run saw."""
 
     sites: tuple[Site, ...]
@@ -65,7 +65,7 @@ class Found:
     depths: int | None = None
 
 
-def discover(backend: HuggingFaceBackend, family: str, avoid: set[int], vocab: int, start: int) -> Found:
+def discover(backend: HuggingFaceBackend, family: str, avoid: set[int], vocab: int, start: int) -> Discovered:
     """One dry run, source length 3 and target length 2: the n-th call is the n-th site, told apart by its shape.
 
     Raises UnsupportedModelError where the attention is not called through the interface or is not the reference formula,
@@ -118,7 +118,7 @@ def discover(backend: HuggingFaceBackend, family: str, avoid: set[int], vocab: i
     causal = any(c for (_, _, queries, _), c in zip(probe.calls, probe.causal, strict=True) if queries == 2)
     depths = sum(site.stream is Stream.ENCODER for site in sites)
     backend.encoder_end = _encoder_end(backend, batch, depths) if backend.kind == "encoder-decoder" else None
-    return Found(sites, probe.calls[0][1], causal, None if backend.encoder_end is None else depths)
+    return Discovered(sites, probe.calls[0][1], causal, None if backend.encoder_end is None else depths)
 
 
 def _encoder_end(backend: HuggingFaceBackend, batch: Batch, layers: int) -> nn.Module | None:

@@ -31,7 +31,7 @@ SAVED = "Use the configuration saved with these weights"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class LoadingPlan:
     """How a configuration will be loaded: its kind, the class with an output head and the class without one."""
 
     config: Any
@@ -44,7 +44,7 @@ class Plan:
         return str(self.config.model_type)
 
 
-def plan(found: Found) -> Plan:
+def plan(found: Found) -> LoadingPlan:
     """What a folder's configuration makes, decided before a weight is read.
 
     Raises ModelFileError for a configuration that is not sound, UnsupportedModelError for one that cannot be watched.
@@ -74,11 +74,11 @@ def plan(found: Found) -> Plan:
         ) from error
     except (TypeError, ValueError, AttributeError) as error:
         raise ModelFileError(f"a sound {family} configuration in config.json", _first_line(error), SAVED) from error
-    return Plan(config, kind, head, trunk)
+    return LoadingPlan(config, kind, head, trunk)
 
 
 def load_pretrained(
-    found: Found, how: Plan, dtype: Any, device: torch.device, say: Callable[[str], None]
+    found: Found, how: LoadingPlan, dtype: Any, device: torch.device, say: Callable[[str], None]
 ) -> HuggingFaceBackend:
     """Load safetensors or GGUF weights into the right class, refusing what is missing, of other shapes, or too deep.
 
@@ -173,7 +173,7 @@ def _held(found: Found) -> tuple[int, int]:
     return sum(math.prod(entry["shape"]) for entry in entries), len(entries)
 
 
-def _fits(how: Plan, held: int, parts: int, found: Found) -> None:
+def _fits(how: LoadingPlan, held: int, parts: int, found: Found) -> None:
     """Build the model without memory, and refuse a configuration that asks for far more numbers than the files hold."""
     check_counts(how.config.to_dict(), parts)
     depth = getattr(how.config, "num_hidden_layers", 1)

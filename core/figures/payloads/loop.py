@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from core.analysis.cache import WIDTHS, Layer, layers_of, work
-from core.analysis.sampling import Cut, cuts, tempered
+from core.analysis.cache import WIDTHS, AttentionShape, layers_of, work
+from core.analysis.sampling import Filtered, cuts, tempered
 from core.figures.labels import label, others, percent
 from core.figures.payloads.rows import looks, names
 from core.request import Sampling, Stream
@@ -77,7 +77,7 @@ def _said(before: float, after: float, cut_by: str | None) -> str:
     return f"{percent(before)} · cut" if cut_by else f"{percent(before)} → {percent(after)}"
 
 
-def cut_said(cut: Cut, sampling: Sampling, vocabulary: int) -> dict[str, Any]:
+def cut_said(cut: Filtered, sampling: Sampling, vocabulary: int) -> dict[str, Any]:
     """A filter's line through the distribution, and what it says."""
     asked = {"top-k": sampling.top_k, "top-p": sampling.top_p, "min-p": sampling.min_p}.get(cut.name)
     kept = f"{cut.kept:,} of {vocabulary:,} pieces"
@@ -114,7 +114,7 @@ def cache_said(step: Step, d_model: int, dtype: str) -> dict[str, Any]:
     return told
 
 
-def formulas(layers: Sequence[Layer], d_model: int, size: int) -> list[str]:
+def formulas(layers: Sequence[AttentionShape], d_model: int, size: int) -> list[str]:
     """How the numbers of the table come about, with this step's shapes."""
     found = []
     for stream, name in ((Stream.DECODER, "a piece"), (Stream.CROSS, "a piece of the source, once")):

@@ -142,9 +142,9 @@ def _titles(view: Scene, it: Look, what: str = "", where: str = "") -> tuple[str
     return f"{view.info.name}: {where or it.name}{', ' + what if what else ''}{mask}", text
 
 
-def _colours(it: Look) -> export.Look:
+def _colours(it: Look) -> export.Colours:
     theme = charts.theme()
-    return export.Look(theme.weights, theme.ink, theme.bg, theme.ink2, theme.accent(it.stream), theme.fade)
+    return export.Colours(theme.weights, theme.ink, theme.bg, theme.ink2, theme.accent(it.stream), theme.fade)
 
 
 def _map(view: Scene, it: Look, values: np.ndarray, what: str = "", unit: str = "weight", signed: bool = False) -> str:

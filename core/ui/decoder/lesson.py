@@ -235,7 +235,7 @@ def _lesson(view: Scene, held: Account | None) -> None:
 
     if held is not None:
         lesson.dial(
-            IDEA, lambda: maths(view, held), [decoder_steps.layer_steps, decoder_steps.attention_steps, decoder.pushes]
+            IDEA, lambda: maths(view, held), [decoder_steps.decoder_layer_steps, decoder_steps.attention_steps, decoder.pushes]
         )
         lesson.questions(questions(view, held))
     lesson.source(

@@ -66,7 +66,7 @@ def lead(it: Walked) -> None:
 
 def below(it: Walked) -> None:
     """Everything under the walk: the dial, things to try, questions, the source."""
-    from core.model.attention import MultiHeadAttention
+    from core.model.multihead import MultiHeadAttention
     from core.model.transformer import AddNorm, FeedForward, Layer, Transformer
 
     charts.rule()

@@ -9,7 +9,15 @@ from html import escape
 import streamlit as st
 
 from core.analysis import Change, changes
-from core.analysis.hand.recipe import AS_TRAINED, TEMPERATURES, TOPS, Effect, Recipe, common_scaling, effect
+from core.analysis.hand.broken_recipe import (
+    AS_TRAINED,
+    TEMPERATURES,
+    TOPS,
+    BrokenRecipe,
+    Effect,
+    common_scaling,
+    effect,
+)
 from core.errors import LensError
 from core.figures.distribution import Bar
 from core.figures.labels import label, percent
@@ -24,11 +32,11 @@ from core.ui.session.state import SAID, held
 
 BREAKS = (  # what is taken away, the recipe without it, what that means
     ("nothing", AS_TRAINED, "as trained"),
-    ("√d", Recipe(root=False), "scores q·k go into the softmax undivided"),
-    ("temperature 1", Recipe(temperature=4.0), "it is 4 instead: scores divided by 4 more, so flat rows"),
-    ("all but the largest weight", Recipe(top_k=1), "each row looks at one piece only"),
-    ("the residual", Recipe(residual=False), "a layer no longer adds to what came in: it replaces it"),
-    ("all heads but one", Recipe(heads=1), "of each layer only the first head stays"),
+    ("√d", BrokenRecipe(root=False), "scores q·k go into the softmax undivided"),
+    ("temperature 1", BrokenRecipe(temperature=4.0), "it is 4 instead: scores divided by 4 more, so flat rows"),
+    ("all but the largest weight", BrokenRecipe(top_k=1), "each row looks at one piece only"),
+    ("the residual", BrokenRecipe(residual=False), "a layer no longer adds to what came in: it replaces it"),
+    ("all heads but one", BrokenRecipe(heads=1), "of each layer only the first head stays"),
 )
 MEANS = (
     "<b>Spread</b>: among how many pieces a row shares its look, as it were: 1 if one piece gets all, 4 if four get a quarter each "
@@ -54,7 +62,7 @@ def scaling_of(view: Scene) -> float | None:
     return common_scaling(view.run((), ("pattern", "scores")))
 
 
-def broken(view: Scene, recipes: tuple[Recipe, ...]) -> list[Broken]:
+def broken(view: Scene, recipes: tuple[BrokenRecipe, ...]) -> list[Broken]:
     """The text in view run by each recipe, without any mask; computed once for all visitors."""
     trained, scaling = view.run((), ("pattern",)), scaling_of(view)
     requests = tuple(recipe.apply(view.request.keeping("pattern"), scaling or 1.0) for recipe in recipes)
@@ -70,7 +78,7 @@ def broken(view: Scene, recipes: tuple[Recipe, ...]) -> list[Broken]:
     return ticket.result()
 
 
-def offered(view: Scene) -> list[tuple[str, Recipe, str]]:
+def offered(view: Scene) -> list[tuple[str, BrokenRecipe, str]]:
     """The breaks that this model can take."""
     scaling = scaling_of(view)
     return [
@@ -110,7 +118,7 @@ def recipe(view: Scene) -> None:
         answer(view, found)
 
 
-def table(parts: list[tuple[str, Recipe, str]], found: list[Broken], writes: bool) -> str:
+def table(parts: list[tuple[str, BrokenRecipe, str]], found: list[Broken], writes: bool) -> str:
     """One line a break: what is left out, what comes next, and the spread of each stream."""
     streams = list(found[0].effect.spread)
     heads = ["taken away", *(["next piece", "KL, nats"] if writes else []), *(f"spread, {SAID[stream]}" for stream in streams)]
@@ -129,7 +137,7 @@ def table(parts: list[tuple[str, Recipe, str]], found: list[Broken], writes: boo
     )
 
 
-def controls(view: Scene) -> Recipe:
+def controls(view: Scene) -> BrokenRecipe:
     """What the visitor takes away, all at once; it stands in the link."""
     scaling, heads = scaling_of(view), max(site.heads for site in view.info.sites)
     mine = fitting(state.chosen()[RECIPE], scaling, view.info.unlinks, heads)
@@ -137,7 +145,7 @@ def controls(view: Scene) -> Recipe:
     def changed() -> None:
         now = {name: st.session_state[f"recipe-{name}"] for name in ("root", "linked", "warm", "top-k", "heads")}
         top, left = now["top-k"], int(now["heads"])
-        state.choose(recipe=Recipe(
+        state.choose(recipe=BrokenRecipe(
             bool(now["root"]), float(now["warm"]), None if top == "all" else int(top), bool(now["linked"]),
             None if left >= heads else left,
         ))  # fmt: skip
@@ -162,10 +170,10 @@ def controls(view: Scene) -> Recipe:
     return mine
 
 
-def fitting(wanted: Recipe, scaling: float | None, unlinks: bool, heads: int) -> Recipe:
+def fitting(wanted: BrokenRecipe, scaling: float | None, unlinks: bool, heads: int) -> BrokenRecipe:
     """As much of a recipe as a model can be run by."""
     left = None if wanted.heads is None or wanted.heads >= heads else wanted.heads
-    return Recipe(
+    return BrokenRecipe(
         wanted.root or scaling is None, wanted.temperature, wanted.top_k, wanted.residual or not unlinks, left
     )  # fmt: skip
 

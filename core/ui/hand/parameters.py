@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from core.analysis.hand.broken_recipe import AS_TRAINED, read_recipe, write_recipe
 from core.analysis.hand.plane import Plane, read_link, write_link
-from core.analysis.hand.recipe import AS_TRAINED, read_recipe, write_recipe
 from core.ui.session.links import Parameter, counted, declare, optional
 
 # the arrows; None as the lesson opens

@@ -114,7 +114,7 @@ def presets() -> None:
 
 def depth(plane: Plane) -> None:
     """The dial: the idea, eq. 1 with the numbers of the plane as it stands, and the model's own lines."""
-    from core.model.attention import attention
+    from core.model.multihead import attention
 
     lesson.dial(IDEA, lambda: maths(plane), [attention, weigh])
 

@@ -119,7 +119,7 @@ def _presets() -> list[lesson.Preset]:
 
 
 def _dial(task: str, what: machines.Exercise) -> None:
-    from core.model.attention import attention
+    from core.model.multihead import attention
     from core.model.recurrent import GRU, AdditiveAttention
 
     def maths() -> None:

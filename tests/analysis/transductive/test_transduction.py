@@ -12,7 +12,7 @@ from sklearn.semi_supervised import LabelPropagation, LabelSpreading
 from core.analysis.embedding import mean_pooled, plane
 from core.analysis.transductive import fewlabels, fourways, inductive, pointsets, transduction
 from core.analysis.transductive.transduction import NONE
-from core.model.attention import attention
+from core.model.multihead import attention
 
 NAMES = tuple(pointsets.SETS)
 

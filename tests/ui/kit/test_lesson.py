@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.model import attention
+from core.model import multihead
 from core.ui.kit.lesson import DIAL
 
 
 def page() -> None:
     import streamlit as st
 
-    from core.model.attention import MultiHeadAttention
+    from core.model.multihead import MultiHeadAttention
     from core.ui.kit import lesson
     from core.ui.session import state
 
@@ -88,6 +88,6 @@ def test_the_dial_shows_the_real_lines(shown: AppTest) -> None:
     assert shown.latex[0].value.strip("$\n ") == "a = 1"
     shown.get_by_key("depth").set_value("Code").run()
     (code,) = shown.code
-    file = Path(attention.__file__).read_text("utf-8")
+    file = Path(multihead.__file__).read_text("utf-8")
     assert code.value.startswith("def forward(") and code.value.splitlines()[1].strip() in file
     assert shown.session_state["lookback"].choice[DIAL] == "Code" and shown.query_params["dial"] == "code"

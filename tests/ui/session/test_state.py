@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from core.analysis.hand.recipe import TEMPERATURES, Recipe
+from core.analysis.hand.broken_recipe import TEMPERATURES, BrokenRecipe
 from core.analysis.transductive.board import PLANE, Board
 from core.interventions import MOVES
 from core.masks import MASKS
@@ -69,7 +69,9 @@ CHOICES = st.builds(
     step=st.none() | st.tuples(st.integers(0, 99), st.integers(0, 99)),
     dial=st.sampled_from(DEPTHS),
     exercise=st.just("") | st.text(min_size=1, max_size=rnn.SHORT).filter(str.strip),
-    recipe=st.builds(Recipe, root=st.booleans(), temperature=st.sampled_from(TEMPERATURES), heads=st.none() | st.integers(0, 99)),
+    recipe=st.builds(
+        BrokenRecipe, root=st.booleans(), temperature=st.sampled_from(TEMPERATURES), heads=st.none() | st.integers(0, 99)
+    ),
     sheet=st.integers(0, 9998),
     board=st.none() | st.builds(Board, st.sampled_from(PLANE), st.integers(0, 999), st.just(20), st.just(0.9)),
 )

@@ -43,7 +43,7 @@ class AttentionCall:
     sink: Tensor | None = None
 
 
-class Probe(Protocol):
+class ProbeLike(Protocol):
     """Watches, and may change, every attention of one forward pass. Made for the pass and thrown away after it."""
 
     def attend(self, call: AttentionCall) -> tuple[Tensor, Tensor | None]:
@@ -62,7 +62,7 @@ class Pass:
     start, start + 1 and so on. start: how many positions a cache already holds.
     """
 
-    probe: Probe | None = None
+    probe: ProbeLike | None = None
     skip: Tensor | None = None
     places: Tensor | None = None
     start: int = 0

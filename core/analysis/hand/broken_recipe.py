@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core.analysis.attention import spread
+from core.analysis.patterns import spread
 from core.analysis.prediction import kl
 from core.request import Ablation, HeadRef, Request, Stream
 from core.trace import Trace
@@ -17,7 +17,7 @@ TOPS = (1, 2, 3, 4, 8)  # how many weights of a row may be left
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class BrokenRecipe:
     """How a model is run. root: scores are divided by √d; temperature divides them once more; top_k: of each row only the k
     largest weights stay (None: all); residual: sublayers add to what came in; heads: the first so many of each layer stay
     (None: all)."""
@@ -42,10 +42,10 @@ class Recipe:
         return replace(request, intervention=changed)
 
 
-AS_TRAINED = Recipe()
+AS_TRAINED = BrokenRecipe()
 
 
-def write_recipe(recipe: Recipe) -> str:
+def write_recipe(recipe: BrokenRecipe) -> str:
     """A recipe as it stands in a link, what is changed part by part: "r" no √d, t4 temperature, k1 largest weights, "n" no
     residual, h2 heads left; "" as trained."""
     parts = (
@@ -56,7 +56,7 @@ def write_recipe(recipe: Recipe) -> str:
     return "_".join(part for part in parts if part)
 
 
-def read_recipe(text: str) -> Recipe:
+def read_recipe(text: str) -> BrokenRecipe:
     """The recipe that `write_recipe` wrote. Raises ValueError for anything else."""
     found = re.fullmatch(
         r"(r)?_?(?:t([0-9.]{1,4}))?_?(?:k([0-9]))?_?(n)?_?(?:h([0-9]{1,3}))?", text, re.ASCII
@@ -64,7 +64,7 @@ def read_recipe(text: str) -> Recipe:
     if found is None:
         raise ValueError(text)
     root, warm, top, residual, heads = found.groups()
-    recipe = Recipe(
+    recipe = BrokenRecipe(
         root is None, 1.0 if warm is None else float(warm), None if top is None else int(top), residual is None,
         None if heads is None else int(heads),
     )  # fmt: skip

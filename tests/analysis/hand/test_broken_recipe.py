@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.analysis.hand.recipe import AS_TRAINED, TEMPERATURES, TOPS, Recipe, read_recipe, write_recipe
+from core.analysis.hand.broken_recipe import AS_TRAINED, TEMPERATURES, TOPS, BrokenRecipe, read_recipe, write_recipe
 
 RECIPES = st.builds(
-    Recipe, st.booleans(), st.sampled_from(TEMPERATURES), st.none() | st.sampled_from(TOPS), st.booleans(),
+    BrokenRecipe, st.booleans(), st.sampled_from(TEMPERATURES), st.none() | st.sampled_from(TOPS), st.booleans(),
     st.none() | st.integers(0, 999),
 )  # fmt: skip
 
