@@ -48,7 +48,7 @@ def seen(app: AppTest) -> dict[str, Any]:
 def main(visits: list[tuple[str, dict[str, str]]]) -> None:
     """One visitor goes from page to page."""
     st.navigation = watched(st.navigation)
-    app = AppTest.from_file(os.path.join(os.getcwd(), "core/ui/main.py"), default_timeout=60).run()
+    app = AppTest.from_file(os.path.join(os.getcwd(), "core/ui/main.py"), default_timeout=180).run()
     found = []
     for page, params in visits:
         for name, value in params.items():

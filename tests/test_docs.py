@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import re
 import subprocess
 import sys
@@ -124,6 +125,16 @@ def test_documents_point_at_files_that_are_there() -> None:
     found = [(path, link) for path in documents for link in links(read(path))]
     assert len(found) > 5
     clean(f"{path}: {link} is not there" for path, link in found if not (ROOT / path).parent.joinpath(link).exists())
+
+
+def test_documents_and_hooks_call_commands_that_there_are() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
+    spots = ("README.md", "CONTRIBUTING.md", ".pre-commit-config.yaml", ".github/workflows/test.yml")
+    called = [(path, word) for path in spots for word in re.findall(r"(?:`|: | {4})make ([a-z-]+)", read(path))]
+    assert {path for path, _ in called} == set(spots)
+    clean(f"{path}: make {word} is not in the Makefile" for path, word in called if word not in targets)
+    modules = [(path, name) for path in spots for name in re.findall(r"python -m ((?:core|tests)[\w.]*)", read(path))]
+    clean(f"{path}: {name} is not there" for path, name in modules if importlib.util.find_spec(name) is None)
 
 
 def test_the_version_stands_in_one_place_and_the_changelog_begins_with_it() -> None:

@@ -92,6 +92,13 @@ def words(page: dict[str, Any], kind: str) -> list[str]:
     return [unescape(re.sub(r"<[^>]+>", "", body)) for body in page["html"] if f'class="{kind}' in body]
 
 
+def test_every_recipe_is_tried_here_and_offered_where_ideas_are_told() -> None:
+    told = re.findall(r"^## (An? .+)$", RECIPES, re.MULTILINE)
+    tried = re.findall(r'copy\.apply\("(.+?)"\)', read("tests/test_recipes.py"))
+    assert len(told) == 6 and tried == told
+    assert all(title.lower() in read(".github/ISSUE_TEMPLATE/idea.yml") for title in told)
+
+
 def test_a_mask_stands_in_the_gallery(copy: Copy) -> None:
     copy.apply("A mask")
     (page,) = copy.open(("masks", {"stream": "encoder", "text": "the cat sits on the mat"}))

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from core import __version__
 from core.paths import ASSETS
 from core.ui.kit import charts, frame, trouble
 from core.ui.session import state
@@ -23,7 +24,7 @@ def page_of(page: Page) -> Any:
 
 def main() -> None:
     """Run one page."""
-    st.set_page_config(page_title="Lookback", page_icon=str(MARK), layout="wide")
+    st.set_page_config(page_title="Lookback", page_icon=str(MARK), layout="wide", menu_items={"About": f"Lookback {__version__}"})
     charts.style()
     page = st.navigation({group: [page_of(page) for page in pages] for group, pages in groups().items()}, expanded=True)
     st.logo(str(MARK), size="large")

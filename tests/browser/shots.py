@@ -5,28 +5,22 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from core.ui.shell.menu import PAGES
 from tests.browser.conftest import FLAGS, Visit, chromium_path, serving
 
 SIZES = {"projector": (1920, 1080), "laptop": (1280, 800), "phone": (390, 844)}
-VIEWS = {
+VIEWS: dict[str, tuple[str, dict[str, str]]] = {
+    **{page.name: (page.name, {}) for page in PAGES},
     "home": ("", {}),
-    "attention": ("attention", {}),
     "one-head": ("attention", {"stream": "encoder", "text": "the teacher reads a new book every", "layer": "1", "head": "2"}),
     "masked": ("attention", {"stream": "encoder", "text": "the teacher reads a new book every", "mask": "encoder.causal"}),
     "cross": ("attention", {"stream": "cross", "text": "the cat sits on"}),
-    "masks": ("masks", {"stream": "encoder", "text": "the cat sits on the mat", "mask": "encoder.custom.3k1_2-5k3"}),
-    "translate": ("translate", {"model": "translator", "text": "the black cat sleeps on the red sofa"}),
-    "generate": ("generate", {"text": "the cat sits on the", "model": "writer", "sampling": "t0.8_k20_p0.9_s3"}),
-    "generate-both": ("generate", {}),
+    "painted": ("masks", {"stream": "encoder", "text": "the cat sits on the mat", "mask": "encoder.custom.3k1_2-5k3"}),
+    "translator": ("translate", {"model": "translator", "text": "the black cat sleeps on the red sofa"}),
+    "sampled": ("generate", {"text": "the cat sits on the", "model": "writer", "sampling": "t0.8_k20_p0.9_s3"}),
     "beams": ("generate", {"part": "beam", "text": "the cat sits on"}),
     "own-words": ("generate", {"part": "own", "model": "writer", "text": "the cat sits on the", "own": "moon yesterday"}),
     "fill": ("generate", {"model": "filler", "text": "the cat sits on the red sofa", "part": "fill.7.2"}),
-    "sequence": ("sequence", {}),
-    "rnn": ("rnn", {}),
-    "hand": ("hand", {}),
-    "encoder": ("encoder", {}),
-    "decoder": ("decoder", {}),
-    "transductive": ("transductive", {}),
     "trouble": ("attention", {"text": "x" * 3000}),
 }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from core.analysis.head_scores import HEAD_SCORES as SORT
 from core.engine.files import shipped
 from core.request import Stream
 from core.trace import Trace
@@ -55,7 +56,7 @@ CONTINUES = (
     ),
     Starter(
         "my brother does not like cold soup", "Every piece gives nearly all to the end sign: such a column is called a sink.",
-        "Sort by “received”: which head gives nearly all to one piece? Such a column is called a sink.", ENCODER,
+        f"Sort by “{SORT['received'].says}”: which head gives nearly all to one piece? Such a column is called a sink.", ENCODER,
         tuple((place, 7, 0.8) for place in range(7)),
     ),
     Starter(
@@ -101,7 +102,7 @@ TRANSLATES = (
 WRITES = (
     Starter(
         "one two three one two three one", "This head looks one piece back: a line just under the diagonal.",
-        "Sort by “previous”: which head looks one piece back?", DECODER, tuple((n + 1, n, 0.8) for n in range(1, 7)),
+        f"Sort by “{SORT['previous'].says}”: which head does that most?", DECODER, tuple((n + 1, n, 0.8) for n in range(1, 7)),
     ),
     Starter(
         "the young engineers are going to read the book", "“are” and “to” look back at “engineers”, those who act.",
@@ -114,7 +115,7 @@ WRITES = (
     ),
     Starter(
         "the cats on the table are", "Every piece gives nearly all to the start sign: such a column is called a sink.",
-        "Sort by “first”: which heads give nearly all to the first piece? Such a column is called a sink.", DECODER,
+        f"Sort by “{SORT['first'].says}”: which heads give nearly all to the first piece? Such a column is called a sink.", DECODER,
         tuple((place, 0, 0.8) for place in range(1, 7)),
     ),
     Starter(
@@ -137,7 +138,7 @@ FILLS = (
     ),
     Starter(
         "the old teacher reads a new book", "“the” looks at “old” and “old” at “teacher”: one piece ahead.",
-        "Sort by “next”: which head looks one piece ahead?", ENCODER, ((0, 1, 0.8), (1, 2, 0.8)),
+        f"Sort by “{SORT['next'].says}”: which head does that most?", ENCODER, ((0, 1, 0.8), (1, 2, 0.8)),
     ),
     Starter(
         "the river bank and the money bank", "“river” and “money” each look ahead at their own “bank”.",
