@@ -156,6 +156,20 @@ def dangerous(path: str, source: str) -> list[str]:
     return found
 
 
+def deaf(path: str, source: str) -> list[str]:
+    """A value that a browser sends for a widget is taken through `heard` alone; and no page ends by st.stop(), after which
+    Streamlit forgets what it has told the browser."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.keyword) and node.arg == "on_change":
+            means = ast.unparse(node.value)
+            if means not in ("'rerun'", "'ignore'") and not re.match(r"(state\.)?heard\(", means):
+                found.append(f"{path}:{node.value.lineno}: on_change={means}: wrap it in heard()")
+        elif isinstance(node, ast.Attribute) and ast.unparse(node) == "st.stop":
+            found.append(f"{path}:{node.lineno}: st.stop: raise trouble.PageEnds")
+    return found
+
+
 def outside_reads(path: str, source: str) -> list[str]:
     """Nothing may reach for a folder beside the repository."""
     pattern = re.compile(re.escape(OUTSIDE) + r"|/\s*[\"']shared[\"']")
@@ -279,6 +293,10 @@ def test_no_files_import_each_other_in_a_circle() -> None:
 def test_no_outside_text_or_file_can_run_code() -> None:
     spots = [*sources("core/", "pages/", "app.py"), *sources("assets/", "core/", suffix=(".js", ".css", ".html", ".svg"))]
     clean(line for path in spots for line in dangerous(path, read(path)))
+
+
+def test_no_widget_is_heard_but_in_the_one_way() -> None:
+    clean(line for path in sources("core/ui/", "pages/") for line in deaf(path, read(path)))
 
 
 def test_nothing_reads_outside_the_repository() -> None:
@@ -445,6 +463,12 @@ def test_a_dangerous_call_is_seen(path: str, source: str) -> None:
 def test_a_fixed_wait_is_seen(line: str) -> None:
     assert fixed_waits("tests/test_a.py", f"def test_a():\n    {line}")
     assert fixed_waits("tests/a.py", "def until(holds, gate):\n    gate.wait(60)\n    while not holds(): time.sleep(0.05)") == []
+
+
+def test_a_widget_that_is_heard_in_another_way_is_seen() -> None:
+    assert deaf("core/ui/a.py", "st.toggle('a', key=held('a', 1), on_change=turned)")
+    assert deaf("core/ui/a.py", "st.stop()")
+    assert deaf("core/ui/a.py", "st.toggle('a', on_change=state.heard('a', turned)); st.popover('b', on_change='rerun')") == []
 
 
 def test_reads_outside_thick_pages_long_files_and_stray_names_are_seen() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import streamlit as st
@@ -34,7 +35,9 @@ def main() -> None:
     parameters()
     with trouble.guarded():
         state.arrive(page.url_path)
-        page.run()
+        with suppress(trouble.PageEnds):
+            page.run()
+        state.drawn()
 
 
 main()

@@ -1,6 +1,7 @@
 """What people do with the app, done in Chromium."""
 
 import itertools
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from playwright.sync_api import expect
@@ -62,6 +63,26 @@ def test_the_causal_switch_empties_the_encoders_upper_triangle(visit):
     visit.change(lambda: visit.page.locator(".st-key-causal label").click())
     assert set(upper(visit.map)) == {None}
     assert visit.lead.startswith("The future is hidden")
+
+
+@pytest.mark.parametrize(
+    ("page", "opened"),
+    [
+        ("masks", {"text": "the cat sits"}),
+        ("attention", {"text": "the cat sits", "measure": "norm", "stream": "encoder", "layer": "2", "head": "3"}),
+    ],
+)
+def test_an_empty_text_and_the_next_ones_choose_nothing_else(visit, page, opened):
+    def chosen():
+        return {name: said for name, said in parse_qsl(urlsplit(visit.page.url).query) if name != "text"}
+
+    visit.open(page, **opened)
+    before = chosen()
+    assert opened.items() <= {"text": opened["text"], **before}.items()
+    for text in ("", "one cat sleeps", "two dogs run"):
+        visit.change(lambda text=text: visit.type(text))
+        assert (visit.page.locator(".trouble").count() > 0) == (not text)
+        assert chosen() == before
 
 
 def test_pins_and_filters_stand_in_the_link_and_a_second_browser_shows_them(visits):

@@ -13,9 +13,9 @@ from core.ui.session import state
 def box(label: str, name: str) -> Any:
     """A box by its name in links, which is also its key; its `open` tells whether to fill it."""
 
-    def turned() -> None:
+    def turned(opened: bool) -> None:
         others = set(state.chosen()[OPEN]) - {name}
-        now = others | ({name} if st.session_state[name] else set())
+        now = others | ({name} if opened else set())
         state.choose(open=tuple(one for one in BOXES if one in now))
 
-    return st.expander(label, key=state.held(name, name in state.chosen()[OPEN]), on_change=turned)
+    return st.expander(label, key=state.held(name, name in state.chosen()[OPEN]), on_change=state.heard(name, turned))

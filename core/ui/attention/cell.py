@@ -67,12 +67,12 @@ def _stages(it: Look, attention: Attention) -> None:
     names = list(maps)
     wanted = it.choice[STAGE] if it.choice[STAGE] in names else "weights"
 
-    def walked() -> None:
-        state.choose(stage=st.session_state["stage"])
+    def walked(stage: str) -> None:
+        state.choose(stage=stage)
 
     at = st.select_slider(
-        "Stage", names, key=state.held("stage", wanted, tuple(names)), format_func=lambda name: SAYS[name][0], on_change=walked,
-        help="Drag, or use the arrow keys.",
+        "Stage", names, key=state.held("stage", wanted, tuple(names)), format_func=lambda name: SAYS[name][0],
+        on_change=state.heard("stage", walked, names), help="Drag, or use the arrow keys.",
     )  # fmt: skip
     title, how, unit, signed = SAYS[at]
     charts.heading(f"{names.index(at) + 1} of {len(names)}: {title}", it.name)

@@ -71,12 +71,12 @@ def numbers(view: Scene, it: Look) -> None:
 def _picker(it: Look) -> str:
     offered = tuple(name for name in NAMES if name != "rollout" or it.stream is not Stream.CROSS)
 
-    def picked() -> None:
-        state.choose(measure=st.session_state["measure"])
+    def picked(measure: str) -> None:
+        state.choose(measure=measure)
 
     return st.segmented_control(
-        "Read as", offered, key=state.held("measure", reading(it), offered), format_func=NAMES.__getitem__, on_change=picked,
-        required=True, label_visibility="collapsed",
+        "Read as", offered, key=state.held("measure", reading(it), offered), format_func=NAMES.__getitem__,
+        on_change=state.heard("measure", picked, offered), required=True, label_visibility="collapsed",
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from core.ui.kit import charts
 from core.ui.running.focus import Look
 from core.ui.running.scene import Scene, lens_of
 from core.ui.session import state
-from core.ui.session.state import held
+from core.ui.session.state import heard, held
 
 LONGEST = 64  # pieces up to which positions are drawn
 HOW = {"off": "Off", "shuffled": "Shuffled", "shifted": "Shifted"}
@@ -95,16 +95,16 @@ def _lab(view: Scene, it: Look, text: Stream) -> None:
     with st.container(horizontal=True, key="place-lab", gap="small", vertical_alignment="bottom"):
         how, amount = it.choice[POSITIONS]
         st.segmented_control(
-            "Positions", list(HOW), key=held("place-how", how), format_func=HOW.__getitem__, on_change=_moved, required=True,
-            label_visibility="collapsed",
+            "Positions", list(HOW), key=held("place-how", how), format_func=HOW.__getitem__, required=True,
+            on_change=heard("place-how", _moved, HOW), label_visibility="collapsed",
         )  # fmt: skip
         if how == "shifted":
             st.number_input(
-                "Places further on", 1, SHIFTS, key=held("place-by", amount), on_change=_by, args=("place-by",), width=150
+                "Places further on", 1, SHIFTS, key=held("place-by", amount), on_change=heard("place-by", _by), width=150
             )
         elif how == "shuffled":
             st.number_input(
-                "Order number", 1, ORDERS, key=held("place-seed", amount), on_change=_by, args=("place-seed",), width=150,
+                "Order number", 1, ORDERS, key=held("place-seed", amount), on_change=heard("place-seed", _by), width=150,
                 help="Each number is another order.",
             )  # fmt: skip
     charts.words(SAYS[how])
@@ -130,13 +130,12 @@ def _lab(view: Scene, it: Look, text: Stream) -> None:
             charts.plot(figure, f"place-map-{place}", f"{name}: {it.name}, every query and key.")
 
 
-def _moved() -> None:
-    how = st.session_state["place-how"]
+def _moved(how: str) -> None:
     state.choose(positions=(how, BEGINS[how]))
 
 
-def _by(key: str) -> None:
-    state.choose(positions=(state.chosen()[POSITIONS][0], int(st.session_state[key])))
+def _by(amount: int) -> None:
+    state.choose(positions=(state.chosen()[POSITIONS][0], amount))
 
 
 def rule_of(view: Scene, it: Look) -> PositionRule | None:

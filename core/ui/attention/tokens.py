@@ -15,7 +15,7 @@ from core.ui.kit import charts
 from core.ui.running.focus import Look
 from core.ui.running.scene import Scene, lens_of
 from core.ui.session import state
-from core.ui.session.state import held
+from core.ui.session.state import heard, held
 
 ROWS = 400  # pieces in the table
 REPLAYED = 400  # characters whose merges are replayed
@@ -111,16 +111,17 @@ def _merges(lens: Any, it: Look, texts: list[tuple[str, Tokens]]) -> None:
     place, done = it.choice[MERGES] or (longest, MERGED)
     place = place if place < len(words) else longest
 
-    def picked() -> None:
-        state.choose(merges=(st.session_state["merge-of"], MERGED))
+    def picked(word: int) -> None:
+        state.choose(merges=(word, MERGED))
 
-    def merged() -> None:
-        state.choose(merges=(place, st.session_state["merges"]))
+    def merged(done: int) -> None:
+        state.choose(merges=(place, done))
 
     with st.container(key="merge-word"):
         st.selectbox(
-            "Word", range(len(words)), key=held("merge-of", place, tuple(names)), format_func=names.__getitem__, on_change=picked
-        )
+            "Word", range(len(words)), key=held("merge-of", place, tuple(names)), format_func=names.__getitem__,
+            on_change=heard("merge-of", picked, range(len(words))),
+        )  # fmt: skip
     if len(written) > REPLAYED:
         charts.words(f"Words of the first {REPLAYED} characters.")
     word = words[place]
@@ -128,8 +129,9 @@ def _merges(lens: Any, it: Look, texts: list[tuple[str, Tokens]]) -> None:
     at = min(done, last)
     if last:
         at = st.select_slider(
-            "Merges done", range(last + 1), key=held("merges", at, word), on_change=merged, help="Drag, or use the arrow keys."
-        )
+            "Merges done", range(last + 1), key=held("merges", at, word), on_change=heard("merges", merged, range(last + 1)),
+            help="Drag, or use the arrow keys.",
+        )  # fmt: skip
     chips = "".join(
         f'<span class="word"><span class="chip"><bdi>{visible(part)}</bdi></span></span>' for part in word.steps[at]
     )

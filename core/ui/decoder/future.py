@@ -21,7 +21,7 @@ from core.ui.kit import charts, trouble
 from core.ui.running.runs import shared
 from core.ui.running.scene import Scene, switch_rule
 from core.ui.session import state
-from core.ui.session.state import held
+from core.ui.session.state import heard, held
 
 MOST = 24  # steps drawn
 
@@ -51,13 +51,12 @@ def future_shown(view: Scene) -> None:
         return
     turned = moved(view)
 
-    def switched() -> None:
-        hides = bool(st.session_state["decoder-mask"])
+    def switched(hides: bool) -> None:
         _turn(rule, hides != view.info.causal)
 
     hides = view.info.causal != turned
     st.toggle("Mask on: no piece sees what comes later" if hides else "Mask off: each piece sees the whole target",
-              key=held("decoder-mask", hides), on_change=switched)  # fmt: skip
+              key=held("decoder-mask", hides), on_change=heard("decoder-mask", switched))  # fmt: skip
     try:
         native = view.run((), ("pattern", "predictions"))
         other = view.run((rule,), ("pattern", "predictions"))

@@ -18,6 +18,7 @@ from core.figures.payloads import beams
 from core.request import Request, Sampling
 from core.trace import Beam
 from core.ui.generate import tabs
+from core.ui.generate.parameters import PART
 from core.ui.generate.side_by_side import branch_to
 from core.ui.kit import charts, component, trouble
 from core.ui.running import models
@@ -25,7 +26,7 @@ from core.ui.running.runs import shared
 from core.ui.running.scene import Scene, lens_of, wait
 from core.ui.running.writing import GREEDY, TURN, Writing, again, asked, given, turn, version_of, writing
 from core.ui.session import state
-from core.ui.session.state import held
+from core.ui.session.state import heard, held
 
 WIDEST, LONGEST = 8, 24
 WIDTH, STEPS = 4, 6
@@ -100,18 +101,25 @@ def further(view: Scene, forced: tuple[int, ...], width: int, steps: int, search
 def controls(width: int, steps: int) -> None:
     """How many live on, and how many steps."""
 
-    def changed() -> None:
-        read = st.session_state
-        tabs.go("beam", int(read["beam-width"]), int(read["beam-steps"]))
+    def wished() -> tuple[int, int]:
+        return wide_and_far(tabs.read(state.chosen()[PART])[1])
 
-    st.number_input("Beams kept", 1, WIDEST, key=held("beam-width", width), on_change=changed, width=168)
-    st.number_input("Steps", 1, LONGEST, key=held("beam-steps", steps), on_change=changed, width=168)
+    for label, most, key, value, take in (
+        ("Beams kept", WIDEST, "beam-width", width, lambda kept: tabs.go("beam", kept, wished()[1])),
+        ("Steps", LONGEST, "beam-steps", steps, lambda far: tabs.go("beam", wished()[0], far)),
+    ):
+        st.number_input(label, 1, most, key=held(key, value), on_change=heard(key, take), width=168)
+
+
+def wide_and_far(numbers: tuple[int, ...]) -> tuple[int, int]:
+    """How many live on and how many steps, from what a link says of them."""
+    width, steps, *_ = (*numbers, *(WIDTH, STEPS)[len(numbers) :])
+    return min(max(1, width), WIDEST), min(max(1, steps), LONGEST)
 
 
 def beam_tree(view: Scene, top: Any, numbers: tuple[int, ...]) -> None:
     """The tree, its controls, and what it found beside the greedy text."""
-    wished = (*numbers, *(WIDTH, STEPS)[len(numbers) :])
-    width, steps = min(max(1, wished[0]), WIDEST), min(max(1, wished[1]), LONGEST)
+    width, steps = wide_and_far(numbers)
     forced = state.chosen().forced
     try:
         with st.container():  # what is told while waiting must not shift the place of what stands below

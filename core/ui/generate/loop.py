@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -17,7 +19,7 @@ from core.ui.kit import charts, component, trouble
 from core.ui.running.scene import Scene, lens_of
 from core.ui.running.writing import MOST, Writing, again, asked, given, turn, version_of, writing
 from core.ui.session import state
-from core.ui.session.state import held
+from core.ui.session.state import heard, held
 
 MORE = 24  # pieces at a time
 
@@ -25,33 +27,33 @@ MORE = 24  # pieces at a time
 def sampler(sampling: Sampling) -> None:
     """How the next piece is chosen; everything stands in the link."""
 
-    def changed() -> None:
-        read = st.session_state
-        state.choose(
-            sampling=Sampling(
-                round(float(read["s-temperature"]), 2), int(read["s-top-k"]) or None,
-                None if read["s-top-p"] >= 1 else round(float(read["s-top-p"]), 2),
-                round(float(read["s-min-p"]), 3) or None, int(read["s-seed"]),
-            )
-        )  # fmt: skip
+    def into(name: str, read: Callable[[Any], Any]) -> Callable[[Any], None]:
+        return lambda value: state.choose(sampling=replace(state.chosen()[SAMPLING], **{name: read(value)}))
 
     with st.popover("How it chooses", key="sampler"):
         st.slider(
             "Temperature: 0 always takes the likeliest; above 1 the unlikely gain", 0.0, 2.0, step=0.05,
-            key=held("s-temperature", float(sampling.temperature)), on_change=changed,
+            key=held("s-temperature", float(sampling.temperature)),
+            on_change=heard("s-temperature", into("temperature", lambda value: round(value, 2))),
         )  # fmt: skip
         st.number_input(
-            "Top-k: only the k likeliest (0: all)", 0, 1000, key=held("s-top-k", sampling.top_k or 0), on_change=changed
-        )
+            "Top-k: only the k likeliest (0: all)", 0, 1000, key=held("s-top-k", sampling.top_k or 0),
+            on_change=heard("s-top-k", into("top_k", lambda value: value or None)),
+        )  # fmt: skip
         st.slider(
             "Top-p: the fewest that together reach p", 0.05, 1.0, step=0.05,
-            key=held("s-top-p", float(sampling.top_p or 1.0)), on_change=changed,
+            key=held("s-top-p", float(sampling.top_p or 1.0)),
+            on_change=heard("s-top-p", into("top_p", lambda value: None if value >= 1 else round(value, 2))),
         )  # fmt: skip
         st.slider(
             "Min-p: at least this share of the likeliest", 0.0, 1.0, step=0.01,
-            key=held("s-min-p", float(sampling.min_p or 0.0)), on_change=changed,
+            key=held("s-min-p", float(sampling.min_p or 0.0)),
+            on_change=heard("s-min-p", into("min_p", lambda value: round(value, 3) or None)),
         )  # fmt: skip
-        st.number_input("Seed: the same seed, the same text", 0, 2**31, key=held("s-seed", sampling.seed), on_change=changed)
+        st.number_input(
+            "Seed: the same seed, the same text", 0, 2**31, key=held("s-seed", sampling.seed),
+            on_change=heard("s-seed", into("seed", int)),
+        )  # fmt: skip
 
 
 def said(sampling: Sampling) -> str:

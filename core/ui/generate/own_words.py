@@ -22,7 +22,7 @@ from core.ui.running.branches import base_of, fitting
 from core.ui.running.scene import Scene, lens_of
 from core.ui.running.writing import GREEDY, again, turn, version_of, writing
 from core.ui.session import state
-from core.ui.session.state import held
+from core.ui.session.state import heard, held
 
 
 def worded(view: Scene, own: str) -> tuple[Request, int]:
@@ -52,13 +52,15 @@ def own_words(view: Scene, top: Any) -> None:
     """A field for the words, the bars of their surprisal, and the model's own continuation beside them."""
     choice = state.chosen()
 
-    def changed() -> None:
-        state.choose(own=st.session_state["own"].strip()[: state.LINKED])
+    def changed(words: str) -> None:
+        state.choose(own=words.strip()[: state.LINKED])
 
     asks = "Your words after “" + line(view.ending(choice.target or ""), 50) + "”"
     if view.info.kind == "encoder-decoder" and not choice.target:
         asks = "Your words in answer to “" + line(choice.text, 50) + "”"
-    st.text_input(asks, key=held("own", choice[OWN]), on_change=changed, placeholder="Type how it should go on, and press Enter")
+    st.text_input(
+        asks, key=held("own", choice[OWN]), on_change=heard("own", changed), placeholder="Type how it should go on, and press Enter"
+    )
     told = st.container()  # what is told while waiting must not shift the place of what stands below
     try:
         request, before = worded(view, choice[OWN])

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.ui.generate.parameters import PART
 from core.ui.session import state
-from core.ui.session.state import held
+from core.ui.session.state import heard, held
 
 NAMES = {"step": "Step by step", "beam": "Beam search", "own": "Your own words"}
 
@@ -41,11 +41,8 @@ def picker() -> tuple[str, tuple[int, ...]]:
     if name not in NAMES:
         name, numbers = "step", ()
 
-    def picked() -> None:
-        go(st.session_state["part"])
-
     st.segmented_control(
-        "What to look at", list(NAMES), key=held("part", name), on_change=picked, required=True, label_visibility="collapsed",
-        format_func=NAMES.__getitem__,
+        "What to look at", list(NAMES), key=held("part", name), on_change=heard("part", go, NAMES), required=True,
+        label_visibility="collapsed", format_func=NAMES.__getitem__,
     )  # fmt: skip
     return name, numbers

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from html import escape
+from typing import Any
 
 import streamlit as st
 
@@ -28,7 +30,7 @@ from core.ui.running import models
 from core.ui.running.runs import shared
 from core.ui.running.scene import SILENT, Scene, lens_of, wait
 from core.ui.session import state
-from core.ui.session.state import SAID, held
+from core.ui.session.state import SAID, heard, held
 
 BREAKS = (  # what is taken away, the recipe without it, what that means
     ("nothing", AS_TRAINED, "as trained"),
@@ -140,31 +142,33 @@ def table(parts: list[tuple[str, BrokenRecipe, str]], found: list[Broken], write
 def controls(view: Scene) -> BrokenRecipe:
     """What the visitor takes away, all at once; it stands in the link."""
     scaling, heads = scaling_of(view), max(site.heads for site in view.info.sites)
-    mine = fitting(state.chosen()[RECIPE], scaling, view.info.unlinks, heads)
 
-    def changed() -> None:
-        now = {name: st.session_state[f"recipe-{name}"] for name in ("root", "linked", "warm", "top-k", "heads")}
-        top, left = now["top-k"], int(now["heads"])
-        state.choose(recipe=BrokenRecipe(
-            bool(now["root"]), float(now["warm"]), None if top == "all" else int(top), bool(now["linked"]),
-            None if left >= heads else left,
-        ))  # fmt: skip
+    def wished() -> BrokenRecipe:  # in a callback not what was drawn: of two quick changes the first may not be drawn yet
+        return fitting(state.chosen()[RECIPE], scaling, view.info.unlinks, heads)
+
+    mine = wished()
+
+    def into(name: str) -> Callable[[Any], None]:
+        return lambda value: state.choose(recipe=replace(wished(), **{name: value}))
 
     st.toggle(
-        "Divide by √d", key=held("recipe-root", mine.root), disabled=scaling is None, on_change=changed
+        "Divide by √d", key=held("recipe-root", mine.root), disabled=scaling is None, on_change=heard("recipe-root", into("root"))
     )
     st.toggle(
-        "Residual connections", key=held("recipe-linked", mine.residual), disabled=not view.info.unlinks, on_change=changed
-    )
+        "Residual connections", key=held("recipe-linked", mine.residual), disabled=not view.info.unlinks,
+        on_change=heard("recipe-linked", into("residual")),
+    )  # fmt: skip
     st.select_slider(
-        "Temperature: scores are divided by it", TEMPERATURES, key=held("recipe-warm", mine.temperature), on_change=changed
-    )
+        "Temperature: scores are divided by it", TEMPERATURES, key=held("recipe-warm", mine.temperature),
+        on_change=heard("recipe-warm", into("temperature"), TEMPERATURES),
+    )  # fmt: skip
     st.select_slider(
-        "Weights left in a row: the k largest", (*TOPS, "all"), key=held("recipe-top-k", mine.top_k or "all"), on_change=changed
-    )
+        "Weights left in a row: the k largest", (*TOPS, "all"), key=held("recipe-top-k", mine.top_k or "all"),
+        on_change=heard("recipe-top-k", lambda top: into("top_k")(None if top == "all" else top), (*TOPS, "all")),
+    )  # fmt: skip
     st.slider(
         "Heads left in each layer", 0, heads, key=held("recipe-heads", heads if mine.heads is None else mine.heads, heads),
-        on_change=changed,
+        on_change=heard("recipe-heads", lambda left: into("heads")(None if left >= heads else left), range(heads + 1)),
     )  # fmt: skip
     st.button("As trained", key="recipe-reset", on_click=state.choose, kwargs={"recipe": AS_TRAINED})
     return mine

@@ -17,8 +17,8 @@ def sheet() -> None:
     """Which sheet, what it gives, and the file; the key is its second page."""
     charts.heading("With pencil and paper", "a worksheet to print, with its key")
 
-    def chosen() -> None:
-        state.choose(sheet=int(st.session_state["sheet"] or 1) - 1)
+    def chosen(number: int) -> None:
+        state.choose(sheet=number - 1)
 
     def another() -> None:
         state.choose(sheet=(state.chosen()[SHEET] + 1) % LAST)
@@ -26,7 +26,7 @@ def sheet() -> None:
     left, right = st.columns([400, 560], gap="large")
     with left:
         number = state.chosen()[SHEET] + 1
-        st.number_input("Sheet", 1, LAST, key=state.held("sheet", number), on_change=chosen, width=220)
+        st.number_input("Sheet", 1, LAST, key=state.held("sheet", number), on_change=state.heard("sheet", chosen), width=220)
         it = exercise(number)
         state.publish()
         with st.container(horizontal=True, gap="small"):

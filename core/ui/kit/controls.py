@@ -10,7 +10,7 @@ import streamlit as st
 from core.request import Stream
 from core.ui.running.scene import Scene, switch_rule
 from core.ui.session import state
-from core.ui.session.state import held
+from core.ui.session.state import heard, held
 
 
 def site_picker(scene: Scene, beside: Callable[[], object] | None = None) -> None:
@@ -20,21 +20,22 @@ def site_picker(scene: Scene, beside: Callable[[], object] | None = None) -> Non
     streams = tuple(stream for stream in Stream if scene.info.at(stream))
     sites = scene.info.at(choice.stream)
 
-    def picked(name: str) -> None:
-        state.choose(**{name: st.session_state[f"site-{name}"]})
+    def into(name: str) -> Callable[[Any], None]:
+        return lambda value: state.choose(**{name: value})
 
     with st.container(horizontal=True, key="site", gap="medium", vertical_alignment="center"):
         st.html(f"<style>.st-key-site-stream{{--accent:var(--{choice.stream.value})}}</style>")
         st.segmented_control(
-            "Stream", streams, key=held("site-stream", choice.stream, streams), on_change=picked, args=("stream",),
-            required=True, format_func=lambda stream: state.SAID[stream].capitalize(), label_visibility="collapsed",
+            "Stream", streams, key=held("site-stream", choice.stream, streams), required=True,
+            on_change=heard("site-stream", into("stream"), streams), label_visibility="collapsed",
+            format_func=lambda stream: state.SAID[stream].capitalize(),
         )  # fmt: skip
         for name, value, places in (
             ("layer", choice.layer, range(len(sites))), ("head", choice.head, range(sites[choice.layer].heads)),
         ):  # fmt: skip
             st.selectbox(
-                name.capitalize(), places, key=held(f"site-{name}", value, tuple(places)), on_change=picked, args=(name,),
-                width=120, format_func=lambda place: str(place + 1),
+                name.capitalize(), places, key=held(f"site-{name}", value, tuple(places)), width=120,
+                on_change=heard(f"site-{name}", into(name), places), format_func=lambda place: str(place + 1),
             )  # fmt: skip
         if beside is not None:
             with st.container(key="site-beside", gap=None):
@@ -45,14 +46,16 @@ def row_picker(names: Sequence[str], columns: Sequence[str], cell: tuple[int, in
     """Which piece looks, and at which piece: the focused cell by keyboard."""
     query, key = cell
 
-    def picked() -> None:
-        moved = st.session_state["row"]
-        state.choose(cell=(moved, st.session_state["column"] if moved == query else None))
+    takes = {
+        "row": lambda row: state.choose(cell=(row, None)),
+        "column": lambda column: state.choose(cell=((state.chosen().cell or cell)[0], column)),
+    }
 
     with st.container(horizontal=True, key="cell", gap="small"):
         for label, name, options, value in (("looks", "row", names, query), ("at", "column", columns, key)):
             st.selectbox(
-                label, range(len(options)), key=held(name, value, tuple(options)), on_change=picked, width=110,
+                label, range(len(options)), key=held(name, value, tuple(options)),
+                on_change=heard(name, takes[name], range(len(options))), width=110,
                 format_func=lambda place, options=options: f"{place + 1} · {options[place]}",
             )  # fmt: skip
 
@@ -80,15 +83,14 @@ def causal_switch(scene: Scene, queries: int, name: str = "") -> bool:
     ours = any(other.name == rule.name for other in mine)
     hides = (rule.name == "causal") == ours
 
-    def switched() -> None:
+    def switched(hide: bool) -> None:
         others = tuple(other for other in choice.mask if other.stream is not choice.stream)
-        hide = st.session_state["causal"]
         state.choose(mask=(*others, rule) if hide == (rule.name == "causal") else others)
 
     few = queries < 2
     said = "On" if hides else "Off"
     said = (f"{name}: {said.lower()}" if name else said) + ("" if mine else ", as this model was trained")
-    st.toggle(said, key=held("causal", hides), on_change=switched, disabled=few)
+    st.toggle(said, key=held("causal", hides), on_change=heard("causal", switched), disabled=few)
     if few:
         st.html('<p class="how">One piece alone has no future to hide. The switch needs a map of two rows or more.</p>')
     return ours

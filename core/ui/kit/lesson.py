@@ -91,12 +91,13 @@ def dial(idea: str, maths: Callable[[], None], code: Sequence[Any]) -> None:
     """How deep to look, kept from page to page and in the link: the idea in words, the formula with this example's numbers, or the
     lines that compute it. code: functions or classes of ours, shown as they stand in their files."""
 
-    def turned() -> None:
-        state.choose(dial=st.session_state["depth"])
+    def turned(depth: str) -> None:
+        state.choose(dial=depth)
 
     with st.container(key="dial"):
         depth = st.segmented_control(
-            "How deep", DEPTHS, key=state.held("depth", state.chosen()[DIAL]), on_change=turned, required=True,
+            "How deep", DEPTHS, key=state.held("depth", state.chosen()[DIAL]), required=True,
+            on_change=state.heard("depth", turned, DEPTHS),
             label_visibility="collapsed",
         )  # fmt: skip
         state.publish()

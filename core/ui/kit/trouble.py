@@ -17,6 +17,12 @@ log = logging.getLogger("lookback")
 CALM = "Something went wrong here, and it is not your fault. Your text is kept: change it, or reload the page."
 
 
+class PageEnds(BaseException):
+    """Raised where a page ends before its last line, all said. In place of st.stop(): after that one Streamlit keeps the values
+    of widgets that are gone, does not send them to the browser when the widgets come back, and takes the browser's defaults
+    for the visitor's own choice one message later."""
+
+
 def sentence(error: BaseException) -> str:
     """What to tell about an error: a LensError's own words, or a calm line for what nobody foresaw (it goes to the log)."""
     if isinstance(error, LensError):

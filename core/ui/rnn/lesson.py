@@ -12,7 +12,7 @@ from core.figures.labels import percent
 from core.ui.kit import charts, lesson, trouble
 from core.ui.rnn import cost, game, machines
 from core.ui.session import state
-from core.ui.session.state import held
+from core.ui.session.state import heard, held
 
 
 def opened() -> None:
@@ -71,21 +71,22 @@ def _first_line(task: str, at: int, share: dict[str, str]) -> None:
 def _controls(it: game.Game) -> None:
     key = f"delay-{it.task}"
 
-    def picked() -> None:
-        game.play(task=st.session_state["task"])
+    def picked(task: str) -> None:
+        game.play(task=task)
 
-    def delayed() -> None:
-        game.play(delay=int(st.session_state[key]))
+    def delayed(delay: int) -> None:
+        game.play(delay=delay)
 
     left, right = st.columns([200, 760], gap="large")
     with left:
         st.segmented_control(
-            "Game", machines.TASKS, key=held("task", it.task), format_func=machines.NAMES.__getitem__, on_change=picked,
-            required=True,
+            "Game", machines.TASKS, key=held("task", it.task), format_func=machines.NAMES.__getitem__, required=True,
+            on_change=heard("task", picked, machines.TASKS),
         )  # fmt: skip
     with right:
         label = "Delay: symbols read after the first two pairs" if it.task == "recall" else "Delay: symbols to copy"
-        st.select_slider(label, machines.DELAYS[it.task], key=held(key, it.delay), on_change=delayed)
+        delays = machines.DELAYS[it.task]
+        st.select_slider(label, delays, key=held(key, it.delay), on_change=heard(key, delayed, delays))
 
 
 def _set(task: str, delay: int, own: str = "") -> None:

@@ -23,7 +23,7 @@ from core.ui.rnn.parameters import EXERCISE, ROUNDS, SHORT
 from core.ui.running.runs import shared
 from core.ui.running.scene import wait
 from core.ui.session import state
-from core.ui.session.state import held
+from core.ui.session.state import heard, held
 
 KINDS = ("gru", "attention", "transformer")
 TITLES = {"gru": "GRU", "attention": "GRU with attention", "transformer": "Transformer"}
@@ -189,11 +189,13 @@ def choose(it: Game) -> Exercise:
     """The exercise in view: a held-out one, or the visitor's own."""
     key, own = f"own-{it.task}", state.chosen()[EXERCISE]
 
-    def typed() -> None:
-        play(exercise=st.session_state[key].strip())
+    def typed(text: str) -> None:
+        play(exercise=text.strip())
 
     hint = "a3 b7 c1 → b" if it.task == "recall" else "gen1ai2go"
-    st.text_input("Or type your own", key=held(key, own), on_change=typed, placeholder=hint, max_chars=SHORT, autocomplete="off")
+    st.text_input(
+        "Or type your own", key=held(key, own), on_change=heard(key, typed), placeholder=hint, max_chars=SHORT, autocomplete="off"
+    )
     if own:
         try:
             return read_own(own, it.task)
@@ -319,12 +321,15 @@ def gradients(task: str, what: Exercise, answer: int) -> None:
     last = len(what.wanted) - 1
     number = min(answer, last)
 
-    def turned() -> None:
-        play(answer=st.session_state["answer-number"] - 1)
+    def turned(number: int) -> None:
+        play(answer=number - 1)
 
     if last:
         places = range(1, last + 2)
-        st.select_slider("Answer number", places, key=held("answer-number", number + 1, len(places)), on_change=turned)
+        st.select_slider(
+            "Answer number", places, key=held("answer-number", number + 1, len(places)),
+            on_change=heard("answer-number", turned, places),
+        )  # fmt: skip
     found = {TITLES[kind]: shares(gradient(task, kind, what, number)) for kind in KINDS}
     lines = {name: list(enumerate(part.tolist())) for name, part in found.items()}
     spec = curves.curves(lines, colours(theme), theme, "symbol read", "share of the speed", 200, marks=list(what.source))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Container, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -131,9 +131,10 @@ class Choice:
 @dataclass(slots=True)
 class Session:
     """One visitor: the choice, sentences to tell once and those told in this run, the address as it was last written, the one
-    over which something was chosen that is not written there yet, the page they are on, and the widgets that already show the
-    choice there. Of the lessons: the pages they have opened, the questions (page, number) they have solved, how many a page
-    asks, and what to watch of the presets they tried, by page."""
+    over which something was chosen that is not written there yet, the page they are on, the widgets that show the choice there
+    (what each shows, and among what), and those drawn since the page last ran from its top. Of the lessons: the pages they have
+    opened, the questions (page, number) they have solved, how many a page asks, and what to watch of the presets they tried, by
+    page."""
 
     choice: Choice = field(default_factory=Choice)
     notes: tuple[str, ...] = ()
@@ -141,7 +142,8 @@ class Session:
     address: Mapping[str, str] = field(default_factory=dict)
     outdated: Mapping[str, str] | None = None
     page: str = ""
-    shown: dict[str, Hashable] = field(default_factory=dict)
+    shown: dict[str, tuple[Any, Hashable]] = field(default_factory=dict)
+    drawn: set[str] = field(default_factory=set)
     opened: set[str] = field(default_factory=set)
     solved: set[tuple[str, int]] = field(default_factory=set)
     asked: dict[str, int] = field(default_factory=dict)
@@ -227,8 +229,15 @@ def arrive(page: str) -> None:
     known = _enter()
     known.opened.add(page)
     known.told = ()
+    known.drawn = set()
     if known.page != page:
         known.page, known.shown = page, {}
+
+
+def drawn() -> None:
+    """The page has run to its end: widgets that were not drawn in it are gone from the screen."""
+    known = session()
+    known.shown = {key: shows for key, shows in known.shown.items() if key in known.drawn}
 
 
 def held(key: str, value: Any, among: Hashable = None) -> str:
@@ -238,10 +247,31 @@ def held(key: str, value: Any, among: Hashable = None) -> str:
     among: what it can be chosen from, where that changes; else the browser would go on showing the old name.
     """
     known = session()
-    if st.session_state.get(key) != value or known.shown.get(key, ...) != among:
+    if st.session_state.get(key) != value or key not in known.shown or known.shown[key][1] != among:
         st.session_state[key] = value
-        known.shown[key] = among
+    known.shown[key] = value, among
+    known.drawn.add(key)
     return key
+
+
+def heard(key: str, take: Callable[[Any], None], among: Container[Any] | None = None) -> Callable[[], None]:
+    """The callback of a widget that is `held`: gives `take` what the visitor has set it to.
+
+    Streamlit also calls where nobody chose anything: for a widget that a sentence has taken off the screen, or with a value of
+    before the options changed. So a value is taken only from a widget on the screen, if it is one of `among` (what the widget
+    offers; None: anything but None itself), and not what the widget shows already.
+    """
+
+    def callback() -> None:
+        known, value = session(), st.session_state.get(key)
+        if key not in known.shown or value is None or (among is not None and value not in among):
+            return
+        shows, names = known.shown[key]
+        if value != shows:
+            known.shown[key] = value, names
+            take(value)
+
+    return callback
 
 
 def chosen() -> Choice:

@@ -15,7 +15,7 @@ from core.ui.kit import trouble
 from core.ui.running import models
 from core.ui.running.scene import Scene, lens_of, open_scene
 from core.ui.session import state
-from core.ui.session.state import held
+from core.ui.session.state import heard, held
 from core.ui.shell import menu
 from core.ui.shell.starters import Starter, head_of, proven, starters
 
@@ -41,8 +41,7 @@ def open_page(title: str = "") -> Scene:
     st.title(title or menu.here().title, anchor=False)
     scene = _open(target)
     if scene is None:
-        st.stop()
-    assert scene is not None  # the page has ended where it is
+        raise trouble.PageEnds
     return scene
 
 
@@ -114,11 +113,11 @@ def beginning(text: str, fits: Callable[[str], bool], most: int) -> str:
 
 
 def _text_field(name: str, key: str, value: str, field: str, placeholder: str) -> None:
-    def changed() -> None:
-        state.choose(**{field: st.session_state[key]})
+    def changed(text: str) -> None:
+        state.choose(**{field: text})
 
     with st.container(key=f"{key}-box", gap=None):
-        st.text_input(name, key=held(key, value), placeholder=placeholder, on_change=changed, autocomplete="off")
+        st.text_input(name, key=held(key, value), placeholder=placeholder, on_change=heard(key, changed), autocomplete="off")
 
 
 def _target(place: Any, scene: Scene | None) -> None:
@@ -144,24 +143,24 @@ def _model(choice: state.Choice) -> None:
     title = known[choice.model].title if choice.model in known else choice.model.partition(":")[2] or choice.model
     names = list(known) if choice.model in known else [*known, choice.model]
 
-    def picked() -> None:
-        state.choose(model=st.session_state["bar-model"])
+    def picked(name: str) -> None:
+        state.choose(model=name)
 
-    def named() -> None:
-        name = st.session_state["bar-hub"].strip()
+    def named(typed: str) -> None:
+        name = typed.strip()
         if name:
             state.choose(model=name if name in known else f"hub:{name}")
 
     with st.popover(f"Model **{plain(label(title, 28))}**", key="bar-model-box"):
         st.radio(
-            "Model", names, key=held("bar-model", choice.model), on_change=picked,
+            "Model", names, key=held("bar-model", choice.model), on_change=heard("bar-model", picked, names),
             format_func=lambda name: plain(known[name].title if name in known else name.partition(":")[2]),
             captions=[plain(known[name].says if name in known else "from the hub") for name in names],
         )  # fmt: skip
         if models.hub_allowed():
             st.text_input(
                 "Hugging Face name", key=held("bar-hub", choice.model.removeprefix("hub:") if ":" in choice.model else ""),
-                placeholder="owner/name", on_change=named,
+                placeholder="owner/name", on_change=heard("bar-hub", named),
                 help="Fetched once, then kept on this machine. Safetensors only: no code is run.",
             )  # fmt: skip
         else:
@@ -173,7 +172,9 @@ def _examples(choice: state.Choice) -> None:
     offered = {one.text: one for one in starters(choice.model, models.kind(choice.model))}
 
     def picked() -> None:
-        start(offered[st.session_state["bar-examples"]], choice.model)
+        text = st.session_state.get("bar-examples")
+        if text in offered:
+            start(offered[text], choice.model)
 
     st.menu_button("Examples", list(offered), key="bar-examples", on_click=picked, format_func=plain)
 

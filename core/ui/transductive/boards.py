@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -121,9 +123,8 @@ def lead(found: Answers) -> str:
 def controls(board: Board) -> None:
     """How sharply points look, and how far labels travel."""
 
-    def turned() -> None:
-        near, far = st.session_state["gamma"], st.session_state["alpha"]
-        put(replace(chosen(), gamma=int(near), alpha=float(far)))
+    def into(name: str) -> Callable[[Any], None]:
+        return lambda value: put(replace(chosen(), **{name: value}))
 
     with st.container(key="sliders"):
         left, right = st.columns(2, gap="large")
@@ -132,11 +133,11 @@ def controls(board: Board) -> None:
         "γ, how sharp a look is: large sees only the nearest",
         among,
         key=state.held("gamma", board.gamma, among),
-        on_change=turned,
+        on_change=state.heard("gamma", into("gamma"), among),
     )
     right.select_slider(
         "α, in label spreading: how much a point listens to its neighbours", ALPHAS, key=state.held("alpha", board.alpha),
-        on_change=turned,
+        on_change=state.heard("alpha", into("alpha"), ALPHAS),
     )  # fmt: skip
 
 
@@ -152,7 +153,7 @@ def on_points() -> tuple[Board, PointSet, Answers]:
             format_func=lambda one: datasets.SAID[one],
             required=True,
             label_visibility="collapsed",
-            on_change=lambda: go(st.session_state["points-set"], chosen().seed),
+            on_change=state.heard("points-set", lambda name: go(name, chosen().seed), datasets.SAID),
         )
         st.button("Other points", key="other-points", on_click=go, args=(board.name, (board.seed + 1) % SEEDS))
         labels_buttons(board, points)

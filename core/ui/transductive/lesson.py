@@ -34,13 +34,13 @@ def page() -> None:
     words.presets()
     what = MATTER[boards.chosen().kind]
 
-    def turned() -> None:
+    def turned(matter: str) -> None:
         state.session().tried.pop("transductive", None)
-        boards.go(next(name for kind, name in OPENS.items() if MATTER[kind] == st.session_state["matter"]))
+        boards.go(next(name for kind, name in OPENS.items() if MATTER[kind] == matter))
 
     st.segmented_control(
         "What is to be labelled", list(MATTER.values()), key=state.held("matter", what), required=True,
-        label_visibility="collapsed", on_change=turned,
+        label_visibility="collapsed", on_change=state.heard("matter", turned, MATTER.values()),
     )  # fmt: skip
     if what == "Digits":
         _digits(slot)

@@ -21,7 +21,7 @@ from core.ui.running.branches import DEPTH, LONGEST, Played, asked, base_of, pla
 from core.ui.running.runs import shared
 from core.ui.running.scene import Scene, lens_of, wait
 from core.ui.session import state
-from core.ui.session.state import held
+from core.ui.session.state import heard, held
 from core.ui.shell.bar import plain
 from core.ui.shell.starters import searched
 
@@ -55,14 +55,13 @@ def depths(view: Scene) -> None:
     asked_for = state.chosen()[DEPTH]
     chosen = int(most if asked_for is None else asked_for)
 
-    def picked() -> None:
-        depth = st.session_state["depth"]
+    def picked(depth: int) -> None:
         state.choose(depth=None if depth == most else depth, forced=(), reads=())
 
     st.radio(
         "The decoder reads the encoder after", range(most + 1), key=held("depth", chosen),
         captions=[plain(line(text)) if text else "nothing: it ends at once" for text in said],
-        format_func=lambda depth: named(depth, most), on_change=picked,
+        format_func=lambda depth: named(depth, most), on_change=heard("depth", picked, range(most + 1)),
     )  # fmt: skip
     if found.ids:
         _table(view, found, chosen)

@@ -15,7 +15,7 @@ from core.ui.kit.component import component
 from core.ui.running.branches import DEPTH, asked, base_of, encoded, play, trace_of
 from core.ui.running.scene import Scene, lens_of
 from core.ui.session import state
-from core.ui.session.state import held
+from core.ui.session.state import heard, held
 from core.ui.translate.parameters import TEACHER
 from core.ui.translate.theatre import ROOM
 
@@ -30,12 +30,12 @@ def teacher(view: Scene) -> None:
     )
     given = state.chosen()[TEACHER]
 
-    def changed() -> None:
-        text = st.session_state["teacher"].strip()
-        state.choose(teacher=text or None)
+    def changed(text: str) -> None:
+        state.choose(teacher=text.strip() or None)
 
     st.text_input(
-        "Your translation", key=held("teacher", given or ""), on_change=changed, max_chars=400, autocomplete="off",
+        "Your translation", key=held("teacher", given or ""), max_chars=400, autocomplete="off",
+        on_change=heard("teacher", changed),
         placeholder="Type a translation and press Enter",
     )  # fmt: skip
     if not given:

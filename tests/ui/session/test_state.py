@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+import streamlit
 from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
@@ -21,7 +22,7 @@ from core.ui.rnn.game import TASKS
 from core.ui.running.branches import DEPTH
 from core.ui.running.writing import MOST
 from core.ui.session.links import LINKED, ROWS, Parameter, declare
-from core.ui.session.state import Choice, fit, read, write
+from core.ui.session.state import KEY, Choice, Session, fit, heard, read, write
 from core.ui.shell import menu
 
 menu.parameters()
@@ -320,3 +321,31 @@ def test_what_just_fits_a_field_is_kept():
     app = AppTest.from_function(typing).run()
     app.button[len(TYPED) + 1].click().run()
     assert app.query_params["exercise"] == "x" * TYPED["exercise"] and not app.text
+
+
+@pytest.mark.parametrize(
+    ("shown", "sent", "taken"),
+    [
+        ({"which": ("b", None)}, "a", ["a"]),  # someone chose
+        ({"which": ("b", None)}, "b", []),  # it shows that already
+        ({"which": ("b", None)}, None, []),  # a browser that forgot what it showed
+        ({"which": ("b", None)}, "of before", []),  # the name of an option that is no longer offered
+        ({}, "a", []),  # a sentence stands in its place
+    ],
+)
+def test_a_widget_is_heard_only_where_someone_chose(monkeypatch, shown, sent, taken):
+    known = Session(shown=dict(shown))
+    monkeypatch.setattr(streamlit, "session_state", {KEY: known, "which": sent})
+    found = []
+    for _ in range(2):  # sent twice it is taken once
+        heard("which", found.append, ("a", "b"))()
+    assert found == taken
+    assert all(known.shown[key][0] == taken[0] for key in shown if taken)
+
+
+def test_of_two_quick_choices_the_second_holds_though_the_first_was_never_drawn(monkeypatch):
+    known, found = Session(shown={"on": (True, None)}), []
+    for sent in (False, True):
+        monkeypatch.setattr(streamlit, "session_state", {KEY: known, "on": sent})
+        heard("on", found.append)()
+    assert found == [False, True]
