@@ -40,7 +40,8 @@ def logits_of(trace: Trace, position: int | None = None) -> np.ndarray | None:
 
 
 def changes(now: Trace, before: Trace | None = None, k: int = 6, position: int | None = None) -> list[Change]:
-    """The k likeliest candidates now, each with its probability before; the old favourite joins them if it fell out.
+    """The k likeliest candidates now, each with its probability before; the old favourite takes the place of the last of them if
+    it fell out, never that of the first: who asks for one candidate gets the likeliest.
 
     Empty where the model does not predict (or not at `position`).
     """
@@ -51,6 +52,6 @@ def changes(now: Trace, before: Trace | None = None, k: int = 6, position: int |
     past = None if before is None else logits_of(before, position)
     past = None if past is None else probabilities(past)
     ids = [int(i) for i in np.argsort(-chance, kind="stable")[:k]]
-    if past is not None and (favourite := int(np.argmax(past))) not in ids:
+    if past is not None and k > 1 and (favourite := int(np.argmax(past))) not in ids:
         ids[-1:] = [favourite]
     return [Change(i, now.piece(i), float(chance[i]), None if past is None else float(past[i])) for i in ids]

@@ -61,3 +61,11 @@ def test_a_model_that_does_not_predict_has_no_candidates():
 def test_an_encoder_is_asked_at_a_place():
     at_two = trace(masked={2: np.log([0.1, 0.9])})
     assert [row.text for row in changes(at_two, k=1, position=2)] == ["b"]
+
+
+@given(LOGITS, LOGITS, st.integers(1, 6))
+def test_the_first_candidate_is_always_the_likeliest_now(before, after, k):
+    now, was = (SimpleNamespace(next_logits=one, masked_logits={}, piece=lambda i: "abcdef"[i]) for one in (after, before))
+    rows = changes(now, was, k)
+    assert len(rows) == k and rows[0].now == max(probabilities(after))
+    assert k == 1 or int(np.argmax(before)) in {row.id for row in rows}
