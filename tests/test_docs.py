@@ -153,6 +153,7 @@ def test_the_example_of_the_readme_runs() -> None:
 def test_the_library_by_example_runs_from_top_to_bottom(capsys: pytest.CaptureFixture[str]) -> None:
     program = python_blocks(read("docs/api.md"))
     assert program.count("assert ") > 20
+    assert [name for name in core.__all__ if f"`{name}`" not in read("docs/api.md")] == []
     exec(compile(program, "docs/api.md", "exec"), {"__name__": "example"})
     exec(capsys.readouterr().out, {})  # the last lines it prints are themselves a program
 
