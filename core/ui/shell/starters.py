@@ -85,7 +85,7 @@ TRANSLATES = (
     Starter(
         "my brother does not like cold soup", "“does” is hardly read at all: the translation has no word for it.",
         "Under Cross: which word of the source is hardly read?", CROSS, ignored=2,
-        target="meu irmão não gosta de sopa frio",
+        target="meu irmão não gosta de sopa fria",
     ),
     Starter(
         "she drinks coffee with milk every morning",

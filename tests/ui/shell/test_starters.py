@@ -8,7 +8,10 @@ import pytest
 import core
 from core.analysis import texts
 from core.engine.files import shipped
+from core.ui.decoder import lesson as decoder
 from core.ui.running.scene import WORDS
+from core.ui.sequence import lesson as sequence
+from core.ui.session import state
 from core.ui.shell.starters import KINDS, TASKS, head_of, proven, starters
 
 PROVEN = [model for model in shipped() if proven(model)]
@@ -64,6 +67,28 @@ def test_a_starter_shows_what_its_line_says(model, one):
         assert pattern[:, one.ignored].sum() < 0.5 and keys[one.ignored] in said
     for word in said:
         assert word in " ".join((*queries, *keys)), word
+
+
+def greedy(model, text, steps=40):
+    """What the model writes by itself, to its end."""
+    lens = lens_of(model)
+    return lens.decode([step.choice.id for step in lens.generate(lens.request(text, ""), steps=steps) if not step.finished])
+
+
+def offered():
+    """(model, text, target) of each starter and each preset of a lesson that hands the decoder a target."""
+    found = {(model, one.text, one.target) for model in PROVEN for one in starters(model) if one.target}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(state, "choose", lambda **chosen: found.add(tuple(map(chosen.get, ("model", "text", "target")))))
+        for preset in (*decoder.presets(), *sequence.presets()):
+            preset.apply()
+    return sorted(one for one in found if one[2])
+
+
+@pytest.mark.parametrize(("model", "text", "target"), offered())
+def test_a_target_that_is_offered_is_what_the_model_writes_by_itself(model, text, target):
+    written = greedy(model, text).split()
+    assert written[: len(target.split())] == target.split()
 
 
 @pytest.mark.parametrize("model", PROVEN)
