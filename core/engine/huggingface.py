@@ -99,49 +99,56 @@ class HuggingFaceBackend:
         residual: bool = False,
         predict: bool = True,
     ) -> Result:
-        inputs: dict[str, Any] = {"probe": probe}
         keep_state = keep_state and self.caches
-        cache = None
-        if self.kind == "encoder":
-            inputs |= {"input_ids": batch.source, "attention_mask": _mask(batch.source_allowed)}
-        elif self.kind == "decoder":
-            cache = state.cache if state is not None else DynamicCache() if keep_state else None
-            inputs |= {
-                "input_ids": batch.target,
-                "attention_mask": _mask(batch.target_allowed),
-                "past_key_values": cache,
-            }
-        else:
-            if keep_state:
-                cache = EncoderDecoderCache(DynamicCache(), DynamicCache()) if state is None else state.cache
-            encoded = state.encoded if state is not None else None
-            if state is None and batch.depths is not None:
-                encoded = self._read(batch, probe)
-            inputs |= {
-                "input_ids": None if encoded is not None else batch.source,
-                "attention_mask": _mask(state.source_allowed if state is not None else batch.source_allowed),
-                "encoder_outputs": encoded,
-                "decoder_input_ids": batch.target,
-                "decoder_attention_mask": _mask(batch.target_allowed),
-                "past_key_values": cache,
-            }
-        if self.kind != "encoder":
-            inputs["use_cache"] = cache is not None
-        rows = None if at is None else torch.arange(len(at), device=at.device)
-        if at is not None and len(at) == 1 and self.picks_positions:
-            at, inputs["logits_to_keep"] = torch.zeros_like(at), 1  # one row predicts at its end
-        elif at is not None and self.can_predict and self.picks_positions:
-            # all rows share one list of positions, so each row picks its own among the distinct ones
-            positions, at = torch.unique(at, return_inverse=True)
-            inputs["logits_to_keep"] = positions
+        cache = state.cache if state is not None else self._new_cache() if keep_state else None
+        inputs = {"probe": probe, **self._texts(batch, probe, state, cache)}
+        at = self._narrowed(at, inputs)
         # an encoder's head runs at every position: where nobody asks what it predicts, the trunk alone is enough
         runs = self.model.base_model if self.kind == "encoder" and not predict else self.model
         output = runs(**inputs, output_hidden_states=residual, return_dict=True)
         logits = getattr(output, "logits", None) if self.can_predict and predict else None
         if logits is not None and at is not None:
-            logits = logits[rows, at][:, None]
+            logits = logits[torch.arange(len(at), device=at.device), at][:, None]
         kept = Kept(cache, _encoded(output), batch.source_allowed) if keep_state and state is None else state
         return Result(logits, self._residual(output) if residual else {}, kept)
+
+    def _new_cache(self) -> Any:
+        if self.kind == "encoder-decoder":
+            return EncoderDecoderCache(DynamicCache(), DynamicCache())
+        return DynamicCache() if self.kind == "decoder" else None
+
+    def _texts(self, batch: Batch, probe: ProbeLike, state: Kept | None, cache: Any) -> dict[str, Any]:
+        """The texts of a batch under the names that this kind of model gives them."""
+        if self.kind == "encoder":
+            return {"input_ids": batch.source, "attention_mask": _mask(batch.source_allowed)}
+        caching = {"past_key_values": cache, "use_cache": cache is not None}
+        if self.kind == "decoder":
+            return {"input_ids": batch.target, "attention_mask": _mask(batch.target_allowed), **caching}
+        encoded = state.encoded if state is not None else None
+        if state is None and batch.depths is not None:
+            encoded = self._read(batch, probe)
+        return {
+            "input_ids": None if encoded is not None else batch.source,
+            "attention_mask": _mask(state.source_allowed if state is not None else batch.source_allowed),
+            "encoder_outputs": encoded,
+            "decoder_input_ids": batch.target,
+            "decoder_attention_mask": _mask(batch.target_allowed),
+            **caching,
+        }
+
+    def _narrowed(self, at: Tensor | None, inputs: dict[str, Any]) -> Tensor | None:
+        """Let the model predict at the positions `at` [batch] alone, where its family can: this is added to `inputs`.
+
+        Gives the place of each row's own position among those it then predicts at.
+        """
+        if at is None or not self.picks_positions:
+            return at
+        if len(at) == 1:  # one row predicts at its end
+            inputs["logits_to_keep"] = 1
+            return torch.zeros_like(at)
+        if self.can_predict:  # all rows share one list of positions, so each row picks its own among the distinct ones
+            inputs["logits_to_keep"], at = torch.unique(at, return_inverse=True)
+        return at
 
     def _read(self, batch: Batch, probe: ProbeLike) -> Any:
         """The encoder run by itself, each request's memory taken at its own depth."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -23,7 +23,6 @@ def svg(
     Shares of a row (unit "weight") are printed in %, from 10 % on; anything else as it is.
     """
     low, high = scale
-    shares = unit == "weight"
     queries, keys = pattern.shape
     left = 24 + 7.5 * max((len(row) for row in rows), default=1)
     top = 78 + 5.6 * max((len(column) for column in columns), default=1)
@@ -40,33 +39,40 @@ def svg(
         '<defs><pattern id="no" width="6" height="6" patternUnits="userSpaceOnUse"><path d="M0 6L6 0" stroke="#a9a7b0" '
         'stroke-width=".8"/></pattern></defs>',
     ]
-    for q, name in enumerate(rows):
-        y = top + (q + 0.5) * CELL + 4.5
-        parts.append(
-            f'<text x="{left - 8:.1f}" y="{y:.1f}" {text} font-size="{FONT}" text-anchor="end" fill="{ink}">{clean(name)}</text>'
-        )
-    for k, name in enumerate(columns):
-        x, y = left + (k + 0.5) * CELL, top - 8
-        parts.append(
-            f'<text transform="translate({x:.1f} {y:.1f}) rotate(-45)" {text} font-size="{FONT}" fill="{ink}">{clean(name)}</text>'
-        )
-    for q in range(queries):
-        for k in range(keys):
-            x, y = left + k * CELL, top + q * CELL
-            box = f'x="{x:.1f}" y="{y:.1f}" width="{CELL - 1}" height="{CELL - 1}"'
-            if not allowed[q, k]:
-                parts.append(f'<rect {box} fill="url(#no)"><title>may not look</title></rect>')
-                continue
-            weight = float(pattern[q, k])
-            colour, over = shade((weight - low) / (high - low), stops)
-            parts.append(f'<rect {box} fill="{colour}"><title>{weight:.9g}</title></rect>')
-            if weight >= 0.1 or not shares:
-                parts.append(
-                    f'<text x="{x + (CELL - 1) / 2:.1f}" y="{y + CELL / 2 + 4:.1f}" {text} font-size="11" text-anchor="middle" '
-                    f'fill="{over}">{f"{100 * weight:.0f}" if shares else _short(weight)}</text>'
-                )
+    parts += _labels(rows, columns, left, top, ink)
+    for q, k in np.ndindex(queries, keys):
+        weight = float(pattern[q, k]) if allowed[q, k] else None
+        parts += _cell(left + k * CELL, top + q * CELL, weight, stops, scale, unit == "weight")
     parts += colour_bar(left, top + CELL * queries + 18, stops, quiet, (f"{low:.3g}", unit, f"{high:.3g}"))
     return "\n".join([*parts, "</svg>"])
+
+
+def _labels(rows: Sequence[str], columns: Sequence[str], left: float, top: float, ink: str) -> Iterator[str]:
+    """The names of rows and columns, around a map whose corner is at (left, top)."""
+    text = f'font-family="{SANS}" font-size="{FONT}"'
+    for q, name in enumerate(rows):
+        y = top + (q + 0.5) * CELL + 4.5
+        yield f'<text x="{left - 8:.1f}" y="{y:.1f}" {text} text-anchor="end" fill="{ink}">{clean(name)}</text>'
+    for k, name in enumerate(columns):
+        x, y = left + (k + 0.5) * CELL, top - 8
+        yield f'<text transform="translate({x:.1f} {y:.1f}) rotate(-45)" {text} fill="{ink}">{clean(name)}</text>'
+
+
+def _cell(
+    x: float, y: float, weight: float | None, stops: Sequence[str], scale: tuple[float, float], shares: bool
+) -> Iterator[str]:
+    """One cell with its number inside; weight is None where the query may not look, shares says that it is printed in %."""
+    box = f'x="{x:.1f}" y="{y:.1f}" width="{CELL - 1}" height="{CELL - 1}"'
+    if weight is None:
+        yield f'<rect {box} fill="url(#no)"><title>may not look</title></rect>'
+        return
+    colour, over = shade((weight - scale[0]) / (scale[1] - scale[0]), stops)
+    yield f'<rect {box} fill="{colour}"><title>{weight:.9g}</title></rect>'
+    if weight >= 0.1 or not shares:
+        yield (
+            f'<text x="{x + (CELL - 1) / 2:.1f}" y="{y + CELL / 2 + 4:.1f}" font-family="{SANS}" font-size="11" '
+            f'text-anchor="middle" fill="{over}">{f"{100 * weight:.0f}" if shares else _short(weight)}</text>'
+        )
 
 
 def colour_bar(x: float, y: float, stops: Sequence[str], quiet: str, said: tuple[str, str, str]) -> list[str]:

@@ -93,6 +93,19 @@ def python_lines(
     first = request.source if request.source is not None else request.target
     given = f", target_ids={list(request.target or ())!r}" if both else ""
     lines.append(f"request = lens.request(ids={list(first or ())!r}{given})")
+    lines += _changes(what)
+    lines += _looking(stream, layer, head, reading)
+    if moved is not None:
+        lines += [
+            "", f"moved = lens.run(request.with_positions({_positions(moved)}))",
+            f"change = moved.at({_stream(stream)}, {layer}).head({head}) - pattern",
+        ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _changes(what: Intervention) -> list[str]:
+    """A line for each change to the run, in the order in which they are made."""
+    lines = []
     for rule in what.masks:
         extra = [
             f"{name}={value!r}" for name in ("layers", "heads", "width") if (value := getattr(rule, name)) is not None
@@ -113,9 +126,14 @@ def python_lines(
         lines.append(f"request = request.with_top_k({what.top_k})")
     if not what.residual:
         lines.append("request = request.without_residual()")
+    return lines
+
+
+def _looking(stream: Stream, layer: int, head: int, reading: str) -> list[str]:
+    """Lines that run the request and give the head's numbers as they are shown."""
     where = f"{_stream(stream)}, {layer}"
     keep = '.keeping("pattern", "qkv")' if reading == "norm" else ""
-    lines += [f"trace = lens.run(request{keep})", f"pattern = trace.at({where}).head({head})  # [query, key]"]
+    lines = [f"trace = lens.run(request{keep})", f"pattern = trace.at({where}).head({head})  # [query, key]"]
     if reading == "norm":
         lines += [
             f"attention, projection = trace.at({where}), lens.projection({where})",
@@ -124,12 +142,7 @@ def python_lines(
         ]
     if reading == "rollout":
         lines.append(f"shares = rollout(trace.at({_stream(stream)}, layer).pattern for layer in range({layer + 1}))")
-    if moved is not None:
-        lines += [
-            "", f"moved = lens.run(request.with_positions({_positions(moved)}))",
-            f"change = moved.at({where}).head({head}) - pattern",
-        ]  # fmt: skip
-    return "\n".join(lines)
+    return lines
 
 
 def _head(head: HeadRef) -> list[Any]:

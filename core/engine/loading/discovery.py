@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from core.engine.backend import Batch
+from core.engine.backend import Batch, Result
 from core.engine.huggingface import WORKING, HuggingFaceBackend, refusal
 from core.engine.kernels import as_bool, call_shape, reference
 from core.errors import ModelFileError, UnsupportedModelError
@@ -78,12 +78,31 @@ def discover(backend: HuggingFaceBackend, family: str, avoid: set[int], vocab: i
     target = [start, ids[0]] if backend.kind == "encoder-decoder" else ids[:2]
     probe = Discovery()
     batch = Batch(source, torch.tensor([target], device=device) if backend.kind != "encoder" else None)
+    result, last = _dry_run(backend, batch, probe, family)
+    _check(backend, probe, result, family)
+    backend.last_is_normed = {
+        stream: not any(torch.equal(states[-1], out) for out in last) for stream, states in result.residual.items()
+    }
+    backend.heads, backend.outputs = [heads for heads, _, _, _ in probe.calls], probe.outputs
+    if backend.kind == "decoder":
+        backend.caches = len(probe.calls) >= int(getattr(backend.model.config, "num_hidden_layers", 0) or 0)
+    sites = _sites(probe.calls, backend.kind, family)
+    causal = any(c for (_, _, queries, _), c in zip(probe.calls, probe.causal, strict=True) if queries == 2)
+    depths = sum(site.stream is Stream.ENCODER for site in sites)
+    backend.encoder_end = _encoder_end(backend, batch, depths) if backend.kind == "encoder-decoder" else None
+    return Discovered(sites, probe.calls[0][1], causal, None if backend.encoder_end is None else depths)
+
+
+def _dry_run(
+    backend: HuggingFaceBackend, batch: Batch, probe: Discovery, family: str
+) -> tuple[Result, list[Tensor]]:
+    """The pass itself, and what the last module of each list of layers gave. Hooked, for the model is not shared yet."""
     hooks, last = _watch_last_layers(backend.model)
     linear = (m for m in backend.model.modules() if isinstance(m, nn.Linear) or type(m).__name__ == "Conv1D")
     hooks += [module.register_forward_pre_hook(probe.enter) for module in linear]
     backend.last_is_normed = dict.fromkeys(Stream, False)  # until known: show all of them to the comparison below
     try:
-        result = backend.forward(batch, probe, residual=True)
+        return backend.forward(batch, probe, residual=True), last
     except Exception as error:  # whatever a family's code raises at its very first run means: not for us
         raise UnsupportedModelError(
             f"a family whose attention can be watched ({WORKING})",
@@ -93,6 +112,10 @@ def discover(backend: HuggingFaceBackend, family: str, avoid: set[int], vocab: i
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def _check(backend: HuggingFaceBackend, probe: Discovery, result: Result, family: str) -> None:
+    """Refuse a model that hands no attention over, gives no numbers, or computes another formula than ours."""
     if not probe.calls:
         raise refusal(family)
     if not probe.finite or (result.logits is not None and bool(result.logits.isnan().any())):
@@ -108,17 +131,6 @@ def discover(backend: HuggingFaceBackend, family: str, avoid: set[int], vocab: i
             f"{family}, whose own differs by {probe.worst:.2g}",
             f"Choose a model of another family, such as {WORKING}",
         )
-    backend.last_is_normed = {
-        stream: not any(torch.equal(states[-1], out) for out in last) for stream, states in result.residual.items()
-    }
-    backend.heads, backend.outputs = [heads for heads, _, _, _ in probe.calls], probe.outputs
-    if backend.kind == "decoder":
-        backend.caches = len(probe.calls) >= int(getattr(backend.model.config, "num_hidden_layers", 0) or 0)
-    sites = _sites(probe.calls, backend.kind, family)
-    causal = any(c for (_, _, queries, _), c in zip(probe.calls, probe.causal, strict=True) if queries == 2)
-    depths = sum(site.stream is Stream.ENCODER for site in sites)
-    backend.encoder_end = _encoder_end(backend, batch, depths) if backend.kind == "encoder-decoder" else None
-    return Discovered(sites, probe.calls[0][1], causal, None if backend.encoder_end is None else depths)
 
 
 def _encoder_end(backend: HuggingFaceBackend, batch: Batch, layers: int) -> nn.Module | None:

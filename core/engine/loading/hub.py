@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,17 +68,12 @@ def _ask(
     say: Callable[[str], None],
     check: Callable[[Found], object],
 ) -> Found:
+    """The model fetched from the hub. identity: how it is named to a person, the revision with it."""
     from huggingface_hub import HfApi, hf_hub_download, snapshot_download
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        GatedRepoError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
 
     say("Asking the hub")
     place = _place()
-    try:
+    with _refusals(identity, revision):
         about = HfApi(endpoint=place["endpoint"]).model_info(
             name, revision=revision, files_metadata=True, timeout=PATIENCE
         )
@@ -99,6 +95,21 @@ def _ask(
         folder = snapshot_download(
             name, revision=revision, allow_patterns=[*weights, *beside], tqdm_class=_teller(say, size), **place
         )
+    return Found(identity, Path(folder))
+
+
+@contextmanager
+def _refusals(identity: str, revision: str | None) -> Iterator[None]:
+    """What the hub answers where it gives no model, as our own errors."""
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    try:
+        yield
     except GatedRepoError:
         raise ModelNotFoundError(
             "a model of the hub that is open to all",
@@ -114,7 +125,6 @@ def _ask(
         ) from None
     except EntryNotFoundError:
         raise ModelFileError(f"config.json in “{identity}”", "no such file", "Choose another model") from None
-    return Found(identity, Path(folder))
 
 
 def _cached(name: str, revision: str | None) -> Path | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -28,10 +29,14 @@ from core.engine.lens import Lens
 from core.engine.loading import hub
 from core.engine.text import HuggingFaceText, OurText
 from core.errors import DeviceError, LensError, ModelFileError, ModelNotFoundError
-from core.request import Stream
+from core.request import Site
+
+if TYPE_CHECKING:
+    from core.engine.ours import OurBackend
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "tekken.json", "bpe.codes")  # or *.model, *.spm
+ROLES = {"start": "decoder_start_token_id", "pad": "pad_token_id", "end": "eos_token_id"}  # as a config.json names them
 ONE_AT_A_TIME = threading.RLock()  # transformers sets switches of the whole process while it builds a model
 
 
@@ -152,36 +157,40 @@ def _load_ours(
     tokenizer.encode_special_tokens = True
     to_device(model, device, torch.float32 if isinstance(dtype, str) else dtype)
     model.eval().requires_grad_(False)
-    backend, parsed = OurBackend(model), model.config
-    sites = backend.sites()
-    info = LensInfo(
-        id=found.id,
-        name=str(config.get("name", found.id)),
-        kind=parsed.kind,
-        layers=max(sum(site.stream is stream for site in sites) for stream in Stream),
-        heads=parsed.heads,
-        kv_heads=parsed.heads,
-        d_model=parsed.d_model,
-        vocab=parsed.vocab,
-        max_tokens=parsed.max_tokens,
-        sites=sites,
-        device=str(device),
-        dtype=str(next(model.parameters()).dtype).removeprefix("torch."),
-        can_predict=True,
-        parameters=sum(p.numel() for p in model.parameters()),
-        causal=parsed.writes and parsed.causal,
-        depths=parsed.encoder_layers if parsed.kind == "encoder-decoder" else None,
-        unlinks=True,
-        moves=True,
-    )
-    lens = Lens(info, backend, OurText(tokenizer, {**asdict(parsed), **config}))
-    first = [parsed.start, parsed.end]
-    trace = lens.run(lens.request(ids=first, target_ids=first if parsed.kind == "encoder-decoder" else None))
+    backend = OurBackend(model)
+    text = OurText(tokenizer, {**asdict(model.config), **config})
+    lens = Lens(_info_of_ours(found, config, backend, device), backend, text)
+    first = [model.config.start, model.config.end]
+    trace = lens.run(lens.request(ids=first, target_ids=first if lens.info.kind == "encoder-decoder" else None))
     if not all(np.isfinite(attention.pattern).all() for attention in trace.attention):
         raise ModelFileError(
             "weights that give numbers", "weights so large that they give none", "Copy the model again"
         )
     return lens
+
+
+def _info_of_ours(found: Found, config: dict[str, Any], backend: OurBackend, device: torch.device) -> LensInfo:
+    model, shape, sites = backend.model, backend.config, backend.sites()
+    return LensInfo(
+        id=found.id,
+        name=str(config.get("name", found.id)),
+        kind=shape.kind,
+        layers=_layers(sites),
+        heads=shape.heads,
+        kv_heads=shape.heads,
+        d_model=shape.d_model,
+        vocab=shape.vocab,
+        max_tokens=shape.max_tokens,
+        sites=sites,
+        device=str(device),
+        dtype=str(next(model.parameters()).dtype).removeprefix("torch."),
+        can_predict=True,
+        parameters=sum(p.numel() for p in model.parameters()),
+        causal=shape.writes and shape.causal,
+        depths=shape.encoder_layers if shape.kind == "encoder-decoder" else None,
+        unlinks=True,
+        moves=True,
+    )
 
 
 def _sound(config: dict[str, Any], found: Found) -> None:
@@ -228,22 +237,15 @@ def _load_hugging_face(
     check_finite(model)
     to_device(model, device)
     vocab = int(getattr(config, "vocab_size", 0) or model.get_input_embeddings().num_embeddings)
-    names = {"start": "decoder_start_token_id", "pad": "pad_token_id", "end": "eos_token_id"}
-    plain = {role: getattr(config, name, None) for role, name in names.items()}
-    start = plain["start"]
-    if backend.kind == "encoder-decoder" and not (isinstance(start, int) and 0 <= start < vocab):
-        raise ModelFileError(
-            f"decoder_start_token_id below {vocab} in config.json",
-            f"{start}",
-            "Set it to the token the decoder begins with",
-        )
+    plain = {role: getattr(config, name, None) for role, name in ROLES.items()}
+    _check_start(backend.kind, plain["start"], vocab)
     say("Finding its attentions")
-    seen = discover(backend, config.model_type, {pad for pad in (plain["pad"],) if pad is not None}, vocab, start or 0)
+    seen = discover(backend, config.model_type, {plain["pad"]} - {None}, vocab, plain["start"] or 0)
     info = LensInfo(
         id=found.id,
         name=found.title if Path(found.id).expanduser().exists() else found.id,
         kind=backend.kind,
-        layers=max(sum(site.stream is stream for site in seen.sites) for stream in Stream),
+        layers=_layers(seen.sites),
         heads=max(site.heads for site in seen.sites),
         kv_heads=seen.kv_heads,
         d_model=int(getattr(config, "hidden_size", None) or model.get_input_embeddings().embedding_dim),
@@ -257,15 +259,31 @@ def _load_hugging_face(
         causal=seen.causal,
         depths=seen.depths,
     )
-    text = None
-    if tokenizer is not None:
-        try:
-            text = HuggingFaceText(tokenizer, config, vocab)
-        except Exception as error:  # a tokenizer is outside code too
-            raise ModelFileError(
-                f"a whole tokenizer in {found.title}", f"{error}", "Copy tokenizer.json again"
-            ) from error
-    return Lens(info, backend, text, plain)
+    return Lens(info, backend, _text_of(tokenizer, config, vocab, found), plain)
+
+
+def _check_start(kind: str, start: Any, vocab: int) -> None:
+    """Refuse an encoder–decoder that does not say with which token its decoder begins."""
+    if kind == "encoder-decoder" and not (isinstance(start, int) and 0 <= start < vocab):
+        raise ModelFileError(
+            f"decoder_start_token_id below {vocab} in config.json",
+            f"{start}",
+            "Set it to the token the decoder begins with",
+        )
+
+
+def _layers(sites: Iterable[Site]) -> int:
+    """How many layers the deepest stream has."""
+    return max(Counter(site.stream for site in sites).values())
+
+
+def _text_of(tokenizer: Any, config: Any, vocab: int, found: Found) -> HuggingFaceText | None:
+    if tokenizer is None:
+        return None
+    try:
+        return HuggingFaceText(tokenizer, config, vocab)
+    except Exception as error:  # a tokenizer is outside code too
+        raise ModelFileError(f"a whole tokenizer in {found.title}", f"{error}", "Copy tokenizer.json again") from error
 
 
 def _tokenizer(found: Found) -> Any:
