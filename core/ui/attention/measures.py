@@ -13,8 +13,8 @@ from core.request import Stream
 from core.ui.attention.parameters import MEASURE
 from core.ui.kit import charts, controls
 from core.ui.running.focus import BLOCKS, Look
-from core.ui.running.runs import shared
-from core.ui.running.scene import Scene, lens_of, wait
+from core.ui.running.scene import Scene
+from core.ui.running.waiting import work
 from core.ui.session import state
 
 NAMES = {"weight": "Weight", "norm": "Weight × value norm", "rollout": "Rollout"}
@@ -113,7 +113,7 @@ def _other(view: Scene, it: Look, chosen: str) -> None:
 def norms(view: Scene, it: Look) -> tuple[np.ndarray, str]:
     """‖α · v · W_O‖ of the head in view, float64 [query, key], and its formula in words; without W_O where none is known."""
     attention = view.run(it.choice.mask, ("pattern", "qkv")).at(it.stream, it.choice.layer)
-    matrix = lens_of(view.model).projection(it.stream, it.choice.layer)
+    matrix = view.lens.projection(it.stream, it.choice.layer)
     head, value = it.choice.head, attention.value[attention.kv_of(it.choice.head)]
     return brought(it.pattern, value, None if matrix is None else matrix[head]), SAYS[
         "bare" if matrix is None else "norm"
@@ -128,6 +128,5 @@ def rolled(view: Scene, it: Look) -> np.ndarray:
     def compute() -> np.ndarray:
         return rollout(it.now.at(it.stream, layer).pattern for layer in range(depth))
 
-    ticket = shared.ask((it.now.request.lens, "rollout", it.now.request, it.stream, depth), compute, sizes)
-    wait(ticket.settled, lambda: f"Rolling out {depth} layers. {ticket.seconds:.0f} s")
-    return ticket.result()
+    key = (it.now.request.lens, "rollout", it.now.request, it.stream, depth)
+    return work(key, compute, f"Rolling out {depth} layers.", sizes)

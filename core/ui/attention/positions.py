@@ -15,7 +15,7 @@ from core.ui.attention.boxes import box
 from core.ui.attention.parameters import OPEN, ORDERS, POSITIONS, SHIFTS
 from core.ui.kit import charts
 from core.ui.running.focus import Look
-from core.ui.running.scene import Scene, lens_of
+from core.ui.running.scene import Scene
 from core.ui.session import state
 from core.ui.session.state import heard, held
 
@@ -55,7 +55,7 @@ def _strips(view: Scene, it: Look, text: Stream, rows: list[str]) -> None:
         charts.words("This family does not show what enters its first layer.")
         return
     entered = first[0]
-    added = lens_of(view.model).positions(len(rows))
+    added = view.lens.positions(len(rows))
     theme = charts.theme()
     end = float(np.ceil(4 * np.percentile(np.abs(entered), 99))) / 4 or 0.25
     if added is None:

@@ -13,7 +13,7 @@ from core.ui.attention.boxes import box
 from core.ui.attention.parameters import MERGED, MERGES
 from core.ui.kit import charts
 from core.ui.running.focus import Look
-from core.ui.running.scene import Scene, lens_of
+from core.ui.running.scene import Scene
 from core.ui.session import state
 from core.ui.session.state import heard, held
 
@@ -39,7 +39,7 @@ def pieces_panel(view: Scene, it: Look) -> None:
     if not opened.open:
         return
     with opened:
-        lens = lens_of(view.model)
+        lens = view.lens
         texts = [
             (name, tokens)
             for name, tokens in (("Source", it.now.source), ("Target", it.now.target))

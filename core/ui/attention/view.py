@@ -14,8 +14,7 @@ from core.figures.payloads import attention_view as payload
 from core.request import Stream
 from core.trace import Trace
 from core.ui.kit.component import component
-from core.ui.running.runs import shared
-from core.ui.running.scene import wait
+from core.ui.running.waiting import work
 
 SORTS = frozenset({"grid", *HEAD_SCORES})
 LINES = {"weight": (0.0, 0.5), "share": (0.1, 1.0)}
@@ -190,9 +189,7 @@ def _shared(trace: Trace, stream: Stream, part: str | int, compute: Callable[[],
     """Built once for all visitors who look at the same; waiting is told."""
     weights = sum(a.shape[0] * a.shape[1] * a.shape[2] for a in trace.attention if a.site.stream is stream)
     name = (trace.request.lens, "attention-view", trace.request, stream, part)
-    ticket = shared.ask(name, compute, weights if part == "overview" else 0)
-    wait(ticket.settled, lambda: f"Drawing all heads. {ticket.seconds:.0f} s")
-    return ticket.result()
+    return work(name, compute, "Drawing all heads.", weights if part == "overview" else 0)
 
 
 def plain(choice: ViewChoice) -> dict[str, Any]:

@@ -11,13 +11,13 @@ from core.inside import Account
 from core.ui.decoder.parameters import SPOT
 from core.ui.kit import charts
 from core.ui.kit.component import component, received
-from core.ui.running.scene import Scene, lens_of
+from core.ui.running.scene import Scene
 from core.ui.session import state
 
 
 def facts(view: Scene) -> dict[str, Any]:
     """What the boxes tell of the model itself, from its configuration."""
-    config = lens_of(view.model).config
+    config = view.lens.config
     return {
         "d": config.d_model, "heads": config.heads, "ff": config.d_ff, "vocab": config.vocab, "causal": config.causal,
     }  # fmt: skip
@@ -25,7 +25,7 @@ def facts(view: Scene) -> dict[str, Any]:
 
 def opened_account(view: Scene, held: Account, step: int) -> None:
     """The steps and their boxes. step: the one that opens, counted over the whole target, where nobody has chosen another."""
-    lens = lens_of(view.model)
+    lens = view.lens
     version = f"{abs(hash(view.request)):x}"
     data = account_payload.payload(
         held, facts(view), lambda id: lens.tokens([id]).text[0], frozenset(lens.ends), version, step

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
@@ -18,11 +18,12 @@ from core.request import Stream
 from core.ui.decoder.account import opened_account
 from core.ui.decoder.future import future_shown, moved
 from core.ui.kit import charts, lesson, trouble
-from core.ui.running import models
-from core.ui.running.branches import base_of, play
-from core.ui.running.runs import shared
-from core.ui.running.scene import Scene, lens_of, wait
+from core.ui.running.branches import play
+from core.ui.running.scene import Scene
 from core.ui.session import state
+
+if TYPE_CHECKING:
+    from core.engine.lens import Lens
 
 FIRST = (
     "A decoder writes one piece at a time. For each it keeps one row of numbers, the <b>stream</b>. Box after box reads a "
@@ -72,26 +73,21 @@ def asked(view: Scene) -> Any:
     """The request whose steps are walked: the text of a decoder; source and target, typed or written to its end by the model."""
     if view.info.kind == "decoder" or state.chosen().target is not None:
         return view.request
-    base = base_of(view)
-    ids = play(view, base.keeping()).written
-    return base.append(*ids) if ids else base
+    ids = play(view, view.base.keeping()).written
+    return view.base.append(*ids) if ids else view.base
 
 
 def account_of(view: Scene) -> Account | str:
     """The account of this scene's decoder, one computation for all who ask the same; a reason where there is none."""
-    lens = lens_of(view.model)
 
-    def compute() -> Account | str:
+    def compute(lens: Lens) -> Account | str:
         from core.engine.inside import account, accountable
 
         if reason := accountable(lens):
             return reason
-        with models.shelf.lease(view.model, lens):
-            return account(lens, view.request)
+        return account(lens, view.request)
 
-    ticket = shared.ask((view.info.id, "account", view.request), compute)
-    wait(ticket.settled, lambda: f"Adding up what each box brings. {ticket.seconds:.0f} s")
-    return ticket.result()
+    return view.work(("account", view.request), compute, "Adding up what each box brings.")
 
 
 def _step(view: Scene, held: Account) -> int:
@@ -109,13 +105,13 @@ def box_name(held: Account, depth: int, causal: bool) -> str:
 
 def written_name(view: Scene, held: Account, step: int) -> str:
     """The piece that is written at a step."""
-    lens, id = lens_of(view.model), int(held.written[step])
+    lens, id = view.lens, int(held.written[step])
     return "(end)" if id in lens.ends else label(lens.tokens([id]).text[0])
 
 
 def lead(view: Scene, held: Account, step: int) -> str:
     """The step in one sentence: what the decoder would have written at once, how often it adds, and what it writes then."""
-    lens, id = lens_of(view.model), int(held.glimpse_id[0, step])
+    lens, id = view.lens, int(held.glimpse_id[0, step])
     early = "(end)" if id in lens.ends else label(lens.tokens([id]).text[0])
     return (
         f"To write “<b><bdi>{escape(written_name(view, held, step))}</bdi></b>”, {escape(view.info.name)}’s decoder adds "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
@@ -17,10 +17,12 @@ from core.request import Stream
 from core.trace import Trace
 from core.ui.encoder.parameters import BOX
 from core.ui.kit.component import component
-from core.ui.running import models
-from core.ui.running.runs import shared
-from core.ui.running.scene import Scene, lens_of, wait
+from core.ui.running.scene import Scene
+from core.ui.running.waiting import work
 from core.ui.session import state
+
+if TYPE_CHECKING:
+    from core.engine.lens import Lens
 
 BOXES = (
     "embedding", "place", "sum0", "norm1", "qkv", "map", "join", "mix", "sum1", "norm2", "neurons", "back", "sum2", "next",
@@ -64,23 +66,20 @@ def reason(view: Scene) -> str:
     """Why this model's encoder cannot be walked, as the end of a sentence; "" where it can."""
     from core.engine.inside import walkable
 
-    return walkable(lens_of(view.model))
+    return walkable(view.lens)
 
 
 def walked(view: Scene) -> Walked:
     """The encoder of this scene step by step; one computation for all who ask the same. Raises LensError."""
-    lens, source = lens_of(view.model), view.request.source
+    source = view.request.source
     request = replace(view.request, target=None if view.request.target is None else view.request.target[:1])
 
-    def compute() -> tuple[Inner, tuple[tuple[Near, ...], ...]]:
+    def compute(lens: Lens) -> tuple[Inner, tuple[tuple[Near, ...], ...]]:
         from core.engine.inside import inner, nearest_pieces
 
-        with models.shelf.lease(view.model, lens):
-            return inner(lens, request), nearest_pieces(lens, source or ())
+        return inner(lens, request), nearest_pieces(lens, source or ())
 
-    ticket = shared.ask((view.info.id, "walk", source), compute)
-    wait(ticket.settled, lambda: f"Walking through the encoder. {ticket.seconds:.0f} s")
-    inner, near = ticket.result()
+    inner, near = view.work(("walk", source), compute, "Walking through the encoder.")
     return Walked(view, inner, near, spot(view, inner))
 
 
@@ -98,7 +97,7 @@ def spot(view: Scene, inner: Inner) -> Spot:
 
 def facts(view: Scene) -> dict[str, Any]:
     """What the figure tells of the model itself, from its configuration."""
-    config = lens_of(view.model).config
+    config = view.lens.config
     return {
         "vocab": config.vocab, "d": config.d_model, "heads": config.heads, "headD": config.d_model // config.heads,
         "dff": config.d_ff, "layers": config.encoder_layers, "position": config.positions in ("learned", "sinusoidal"),
@@ -122,10 +121,9 @@ def figure(it: Walked) -> None:
     long = len(it.inner.tokens) > encoder_walk.WHOLE
     name = (it.view.info.id, "walk-drawn", it.view.request.source, it.spot.token if long else None)
     told = facts(it.view) | fits(it, [it.spot.token] if long else range(len(it.inner.tokens)))
-    ticket = shared.ask(name, lambda: encoder_walk.walk(it.inner, it.near, it.spot.token, told))
-    wait(ticket.settled, lambda: f"Drawing the walk. {ticket.seconds:.0f} s")
+    message = work(name, lambda: encoder_walk.walk(it.inner, it.near, it.spot.token, told), "Drawing the walk.")
     sizes = len(it.inner.tokens), len(it.inner.layers), len(it.steps["pattern"])
-    _mount(ticket.result(), it.spot, sizes)
+    _mount(message, it.spot, sizes)
 
 
 def shown_of(view: Scene) -> Stream:
@@ -141,21 +139,18 @@ def trail(view: Scene) -> bool:
     residual = (trace.residual or {}).get(stream)
     if residual is None or len(tokens) > ROOM:
         return False
-    lens = lens_of(view.model)
 
-    def compute() -> bytes:
+    def compute(lens: Lens) -> bytes:
         from core.engine.inside import nearest_pieces
 
-        with models.shelf.lease(view.model, lens):
-            near = nearest_pieces(lens, tokens.ids)
+        near = nearest_pieces(lens, tokens.ids)
         facts = {"layers": 0, "heads": 0, "stream": stream.value}
         return encoder_walk.trail(trace, tokens, residual, near, facts)
 
-    ticket = shared.ask((view.info.id, "trail", trace.request), compute)
-    wait(ticket.settled, lambda: f"Drawing the paths. {ticket.seconds:.0f} s")
+    message = view.work(("trail", trace.request), compute, "Drawing the paths.")
     cell = view.choice.cell if view.choice.stream is stream else None
     token = cell[0] if cell is not None and cell[0] < len(tokens) else len(tokens) - 1
-    _mount(ticket.result(), Spot(token, view.choice.layer, view.choice.head, OPENS), (len(tokens), 0, 0), stream)
+    _mount(message, Spot(token, view.choice.layer, view.choice.head, OPENS), (len(tokens), 0, 0), stream)
     return True
 
 

@@ -21,9 +21,8 @@ from core.ui.generate import tabs
 from core.ui.generate.parameters import PART
 from core.ui.generate.side_by_side import branch_to
 from core.ui.kit import charts, component, trouble
-from core.ui.running import models
 from core.ui.running.runs import shared
-from core.ui.running.scene import Scene, lens_of, wait
+from core.ui.running.scene import Scene
 from core.ui.running.writing import GREEDY, TURN, Writing, again, asked, given, turn, version_of, writing
 from core.ui.session import state
 from core.ui.session.state import heard, held
@@ -63,7 +62,7 @@ def _key(view: Scene, forced: tuple[int, ...], width: int) -> tuple[str, str, Re
 
 def searching(view: Scene, forced: tuple[int, ...], width: int) -> Searching:
     """The search from here, as far as anyone has let it go on."""
-    key, lens = _key(view, forced, width), lens_of(view.model)
+    key, lens = _key(view, forced, width), view.lens
 
     def begin() -> Searching:
         steps = lens.beam_steps(key[2], Sampling(), width, LONGEST)
@@ -82,16 +81,12 @@ def further(view: Scene, forced: tuple[int, ...], width: int, steps: int, search
     """Let a search go on towards `steps` steps for a moment; whether more is to be done."""
     if len(search.steps) >= steps or search.finished:
         return False
-    key, lens = _key(view, forced, width), lens_of(view.model)
-
-    def compute() -> None:
-        with models.shelf.lease(view.model, lens):
-            search.grow(steps, TURN)
-
-    ticket = shared.ask((*key, "turn", steps, len(search.steps)), compute, keep=False)
-    wait(ticket.settled, lambda: f"Searching: step {len(search.steps) + 1} of {steps}. {ticket.seconds:.0f} s", TURN * 2)
+    key = _key(view, forced, width)
     try:
-        ticket.result()
+        view.work(
+            (*key[1:], "turn", steps, len(search.steps)), lambda lens: search.grow(steps, TURN),
+            lambda: f"Searching: step {len(search.steps) + 1} of {steps}.", soon=TURN * 2, keep=False,
+        )  # fmt: skip
     except BaseException:  # a search that broke off cannot be gone on with
         shared.forget(lambda known: known == key)
         raise
@@ -162,7 +157,7 @@ def beam_tree(view: Scene, top: Any, numbers: tuple[int, ...]) -> None:
 
 def text_of(view: Scene, nodes: list[dict[str, Any]], leaf: int) -> str:
     """A leaf's text from the first piece on."""
-    return line(lens_of(view.model).decode([nodes[n]["id"] for n in beams.path(nodes, leaf)]), 80)
+    return line(view.lens.decode([nodes[n]["id"] for n in beams.path(nodes, leaf)]), 80)
 
 
 def lead(
@@ -173,7 +168,7 @@ def lead(
         return ["Nothing has lived on yet."]
     best = nodes[found[0]]["total"]
     alone = sum(greedy.logprobs[:steps])
-    greedy_text = line(lens_of(view.model).decode(greedy.ids[:steps]), 80)
+    greedy_text = line(view.lens.decode(greedy.ids[:steps]), 80)
     parted: list[str | tuple[str]] = [
         f"With {width} {'beam' if width == 1 else 'beams'} it finds “", (text_of(view, nodes, found[0]),), "” (",
         (f"{markup.nats(best)} nats",), ")",

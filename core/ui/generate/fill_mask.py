@@ -15,7 +15,8 @@ from core.ui.generate import tabs
 from core.ui.generate.parameters import PART
 from core.ui.kit import charts, component, trouble
 from core.ui.running.branches import fitting
-from core.ui.running.scene import Scene, lens_of
+from core.ui.running.scene import Scene
+from core.ui.running.scene import masked as under
 from core.ui.running.writing import version_of
 from core.ui.session import state
 
@@ -35,12 +36,12 @@ def masked(view: Scene, places: list[int], mask: int) -> Trace:
     """The trace of the text with its pieces at `places` behind the mask."""
     source = tuple(mask if place in places else id for place, id in enumerate(view.request.source or ()))
     request = replace(view.request, source=source)
-    return replace(view, request=request).run(fitting(view.choice.mask, request), ("pattern",))
+    return view.trace(under(request.keeping("pattern"), fitting(view.choice.mask, request)))
 
 
 def fill_mask(view: Scene, top: Any) -> None:
     """The text to click, what fits at the mask, and where it looks."""
-    lens = lens_of(view.model)
+    lens = view.lens
     if not view.info.can_predict or lens.mask is None:
         charts.words("This model reads a text but came without what fills in a hidden word. Its attention is all there.")
         st.page_link("../../pages/attention.py", label="Open Attention", icon=":material/arrow_forward:")

@@ -16,7 +16,7 @@ from core.request import Sampling
 from core.ui.generate.parameters import LENGTH, SAMPLING
 from core.ui.generate.side_by_side import branch_to, compare
 from core.ui.kit import charts, component, trouble
-from core.ui.running.scene import Scene, lens_of
+from core.ui.running.scene import Scene
 from core.ui.running.writing import MOST, Writing, again, asked, given, turn, version_of, writing
 from core.ui.session import state
 from core.ui.session.state import heard, held
@@ -68,7 +68,7 @@ def said(sampling: Sampling) -> str:
 
 def lead(view: Scene, text: Writing, forced: tuple[int, ...]) -> list[str | tuple[str]]:
     """What was written so far and how likely it was, in a sentence."""
-    lens, count = lens_of(view.model), len(text.logprobs)
+    lens, count = view.lens, len(text.logprobs)
     before = line(lens.decode((*(asked(view, forced).target or ()),)), 60)
     opening: list[str | tuple[str]] = ["After “", (before,), "” it writes “"]
     if view.info.kind == "encoder-decoder":

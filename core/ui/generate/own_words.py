@@ -18,8 +18,8 @@ from core.ui.generate.parameters import OWN
 from core.ui.generate.side_by_side import parting
 from core.ui.generate.side_by_side import price as nats_of
 from core.ui.kit import charts, component, trouble
-from core.ui.running.branches import base_of, fitting
-from core.ui.running.scene import Scene, lens_of
+from core.ui.running.branches import fitting
+from core.ui.running.scene import Scene, masked
 from core.ui.running.writing import GREEDY, again, turn, version_of, writing
 from core.ui.session import state
 from core.ui.session.state import heard, held
@@ -30,7 +30,7 @@ def worded(view: Scene, own: str) -> tuple[Request, int]:
 
     A tokenizer may join the last piece before to the first one after: then the cut stands before that piece.
     """
-    base, lens, choice = base_of(view), lens_of(view.model), state.chosen()
+    base, lens, choice = view.base, view.lens, view.choice
     before = base.target or ()
     if not own.strip():
         return base, len(before)
@@ -44,8 +44,7 @@ def worded(view: Scene, own: str) -> tuple[Request, int]:
 
 def scored(view: Scene, request: Request) -> Trace:
     """The trace of a text with what was expected at every place, under the visitor's mask."""
-    place = replace(view, request=request)
-    return place.run(fitting(view.choice.mask, request), ("predictions",))
+    return view.trace(masked(request.keeping("predictions"), fitting(view.choice.mask, request)))
 
 
 def own_words(view: Scene, top: Any) -> None:
@@ -76,14 +75,14 @@ def own_words(view: Scene, top: Any) -> None:
             with told:
                 text = writing(view, (), GREEDY)
                 going = turn(view, text, (), GREEDY, count)
-            base = base_of(view)
+            base = view.base
             start = base.target or ()
             ids = tuple(step["written"]["id"] for step in text.steps[:count])
             with told:
                 free = scored(view, replace(base, target=(*start, *ids)))
             rows.append(words_payload.one_row("What it would have written", free, len(start), "its"))
             its = price(nats_of(free, len(ids)))
-            top.html(markup.sentence(costs(line(lens_of(view.model).decode((request.target or ())[before:]), 80), mine, its)))
+            top.html(markup.sentence(costs(line(view.lens.decode((request.target or ())[before:]), 80), mine, its)))
         else:
             top.html(markup.sentence(surprises(trace, mine)))
     except LensError as error:

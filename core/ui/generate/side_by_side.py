@@ -13,7 +13,7 @@ from core.request import Sampling
 from core.trace import Trace
 from core.ui.kit import charts
 from core.ui.running.branches import BRANCHES, KEPT
-from core.ui.running.scene import Scene, lens_of
+from core.ui.running.scene import Scene
 from core.ui.running.writing import Writing, given, turn, writing
 from core.ui.session import state
 
@@ -61,7 +61,7 @@ def compare(view: Scene, text: Writing, prompt: Trace, sampling: Sampling, wante
         rows.append((branch, (*branch, *here.ids), nats))
     charts.heading("Branches side by side", "the same model, the same seed")
     free = rows[0][1]
-    lens = lens_of(view.model)
+    lens = view.lens
     for number, (branch, ids, nats) in enumerate(rows):
         shared = parting(ids, free) if branch else len(ids)
         with st.container(horizontal=True, key=f"branch-{number}", gap="small", vertical_alignment="center"):

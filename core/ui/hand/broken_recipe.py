@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -26,11 +26,12 @@ from core.figures.labels import label, percent
 from core.trace import Trace
 from core.ui.hand.parameters import RECIPE
 from core.ui.kit import charts, lesson, trouble
-from core.ui.running import models
-from core.ui.running.runs import shared
-from core.ui.running.scene import SILENT, Scene, lens_of, wait
+from core.ui.running.scene import SILENT, Scene
 from core.ui.session import state
 from core.ui.session.state import SAID, heard, held
+
+if TYPE_CHECKING:
+    from core.engine.lens import Lens
 
 BREAKS = (  # what is taken away, the recipe without it, what that means
     ("nothing", AS_TRAINED, "as trained"),
@@ -69,15 +70,11 @@ def broken(view: Scene, recipes: tuple[BrokenRecipe, ...]) -> list[Broken]:
     trained, scaling = view.run((), ("pattern",)), scaling_of(view)
     requests = tuple(recipe.apply(view.request.keeping("pattern"), scaling or 1.0) for recipe in recipes)
 
-    def compute() -> list[Broken]:
-        lens = lens_of(view.model)
-        with models.shelf.lease(view.model, lens):
-            traces = lens.run_many(requests)
+    def compute(lens: Lens) -> list[Broken]:
+        traces = lens.run_many(requests)
         return [Broken(trace, effect(trace, trained), changes(trace, trained, 6)) for trace in traces]
 
-    ticket = shared.ask((view.info.id, "recipe", requests), compute)
-    wait(ticket.settled, lambda: f"Running the model by {len(requests)} recipes. {ticket.seconds:.0f} s")
-    return ticket.result()
+    return view.work(("recipe", requests), compute, f"Running the model by {len(requests)} recipes.")
 
 
 def offered(view: Scene) -> list[tuple[str, BrokenRecipe, str]]:

@@ -38,7 +38,7 @@ def flat_of(view: Scene) -> Flat:
 
 def real_head(view: Scene) -> None:
     """Everything below the bar: which head, what the plane keeps, the picture."""
-    choice = view.settle()
+    choice = view.choice
     assert choice.stream is not None  # settled
     controls.site_picker(view)
     trace = view.run(choice.mask, ("pattern", "qkv"))

@@ -12,6 +12,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import LensError
+from core.ui.running.scene import Scene
 
 log = logging.getLogger("lookback")
 CALM = "Something went wrong here, and it is not your fault. Your text is kept: change it, or reload the page."
@@ -53,12 +54,15 @@ def guarded() -> Iterator[None]:
 
 
 def block(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A part of a page that runs again on its own when something in it is used, guarded like the page."""
+    """A part of a page that runs again on its own when something in it is used, guarded like the page.
+
+    A scene that it was given is as old as the last run of the whole page: each run of the part takes up what was chosen since.
+    """
 
     @st.fragment
     @wraps(function)
     def guarded_block(*args: Any, **kwargs: Any) -> None:
         with guarded():
-            function(*args, **kwargs)
+            function(*(one.renewed() if isinstance(one, Scene) else one for one in args), **kwargs)
 
     return guarded_block

@@ -12,8 +12,7 @@ from core.analysis.growth import exponent, exponent_interval
 from core.figures import curves
 from core.ui.kit import charts
 from core.ui.rnn import machines
-from core.ui.running.runs import shared
-from core.ui.running.scene import wait
+from core.ui.running.waiting import work
 
 KEPT = "Transformer, map kept"
 NAMES = {**machines.TITLES, "transformer, map kept": KEPT}
@@ -34,9 +33,8 @@ def measure_all() -> list[Any]:
     for number, (kind, length) in enumerate(jobs):
         bar.progress(number / len(jobs), f"Measuring {NAMES[kind]} over {length:,} symbols")
         # in the lane of costly runs: one at a time, so that clocks do not disturb each other
-        ticket = shared.ask(("memory", "cost", kind, length), partial(costs.cost, kind, length), 1 << 40)
-        wait(ticket.settled, lambda: "", 600.0)
-        found.append(ticket.result())
+        job = partial(costs.cost, kind, length)
+        found.append(work(("memory", "cost", kind, length), job, "Measuring.", weights=1 << 40, soon=600.0))
     bar.empty()
     return found
 

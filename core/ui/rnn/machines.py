@@ -21,7 +21,7 @@ from core.ui.rnn.game import TASKS as TASKS
 from core.ui.rnn.game import Game, play
 from core.ui.rnn.parameters import EXERCISE, ROUNDS, SHORT
 from core.ui.running.runs import shared
-from core.ui.running.scene import wait
+from core.ui.running.waiting import work
 from core.ui.session import state
 from core.ui.session.state import heard, held
 
@@ -84,9 +84,7 @@ def machine(kind: str, task: str = "recall") -> Any:
 
         return memory.load_machine(kind, task=task)
 
-    ticket = shared.ask(("memory", task, kind), load)
-    wait(ticket.settled, lambda: f"Loading {TITLES[kind]}. {ticket.seconds:.0f} s")
-    return ticket.result()
+    return work(("memory", task, kind), load, f"Loading {TITLES[kind]}.")
 
 
 def exercise(task: str, delay: int, seed: int) -> Exercise:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.errors import InputError, TooLongError
 from core.figures.payloads.theatre import SHOWN
 from core.request import MaskRule, Request, Sampling, Site, Stream
 from core.trace import Trace
-from core.ui.running import models
-from core.ui.running.runs import shared
-from core.ui.running.scene import Scene, lens_of, wait
+from core.ui.running.scene import Scene
 from core.ui.session import links
 from core.ui.session.links import Parameter, declare, joined, matching
 from core.ui.session.rules import LINK, Edge, Reads, read_reads, write_reads
+
+if TYPE_CHECKING:
+    from core.engine.lens import Lens
 
 KEPT = 4  # branches for comparison, beside the one in view
 LONGEST = 64  # pieces written at most
@@ -58,19 +59,12 @@ class Played:
     ended: bool
 
 
-def base_of(view: Scene) -> Request:
-    """The request before anything was grown: the source, and the target that the visitor typed, if any."""
-    grown = view.grown.ids if view.grown is not None else ()
-    target = view.request.target or ()
-    return replace(view.request, target=target[: len(target) - len(grown)])
-
-
 def asked(view: Scene, forced: tuple[int, ...] = (), reads: Reads = (), depth: int | None = None) -> Request:
     """The question the theatre's text begins with: what is given, the visitor's masks, and what they changed here.
 
     Raises LensError where a changed row or an id is not there.
     """
-    request = base_of(view).keeping()
+    request = view.base.keeping()
     request = request.append(*forced) if forced else request
     for rule in confined(fitting(view.choice.mask, request), closed(reads, len(request.source or ()))):
         request = request.with_mask(rule)
@@ -118,36 +112,32 @@ def _few(cells: int) -> None:
 
 def play(view: Scene, request: Request) -> Played:
     """What the model writes greedily after a request, to the end or up to LONGEST pieces; equal questions are one run."""
-    lens = lens_of(view.model)
     count = [0]
 
-    def compute() -> tuple[tuple[int, ...], bool]:
+    def compute(lens: Lens) -> tuple[tuple[int, ...], bool]:
         ids: list[int] = []
-        with models.shelf.lease(view.model, lens):
-            for step in lens.generate(request, Sampling(temperature=0.0), LONGEST):
-                if step.choice.id in lens.ends:
-                    return tuple(ids), True
-                ids.append(step.choice.id)
-                count[0] = len(ids)
+        for step in lens.generate(request, Sampling(temperature=0.0), LONGEST):
+            if step.choice.id in lens.ends:
+                return tuple(ids), True
+            ids.append(step.choice.id)
+            count[0] = len(ids)
         return tuple(ids), False
 
-    ticket = shared.ask((view.info.id, "theatre", request), compute)
-    wait(ticket.settled, lambda: f"Writing, piece by piece: {count[0]} so far. {ticket.seconds:.0f} s")
-    written, ended = ticket.result()
+    written, ended = view.work(("theatre", request), compute, lambda: f"Writing, piece by piece: {count[0]} so far.")
     return Played(request.append(*written) if written else request, len(request.target or ()) - 1, written, ended)
 
 
 def trace_of(view: Scene, request: Request) -> Trace:
     """The trace of source and whole target under the request's own changes: each row of the decoder is one step."""
-    return replace(view, request=request).run((), ("pattern", "predictions"))
+    return view.trace(request.keeping("pattern", "predictions"))
 
 
-def encoded(lens: Any, source: tuple[int, ...], text: str) -> tuple[int, ...]:
+def encoded(lens: Lens, source: tuple[int, ...], text: str) -> tuple[int, ...]:
     """A target text as ids, the start token left out. Raises InputError for one that cannot be read, or is too long."""
-    return lens.request(ids=source, target=text).target[1:]
+    return (lens.request(ids=source, target=text).target or ())[1:]
 
 
-def pieces_of(lens: Any, source: tuple[int, ...], before: tuple[int, ...], word: str) -> tuple[int, ...]:
+def pieces_of(lens: Lens, source: tuple[int, ...], before: tuple[int, ...], word: str) -> tuple[int, ...]:
     """A typed word as the ids that follow those written before, a space between them where the tokenizer needs one.
 
     Raises InputError for a word that gives none.
@@ -163,7 +153,7 @@ def pieces_of(lens: Any, source: tuple[int, ...], before: tuple[int, ...], word:
     return ways[0]
 
 
-def read_branch(raw: Any, version: str, trace: Trace, base: int, reads: Reads, lens: Any) -> tuple[tuple[int, ...], Reads] | None:
+def read_branch(raw: Any, version: str, trace: Trace, base: int, reads: Reads, lens: Lens) -> tuple[tuple[int, ...], Reads] | None:
     """What a browser sent, as (ids forced after the base target, rows confined); None for anything else, whatever it is.
 
     Three things can be sent for a step: a candidate's id, a typed word, the source pieces it may read. Raises LensError for a

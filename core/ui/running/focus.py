@@ -176,7 +176,8 @@ class Look:
 
 def look(scene: Scene) -> Look:
     """Run what the visitor chose, and find what is in focus. Raises LensError."""
-    choice = scene.settle()
+    scene = scene.renewed()
+    choice = scene.choice
     keep = ("pattern", "predictions") if scene.info.kind == "encoder" and scene.info.can_predict else ("pattern",)
     native = scene.run((), keep)
     now = scene.run(choice.mask, keep) if choice.mask else native

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
-from html import escape
-from typing import Any
-
-import streamlit as st
+from typing import TYPE_CHECKING, TypeVar
 
 from core.analysis import cost
 from core.errors import InputError, LensError
@@ -16,9 +13,14 @@ from core.request import MaskRule, PositionRule, Request, Sampling, Stream
 from core.trace import Trace
 from core.ui.running import models
 from core.ui.running.runs import Ticket, shared
-from core.ui.session.state import SAID, Choice, chosen, fit, session
+from core.ui.running.waiting import Says, wait, wait_for, work
+from core.ui.session.state import SAID, Choice, fit, session
 
-SOON = 0.4  # seconds before waiting is worth a word
+if TYPE_CHECKING:  # the engine brings torch along, which no page waits for before a model is loaded
+    from core.engine.backend import LensInfo
+    from core.engine.lens import Lens
+
+T = TypeVar("T")
 WORDS, PIECES = 2, 16  # how far the decoder writes on its own
 SILENT = (
     "This model came without its output layer, so it predicts nothing. Its attention is all there.",
@@ -46,44 +48,70 @@ class Grown:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A text in front of a model. `request` asks the model as it was trained, without any mask of ours; `written` is what
-    its decoder has written so far, by itself (`grown`) or by the visitor's hand."""
+    """A text in front of a model, as a page was opened with it.
+
+    choice: what the visitor had chosen, fit for the model. base: the source and the target that was typed, if any. request: the
+    same with what the decoder has written by itself (`grown`). Both ask the model as it was trained, without any mask of ours.
+    """
 
     model: str
-    info: Any
+    info: LensInfo
+    choice: Choice
+    base: Request
     request: Request
-    written: str = ""
     grown: Grown | None = None
+
+    @property
+    def lens(self) -> Lens:
+        """The model, loaded again where it had to make room meanwhile; no scene keeps one from being put away."""
+        return lens_of(self.model)
+
+    @property
+    def written(self) -> str:
+        """What the decoder has written so far, by itself or by the visitor's hand."""
+        return self.choice.target or "" if self.grown is None else self.grown.text
 
     @property
     def writes(self) -> bool:
         """Whether the model says what comes next."""
         return self.info.can_predict and self.info.kind != "encoder"
 
-    @property
-    def choice(self) -> Choice:
-        """The visitor's choice, fit for this model."""
-        return fit(chosen(), self.info.sites)[0]
-
-    def settle(self) -> Choice:
-        """The same, kept as the visitor's choice: what this model lacks is forgotten."""
-        session().choice = self.choice
-        return session().choice
+    def renewed(self) -> Scene:
+        """The same with what the visitor has chosen since: fit for this model, and kept so. What a model lacks is forgotten."""
+        known = session()
+        known.choice = fit(known.choice, self.info.sites)[0]
+        return replace(self, choice=known.choice)
 
     def ending(self, written: str | None = None) -> str:
-        """The last words before the next piece: what the decoder has written, or the text where it has written nothing."""
+        """The last words before the next token: what the decoder has written, or the text where it has written nothing."""
         parts = (self.written,) if written is None else (self.written if self.grown is None else "", written)
         if self.info.kind != "encoder-decoder":
-            parts = (chosen().text, *parts)
-        text = " ".join(" ".join(parts).split()) or chosen().text.strip()
+            parts = (self.choice.text, *parts)
+        text = " ".join(" ".join(parts).split()) or self.choice.text.strip()
         return text if len(text) <= 40 else "…" + text[-39:]
 
     def moments(self) -> list[Moment]:
         """What would come next, then the same one and two words later; none for an encoder."""
         if not self.writes:
             return []
-        grown = self.grown or grow(self.model, lens_of(self.model), self.request)
+        grown = self.grown or grow(self.model, self.lens, self.request)
         return [replace(moment, written=self.ending(moment.written)) for moment in grown.steps]
+
+    def work(
+        self, key: tuple[Hashable, ...], compute: Callable[[Lens], T], says: Says, weights: int = 0,
+        soon: float | None = None, keep: bool = True,
+    ) -> T:  # fmt: skip
+        """What `compute` makes of the model, one computation for all who ask the same (`work`).
+
+        key: all that the answer depends on beside the model. Raises what `compute` raises.
+        """
+        return work_on(self.model, key, compute, says, weights, soon, keep)
+
+    def trace(self, request: Request) -> Trace:
+        """The trace of any request to this model; equal questions are one computation. Raises LensError."""
+        ticket = _ask(self.model, self.info, request)
+        wait_for(ticket, _running(self.info, request))
+        return ticket.result()
 
     def run(
         self,
@@ -91,22 +119,18 @@ class Scene:
         keep: tuple[str, ...] = ("pattern",),
         moved: tuple[PositionRule, ...] = (),
     ) -> Trace:
-        """The trace of this text under a mask, with its positions moved or not; equal questions are one computation."""
-        request = self.request.keeping(*keep)
-        for rule in mask:
-            request = request.with_mask(rule)
+        """The trace of this text under a mask, with its positions moved or not."""
+        request = masked(self.request.keeping(*keep), mask)
         for place in moved:
             request = request.with_positions(place)
-        return _run(self.model, self.info, request)
+        return self.trace(request)
 
     def run_each(self, masks: tuple[tuple[MaskRule, ...], ...]) -> list[Trace | LensError]:
         """The traces of this text under several masks, asked for at once; in place of one that cannot be, its error."""
         asked: list[tuple[Request, Ticket] | LensError] = []
         for mask in masks:
-            request = self.request.keeping("pattern")
             try:
-                for rule in mask:
-                    request = request.with_mask(rule)
+                request = masked(self.request.keeping("pattern"), mask)
             except LensError as error:
                 asked.append(error)
             else:
@@ -114,7 +138,7 @@ class Scene:
         return [one if isinstance(one, LensError) else self._answer(*one) for one in asked]
 
     def _answer(self, request: Request, ticket: Ticket) -> Trace | LensError:
-        wait(ticket.settled, lambda: _says(self.info, request, ticket), 0.0 if ticket.costly else SOON)
+        wait_for(ticket, _running(self.info, request))
         try:
             return ticket.result()
         except LensError as error:
@@ -122,34 +146,41 @@ class Scene:
 
     def chances(self, request: Request, position: int, ids: tuple[int, ...]) -> tuple[float, ...]:
         """The probability of each of `ids` at a position, from the whole distribution."""
-        lens = lens_of(self.model)
-
-        def compute() -> tuple[float, ...]:
-            with models.shelf.lease(self.model, lens):
-                return tuple(math.exp(nats) for nats in lens.logprobs(request, position, ids).tolist())
-
-        ticket = shared.ask((self.info.id, "chances", request, position, ids), compute, _weights(self.info, request))
-        wait(ticket.settled, lambda: _says(self.info, request, ticket))
-        return ticket.result()
+        return self.work(
+            ("chances", request, position, ids),
+            lambda lens: tuple(math.exp(nats) for nats in lens.logprobs(request, position, ids).tolist()),
+            _running(self.info, request), _weights(self.info, request),
+        )  # fmt: skip
 
 
-def wait(settled: Callable[[float], bool], says: Callable[[], str], soon: float = SOON) -> None:
-    """Wait for something under way, telling what and for how long once it takes longer than `soon` seconds."""
-    if settled(soon):
-        return
-    slot = st.empty()
-    while not settled(0.25):
-        slot.html(f'<p class="busy" role="status">{escape(says())}</p>')
-    slot.empty()
-
-
-def lens_of(model: str) -> Any:
+def lens_of(model: str) -> Lens:
     """A loaded lens, its loading shown. Raises the ModelErrors of core.errors."""
     place = models.ask(model)
     ticket = Ticket(place.future, place.started)
     title = model.partition(":")[2] or model
     wait(ticket.settled, lambda: f"Loading {title}. {place.says}… {place.seconds:.0f} s")
     return ticket.result()
+
+
+def work_on(
+    model: str, key: tuple[Hashable, ...], compute: Callable[[Lens], T], says: Says, weights: int = 0,
+    soon: float | None = None, keep: bool = True,
+) -> T:  # fmt: skip
+    """`Scene.work` for a model that is not that of the page."""
+    lens = lens_of(model)
+
+    def leased() -> T:
+        with models.shelf.lease(model, lens):
+            return compute(lens)
+
+    return work((lens.info.id, *key), leased, says, weights, soon, keep)
+
+
+def masked(request: Request, mask: tuple[MaskRule, ...]) -> Request:
+    """The request under further rules, in order. Raises MaskError for one that does not fit it."""
+    for rule in mask:
+        request = request.with_mask(rule)
+    return request
 
 
 def open_scene(choice: Choice) -> Scene:
@@ -165,20 +196,25 @@ def open_scene(choice: Choice) -> Scene:
     if choice.target is not None:
         return _opened(choice, lens, lens.request(choice.text, choice.target))
     base = lens.request(choice.text, "")
-    if not lens.info.can_predict:
-        return _opened(choice, lens, base)
-    grown = grow(choice.model, lens, base)
-    return _opened(choice, lens, base.append(*grown.ids) if grown.ids else base, grown)
+    return _opened(choice, lens, base, grow(choice.model, lens, base) if lens.info.can_predict else None)
 
 
-def grow(model: str, lens: Any, request: Request) -> Grown:
+def _opened(choice: Choice, lens: Lens, base: Request, grown: Grown | None = None) -> Scene:
+    fitted, notes = fit(choice, lens.info.sites)
+    known = session()
+    known.choice, known.notes = fitted, known.notes + notes
+    request = base.append(*grown.ids) if grown is not None and grown.ids else base
+    return Scene(choice.model, lens.info, fitted, base, request, grown)
+
+
+def grow(model: str, lens: Lens, request: Request) -> Grown:
     """Let a lens write WORDS words greedily after `request`, as it was trained."""
     ticket = ask_growth(model, lens, request)
-    wait(ticket.settled, lambda: _says(lens.info, request, ticket), 0.0 if ticket.costly else SOON)
+    wait_for(ticket, _running(lens.info, request))
     return ticket.result()
 
 
-def ask_growth(model: str, lens: Any, request: Request) -> Ticket:
+def ask_growth(model: str, lens: Lens, request: Request) -> Ticket:
     """The ticket of what `grow` waits for."""
     return shared.ask(
         (lens.info.id, "grow", request), lambda: _grow(model, lens, request), _weights(lens.info, request)
@@ -186,32 +222,24 @@ def ask_growth(model: str, lens: Any, request: Request) -> Ticket:
 
 
 def sentence_under(view: Scene, mask: tuple[MaskRule, ...], again: bool = True) -> str:
-    """What a decoder writes on, greedily, under a mask: up to PIECES pieces after the text it was given or has grown from.
+    """What a decoder writes on, greedily, under a mask: up to PIECES tokens after the text it was given or has grown from.
 
     again: what it has grown by itself is written anew; else it goes on after that.
     """
-    base = view.request if view.grown is None else view.request.keeping()
-    if view.grown is not None and again:
-        base = replace(base, target=(base.target or ())[: len(base.target or ()) - len(view.grown.ids)])
-    for rule in mask:
-        base = base.with_mask(rule)
-    lens = lens_of(view.model)
+    request = masked(view.base if again else view.request, mask).keeping()
 
-    def compute() -> str:
+    def compute(lens: Lens) -> str:
         ids: list[int] = []
-        with models.shelf.lease(view.model, lens):
-            for step in lens.generate(base.keeping(), Sampling(temperature=0.0), PIECES):
-                if step.finished:
-                    break
-                ids.append(step.choice.id)
+        for step in lens.generate(request, Sampling(temperature=0.0), PIECES):
+            if step.finished:
+                break
+            ids.append(step.choice.id)
         return lens.decode(ids).strip()
 
-    ticket = shared.ask((view.info.id, "sentence", base), compute, _weights(view.info, base))
-    wait(ticket.settled, lambda: _says(view.info, base, ticket))
-    return ticket.result()
+    return view.work(("sentence", request), compute, _running(view.info, request), _weights(view.info, request))
 
 
-def switch_rule(info: Any, stream: Stream) -> MaskRule | None:
+def switch_rule(info: LensInfo, stream: Stream) -> MaskRule | None:
     """What the causal switch does to a stream: opens a causal decoder, closes an encoder; None on cross-attention."""
     if stream is Stream.CROSS:
         return None
@@ -219,7 +247,7 @@ def switch_rule(info: Any, stream: Stream) -> MaskRule | None:
     return MaskRule(stream, "full" if hides else "causal")
 
 
-def _grow(model: str, lens: Any, request: Request) -> Grown:
+def _grow(model: str, lens: Lens, request: Request) -> Grown:
     ids: list[int] = []
     moments: list[Moment] = []
     with models.shelf.lease(model, lens):
@@ -233,7 +261,7 @@ def _grow(model: str, lens: Any, request: Request) -> Grown:
     return Grown(tuple(ids), lens.decode(ids).strip(), tuple(moments))
 
 
-def _ask(model: str, info: Any, request: Request) -> Ticket:
+def _ask(model: str, info: LensInfo, request: Request) -> Ticket:
     def compute() -> Trace:
         lens = models.ask(model).future.result()
         with models.shelf.lease(model, lens):
@@ -242,28 +270,13 @@ def _ask(model: str, info: Any, request: Request) -> Ticket:
     return shared.ask((request.lens, request), compute, _weights(info, request))
 
 
-def _run(model: str, info: Any, request: Request) -> Trace:
-    ticket = _ask(model, info, request)
-    # what is costly tells its price at once
-    wait(ticket.settled, lambda: _says(info, request, ticket), 0.0 if ticket.costly else SOON)
-    return ticket.result()
-
-
-def _opened(choice: Choice, lens: Any, request: Request, grown: Grown | None = None) -> Scene:
-    fitted, notes = fit(choice, lens.info.sites)
-    known = session()
-    known.choice, known.notes = fitted, known.notes + notes
-    return Scene(choice.model, lens.info, request, grown.text if grown else choice.target or "", grown)
-
-
-def _weights(info: Any, request: Request) -> int:
+def _weights(info: LensInfo, request: Request) -> int:
     return cost(info.sites, len(request.source or ()), len(request.target or ())).weights
 
 
-def _says(info: Any, request: Request, ticket: Ticket) -> str:
-    price = cost(info.sites, len(request.source or ()), len(request.target or ()))
-    queue = f" {ticket.before} before this one." if ticket.before else ""
-    return f"Running {price}.{queue} {ticket.seconds:.0f} s"
+def _running(info: LensInfo, request: Request) -> str:
+    """What a run costs, told while it is waited for."""
+    return f"Running {cost(info.sites, len(request.source or ()), len(request.target or ()))}."
 
 
 def said(stream: Stream, layer: int, head: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
@@ -14,10 +14,9 @@ from streamlit.errors import StreamlitAPIException
 from core.figures.payloads.loop import one_step
 from core.request import Request, Sampling
 from core.trace import Step, Trace
-from core.ui.running import models
-from core.ui.running.branches import base_of, fitting
+from core.ui.running.branches import fitting
 from core.ui.running.runs import shared
-from core.ui.running.scene import Scene, lens_of, wait
+from core.ui.running.scene import Scene, masked
 from core.ui.session import state
 
 GREEDY = Sampling(temperature=0.0)
@@ -66,22 +65,20 @@ class Writing:
 
 def asked(view: Scene, forced: tuple[int, ...]) -> Request:
     """What the loop begins with: the text, a typed target, the pieces forced by a branch, and the visitor's masks."""
-    request = base_of(view)
+    request = view.base
     request = request.append(*forced) if forced else request
-    for rule in fitting(view.choice.mask, request):
-        request = request.with_mask(rule)
-    return request
+    return masked(request, fitting(view.choice.mask, request))
 
 
 def given(view: Scene, forced: tuple[int, ...]) -> Trace:
     """The trace of the prompt with a branch's pieces, under the visitor's mask."""
-    prompt = replace(view, request=replace(asked(view, forced), intervention=base_of(view).intervention))
-    return prompt.run(fitting(view.choice.mask, prompt.request), ("predictions",))
+    prompt = view.base.append(*forced) if forced else view.base
+    return view.trace(masked(prompt.keeping("predictions"), fitting(view.choice.mask, prompt)))
 
 
 def writing(view: Scene, forced: tuple[int, ...], sampling: Sampling) -> Writing:
     """The text that grows from here, as far as anyone has let it grow."""
-    key, info, lens = _key(view, forced, sampling), view.info, lens_of(view.model)
+    key, info, lens = _key(view, forced, sampling), view.info, view.lens
 
     def begin() -> Writing:
         steps = lens.generate(key[2], sampling, MOST, first=len(forced))
@@ -99,19 +96,14 @@ def turn(view: Scene, text: Writing, forced: tuple[int, ...], sampling: Sampling
     """Let a text grow towards `count` steps for a moment; whether more is to be done."""
     if len(text.steps) >= count or text.finished:
         return False
-    lens = lens_of(view.model)
-
-    def compute() -> None:
-        with models.shelf.lease(view.model, lens):
-            text.grow(count, TURN)
-
-    kept = _key(view, forced, sampling)
-    key = (view.info.id, "turn", asked(view, forced), sampling, count, len(text.steps))
-    ticket = shared.ask(key, compute, keep=False)
-    wait(ticket.settled, lambda: f"Writing: {len(text.steps)} of at most {count} pieces. {ticket.seconds:.0f} s", TURN * 2)
+    key = ("turn", asked(view, forced), sampling, count, len(text.steps))
     try:
-        ticket.result()
+        view.work(
+            key, lambda lens: text.grow(count, TURN), lambda: f"Writing: {len(text.steps)} of at most {count} pieces.",
+            soon=TURN * 2, keep=False,
+        )  # fmt: skip
     except BaseException:  # a loop that broke off cannot be gone on with: the next who asks begins anew
+        kept = _key(view, forced, sampling)
         shared.forget(lambda known: known == kept)
         raise
     return len(text.steps) < count and not text.finished

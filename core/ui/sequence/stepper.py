@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -15,8 +14,7 @@ from core.errors import LensError
 from core.figures.distribution import Bar
 from core.figures.labels import label, percent, short
 from core.ui.kit import charts, trouble
-from core.ui.running.branches import base_of
-from core.ui.running.scene import Scene, lens_of
+from core.ui.running.scene import Scene
 from core.ui.session import state
 from core.ui.shell import bar
 
@@ -27,12 +25,12 @@ MOST = 60  # pieces one can append
 def stepper(view: Scene) -> None:
     """One turn of the loop, and the buttons that make the next."""
     forced = state.chosen().forced
-    lens = lens_of(view.model)
+    lens = view.lens
     charts.heading("The loop", "predict, choose, append, and again")
-    start = base_of(view)
+    start = view.base
     try:
         request = start.append(*forced) if forced else start
-        trace = replace(view, request=request).run((), ("pattern",))
+        trace = view.trace(request.keeping("pattern"))
     except LensError as error:
         trouble.show(error)
         st.button("Start over", key="loop-over", on_click=lambda: state.choose(forced=()))

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import replace
 from typing import Any
 
 from core.analysis.surprisal import Counted, Place, foreseen, ranked
 from core.request import Request
 from core.trace import Token, Trace, largest
-from core.ui.running import models
-from core.ui.running.branches import base_of, play
-from core.ui.running.runs import shared
-from core.ui.running.scene import Scene, lens_of, wait
+from core.ui.running.branches import play
+from core.ui.running.scene import Scene
+from core.ui.running.waiting import work
 
 SHOWN = 7  # candidates of a place
 Announced = tuple[Trace, int] | None  # which row of which run expected a piece; None where nobody was asked
@@ -34,9 +32,7 @@ def counts(model: str) -> Any:
 
         return trigram.for_model(model)
 
-    ticket = shared.ask(("trigram", model), read)
-    wait(ticket.settled, lambda: f"Reading the table of counted triples. {ticket.seconds:.0f} s")
-    return ticket.result()
+    return work(("trigram", model), read, "Reading the table of counted triples.")
 
 
 def weigh(view: Scene) -> list[Place]:
@@ -45,7 +41,7 @@ def weigh(view: Scene) -> list[Place]:
     A decoder announces each piece by the row of the one before. An encoder–decoder does so for its target. One that was
     trained to continue is also asked for each word of the source, with the words before it as the source. Raises LensError.
     """
-    lens = lens_of(view.model)
+    lens = view.lens
     own: list[tuple[int, bool, Announced]] = []  # id, whether the model wrote it itself, who announced it
     if view.info.kind == "decoder":
         trace = view.run((), ("predictions",))
@@ -54,23 +50,24 @@ def weigh(view: Scene) -> list[Place]:
         last = (trace, len(trace.target) - 1)
     else:
         continues = task(view.model) == "continue"
-        base = base_of(view)
+        base = view.base
         grown = view.grown.ids if continues and view.grown is not None else ()
         if not continues and view.grown is not None:
             grown = play(view, base.keeping()).written
         request = base.append(*grown) if grown else base
-        trace = replace(view, request=request).run((), ("predictions",))
+        trace = view.trace(request.keeping("predictions"))
         assert request.target is not None and request.source is not None
         if continues:
-            own = _continued(lens, view.model, request)
+            own = _continued(view, request)
         first = len(base.target or ())
         own += [(id, place >= first, (trace, place - 1)) for place, id in enumerate(request.target) if place]
         last = (trace, len(request.target) - 1)
     return _places(lens, counts(view.model), own, last)
 
 
-def _continued(lens: Any, model: str, request: Request) -> list[tuple[int, bool, Announced]]:
+def _continued(view: Scene, request: Request) -> list[tuple[int, bool, Announced]]:
     """The pieces of the source; each word but the first announced by a run that read only the words before it."""
+    lens = view.lens
     specials = lens.specials
     source = request.source or ()
     ids = tuple(id for id in source if id not in specials)
@@ -80,19 +77,12 @@ def _continued(lens: Any, model: str, request: Request) -> list[tuple[int, bool,
     spans = [(a, b) for a, b in itertools.pairwise([*starts, len(ids)])]
     asked = tuple(lens.request(ids=(*ids[:a], *tail), target_ids=ids[a:b], keep=("predictions",)) for a, b in spans)
 
-    def compute() -> tuple[Trace, ...]:
-        with models.shelf.lease(model, lens):
-            return tuple(lens.run_many(asked))
-
     if not asked:
         return [(id, False, None) for id in ids]
-    ticket = shared.ask((lens.info.id, "cuts", asked), compute)
-    wait(
-        ticket.settled,
-        lambda: f"Asking for each of {len(asked)} words with the words before it. {ticket.seconds:.0f} s",
-    )
+    says = f"Asking for each of {len(asked)} words with the words before it."
+    traces = view.work(("cuts", asked), lambda lens: tuple(lens.run_many(asked)), says)
     own: list[tuple[int, bool, Announced]] = [(id, False, None) for id in ids]
-    for (a, b), trace in zip(spans, ticket.result(), strict=True):
+    for (a, b), trace in zip(spans, traces, strict=True):
         for place in range(a, b):
             own[place] = ids[place], False, (trace, place - a)
     return own

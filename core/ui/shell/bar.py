@@ -54,8 +54,7 @@ def _open(target: st.delta_generator.DeltaGenerator) -> Scene | None:
     scene = None
     with st.container():  # what is told here, now or while waiting, must not shift the place of what stands below
         try:
-            scene = open_scene(state.chosen())
-            _point(scene)
+            scene = _pointed(open_scene(state.chosen()))
         except TooLongError as error:
             trouble.show(error)
             st.button("Keep as much of its beginning as fits", key="shorten", on_click=_shorten)
@@ -190,13 +189,14 @@ def start(one: Starter, model: str) -> None:
     state.session().notes = (one.look if own else one.ask,)
 
 
-def _point(scene: Scene) -> None:
-    """Point at the head and cell that a starter speaks of."""
+def _pointed(scene: Scene) -> Scene:
+    """The scene with the head and cell in focus that a starter speaks of, where one was just picked."""
     one = st.session_state.pop("starter", None)
-    if one is None or one.text != state.chosen().text:
-        return
+    if one is None or one.text != scene.choice.text:
+        return scene
     layer, head = head_of(one, scene.run())
     state.choose(layer=layer, head=head, cell=one.sees[0][:2] if one.sees else None)
+    return scene.renewed()
 
 
 @trouble.block

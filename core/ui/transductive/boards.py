@@ -18,7 +18,7 @@ from core.figures.labels import percent
 from core.figures.payloads import board as board_payload
 from core.ui.kit import charts
 from core.ui.running.runs import shared
-from core.ui.running.scene import wait
+from core.ui.running.waiting import work
 from core.ui.session import state
 from core.ui.transductive import datasets, drawing
 from core.ui.transductive.parameters import BOARD
@@ -74,10 +74,10 @@ def solved(board: Board, points: PointSet, labels: str) -> Answers:
     """The four ways' answers. Who looks at whom is worked out once for all visitors; what follows from one's own labels takes
     milliseconds and is not kept."""
     key = ("transductive", board.version, board.gamma, board.alpha, "graph")
-    ticket = shared.ask(key, lambda: fourways.graph(points, board.gamma, board.alpha))
-    wait(ticket.settled, lambda: f"{len(points.classes)} points look at each other. {ticket.seconds:.0f} s")
+    says = f"{len(points.classes)} points look at each other."
+    graph = work(key, lambda: fourways.graph(points, board.gamma, board.alpha), says)
     given = board_payload.read_signs(labels, points.count)
-    return fourways.answers(points, given, board.gamma, board.alpha, ticket.result())
+    return fourways.answers(points, given, board.gamma, board.alpha, graph)
 
 
 def table(board: Board, points: PointSet, found: Answers, texts: tuple[str, ...]) -> None:

@@ -16,8 +16,7 @@ from core.figures.digit_strip import strip
 from core.figures.labels import percent
 from core.figures.theme import Theme
 from core.ui.kit import charts
-from core.ui.running.runs import shared
-from core.ui.running.scene import wait
+from core.ui.running.waiting import work
 from core.ui.transductive import datasets
 
 SHOWN = 20  # digits of a kind
@@ -48,9 +47,8 @@ def reached(course: Course, points: PointSet) -> list[np.ndarray]:
     """Where spreading ends on the points of each seed; waited for, its progress told."""
     drawn = sets(course, points)
     key = ("transductive", course.name, course.gamma, course.alpha, "ends")
-    graph = shared.ask(key, lambda: fewlabels.ends(drawn, course.gamma, course.alpha))
-    wait(graph.settled, lambda: f"{len(points.classes)} points look at each other. {graph.seconds:.0f} s")
-    return graph.result()
+    says = f"{len(points.classes)} points look at each other."
+    return work(key, lambda: fewlabels.ends(drawn, course.gamma, course.alpha), says)
 
 
 def measured(course: Course, points: PointSet, number: int) -> Measured:
@@ -58,14 +56,8 @@ def measured(course: Course, points: PointSet, number: int) -> Measured:
     at = course.each.index(number)
     base = ("transductive", course.name, course.gamma, course.alpha)
     drawn, ends = sets(course, points), reached(course, points)
-    ticket = shared.ask((*base, number), lambda: fewlabels.measure(drawn, ends, number))
-    wait(
-        ticket.settled,
-        lambda: (
-            f"{fewlabels.SEEDS} draws of {number * points.count} labels: {at + 1} of {len(course.each)}. {ticket.seconds:.0f} s"
-        ),
-    )
-    return ticket.result()
+    says = f"{fewlabels.SEEDS} draws of {number * points.count} labels: {at + 1} of {len(course.each)}."
+    return work((*base, number), lambda: fewlabels.measure(drawn, ends, number), says)
 
 
 def curve(course: Course, points: PointSet) -> list[Measured]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,9 +11,12 @@ from core.analysis.transductive import pointsets
 from core.analysis.transductive.pointsets import PointSet
 from core.paths import DATA
 from core.request import Stream
-from core.ui.running import models
 from core.ui.running.runs import shared
-from core.ui.running.scene import lens_of, wait
+from core.ui.running.scene import work_on
+from core.ui.running.waiting import work
+
+if TYPE_CHECKING:
+    from core.engine.lens import Lens
 
 SAID = {"moons": "Two moons", "rings": "Rings", "blobs": "Three clouds", "across": "Across the grain"}
 READER = "filler"  # the shipped encoder
@@ -36,9 +39,7 @@ def digits() -> PointSet:
         bunch = load_digits()
         return PointSet(bunch.data / 16, bunch.target.astype(np.int64), tuple(str(name) for name in bunch.target_names))
 
-    ticket = shared.ask(("transductive", "digits"), load)
-    wait(ticket.settled, lambda: f"Reading the digits. {ticket.seconds:.0f} s")
-    return ticket.result()
+    return work(("transductive", "digits"), load, "Reading the digits.")
 
 
 def texts() -> tuple[tuple[str, ...], PointSet]:
@@ -46,18 +47,14 @@ def texts() -> tuple[tuple[str, ...], PointSet]:
 
     A statement's topic is the section of our grammar that wrote it (core/data/labelled.py).
     """
-    lens = lens_of(READER)
 
-    def compute() -> tuple[tuple[str, ...], PointSet]:
+    def compute(lens: Lens) -> tuple[tuple[str, ...], PointSet]:
         found = statements()
-        with models.shelf.lease(READER, lens):
-            traces = lens.run_many([lens.request(text).keeping("residual") for text in found])
+        traces = lens.run_many([lens.request(text).keeping("residual") for text in found])
         x = np.stack([vector(trace) for trace in traces])
         return found, PointSet(x, np.repeat(np.arange(len(TOPICS)), EACH), tuple(TOPICS.values()))
 
-    ticket = shared.ask(("transductive", "texts", lens.info.id), compute)
-    wait(ticket.settled, lambda: f"The encoder reads {EACH * len(TOPICS)} texts. {ticket.seconds:.0f} s")
-    return ticket.result()
+    return work_on(READER, ("texts",), compute, f"The encoder reads {EACH * len(TOPICS)} texts.")
 
 
 def statements() -> tuple[str, ...]:

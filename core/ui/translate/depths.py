@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
@@ -16,14 +15,15 @@ from core.figures.labels import label, line, percent
 from core.figures.payloads.duet import odds
 from core.request import Sampling
 from core.ui.kit import charts, trouble
-from core.ui.running import models
-from core.ui.running.branches import DEPTH, LONGEST, Played, asked, base_of, play
-from core.ui.running.runs import shared
-from core.ui.running.scene import Scene, lens_of, wait
+from core.ui.running.branches import DEPTH, LONGEST, Played, asked, play
+from core.ui.running.scene import Scene
 from core.ui.session import state
 from core.ui.session.state import heard, held
 from core.ui.shell.bar import plain
 from core.ui.shell.starters import searched
+
+if TYPE_CHECKING:
+    from core.engine.lens import Lens
 
 MANY = 8  # layers above which the sentences are computed only when asked for: a pass per piece and layer
 
@@ -75,35 +75,40 @@ def named(depth: int, most: int) -> str:
     return f"layer {depth} of {most}" + (": the last, as it was trained" if depth == most else "")
 
 
+def deepest(view: Scene) -> int:
+    """How many layers the encoder has that the decoder may read after; 0 where it cannot be read layer by layer."""
+    return view.info.depths or 0
+
+
 def each(view: Scene) -> list[Played]:
     """What the model writes greedily at each depth, from 0 to all its encoder's layers."""
-    return [play(view, asked(view, depth=depth)) for depth in range(view.info.depths + 1)]
+    return [play(view, asked(view, depth=depth)) for depth in range(deepest(view) + 1)]
 
 
 def sentences(view: Scene, played: list[Played]) -> list[str]:
     """The same as texts, without what was given."""
-    lens, base = lens_of(view.model), len(base_of(view).target or ())
+    lens, base = view.lens, len(view.base.target or ())
     return [lens.decode((one.request.target or ())[base:]).strip() for one in played]
 
 
 def weighed(view: Scene, last: Played) -> Settling:
     """How likely each piece of the text that the last depth gives is at every depth."""
     traces = []
-    for depth in range(view.info.depths + 1):
+    for depth in range(deepest(view) + 1):
         # the last depth is the model as it was trained: the same request, whichever way it is asked
         request = last.request.with_depth(depth)
-        traces.append(replace(view, request=request).run((), ("predictions",)))
-    return settling(traces, len(base_of(view).target or ()), end_of(view, traces[-1]) if last.ended else None)
+        traces.append(view.trace(request.keeping("predictions")))
+    return settling(traces, len(view.base.target or ()), end_of(view, traces[-1]) if last.ended else None)
 
 
 def end_of(view: Scene, trace: Any) -> int:
     """The id with which a text was ended: of those that end one, the likeliest."""
-    return max(lens_of(view.model).ends, key=lambda id: (float(trace.next_logits[id]), -id))
+    return max(view.lens.ends, key=lambda id: (float(trace.next_logits[id]), -id))
 
 
 def lead(view: Scene, said: list[str], found: Settling) -> list[str | tuple[str]]:
     """What the depths have in common and what they change, in numbers."""
-    most, before, after = view.info.depths, odds(float(found.whole[0])), odds(float(found.whole[-1]))
+    most, before, after = deepest(view), odds(float(found.whole[0])), odds(float(found.whole[-1]))
     names = _pieces(view, found.ids)
     others = [depth for depth in range(most) if said[depth] != said[-1]]
     if not others:
@@ -131,12 +136,12 @@ def lead(view: Scene, said: list[str], found: Settling) -> list[str | tuple[str]
 
 def _pieces(view: Scene, ids: tuple[int, ...]) -> list[str]:
     """Pieces by name; the end of a text has no letters."""
-    lens = lens_of(view.model)
+    lens = view.lens
     return ["(end)" if id in lens.ends else label(text, 14) for id, text in zip(ids, lens.tokens(ids).text, strict=True)]
 
 
 def _table(view: Scene, found: Settling, chosen: int) -> None:
-    most = view.info.depths
+    most = deepest(view)
     charts.heading("How sure it is of each word", "the words before it being given, whichever layer is read")
     names = ["no layer"] + [f"layer {depth}" + (", the last" if depth == most else "") for depth in range(1, most + 1)]
     others = [_pieces(view, tuple(row.tolist())) for row in found.likeliest]
@@ -174,27 +179,25 @@ def finder(view: Scene) -> None:
 def disagreeing(view: Scene, texts: tuple[str, ...]) -> tuple[str, int]:
     """Of several texts the one at most of whose earlier depths another text is written, and at how many; among equals the one
     whose own text the model is surest of, then the first."""
-    lens, done = lens_of(view.model), [0]
+    done = [0]
 
-    def compute() -> tuple[str, int]:
+    def compute(lens: Lens) -> tuple[str, int]:
         found = []
-        with models.shelf.lease(view.model, lens):
-            for place, text in enumerate(texts):
-                try:
-                    one = weigh(lens, text)
-                except LensError:  # this model cannot read it
-                    continue
-                found.append(((one.differing, float(one.whole[-1]), -place), text))
-                done[0] = place + 1
+        for place, text in enumerate(texts):
+            try:
+                one = weigh(lens, text)
+            except LensError:  # this model cannot read it
+                continue
+            found.append(((one.differing, float(one.whole[-1]), -place), text))
+            done[0] = place + 1
         (differing, *_), text = max(found, default=((0, 0.0, 0), texts[0]))
         return text, differing
 
-    ticket = shared.ask((view.info.id, "disagreeing", texts), compute)
-    wait(ticket.settled, lambda: f"Weighing sentence {done[0] + 1} of {len(texts)} at every depth. {ticket.seconds:.0f} s")
-    return ticket.result()
+    says = lambda: f"Weighing sentence {done[0] + 1} of {len(texts)} at every depth."  # noqa: E731
+    return view.work(("disagreeing", texts), compute, says)
 
 
-def weigh(lens: Any, text: str) -> Settling:
+def weigh(lens: Lens, text: str) -> Settling:
     """A text's translation, written greedily as the model was trained, and how likely each piece of it is at every depth."""
     start = lens.request(text, "")
     ids, end = [], None
@@ -204,5 +207,5 @@ def weigh(lens: Any, text: str) -> Settling:
             break
         ids.append(step.choice.id)
     request = (start.append(*ids) if ids else start).keeping("predictions")
-    traces = lens.run_many([request.with_depth(depth) for depth in range(lens.info.depths + 1)])
-    return settling(traces, len(start.target), end)
+    traces = lens.run_many([request.with_depth(depth) for depth in range((lens.info.depths or 0) + 1)])
+    return settling(traces, len(start.target or ()), end)

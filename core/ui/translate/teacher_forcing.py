@@ -12,8 +12,8 @@ from core.figures.payloads.theatre import room
 from core.request import Request
 from core.ui.kit import charts, trouble
 from core.ui.kit.component import component
-from core.ui.running.branches import DEPTH, asked, base_of, encoded, play, trace_of
-from core.ui.running.scene import Scene, lens_of
+from core.ui.running.branches import DEPTH, asked, encoded, play, trace_of
+from core.ui.running.scene import Scene
 from core.ui.session import state
 from core.ui.session.state import heard, held
 from core.ui.translate.parameters import TEACHER
@@ -48,9 +48,14 @@ def teacher(view: Scene) -> None:
 
 def own(view: Scene) -> str:
     """What the model writes by itself, as a text to begin from."""
-    base = base_of(view)
-    bare = replace(view, request=replace(base, target=(base.target or ())[:1]), grown=None)
-    return lens_of(view.model).decode(play(bare, asked(bare, depth=view.choice[DEPTH])).written).strip()
+    bare = _bare(view)
+    return view.lens.decode(play(bare, asked(bare, depth=view.choice[DEPTH])).written).strip()
+
+
+def _bare(view: Scene) -> Scene:
+    """The same with an empty target: what the visitor typed there is not the teacher's."""
+    base = replace(view.base, target=(view.base.target or ())[:1])
+    return replace(view, base=base, request=base, grown=None)
 
 
 def runs(view: Scene, text: str, depth: int | None) -> tuple[Request, Request, bool]:
@@ -58,10 +63,9 @@ def runs(view: Scene, text: str, depth: int | None) -> tuple[Request, Request, b
 
     Raises InputError or TooLongError for a text that the model cannot take.
     """
-    lens, base = lens_of(view.model), base_of(view)
-    bare = replace(view, request=replace(base, target=(base.target or ())[:1]), grown=None)
+    bare = _bare(view)
     played = play(bare, asked(bare, depth=depth))
-    given = asked(bare, encoded(lens, base.source or (), text), depth=depth)
+    given = asked(bare, encoded(view.lens, bare.base.source or (), text), depth=depth)
     return given, played.request, played.ended
 
 
@@ -79,7 +83,7 @@ def duet(view: Scene, text: str, depth: int | None) -> None:
         charts.words(f"For this model the two runs show texts of up to {most} pieces; here are {longest}.")
         return
     version = f"{abs(hash((given, free))):x}"
-    data = duet_payload.payload(*traces, ended, lens_of(view.model).ends, version)
+    data = duet_payload.payload(*traces, ended, view.lens.ends, version)
     _duet(key="duet", data={**data, "theme": st.context.theme.type})
 
 

@@ -19,14 +19,13 @@ from core.ui.running.branches import (
     READS,
     Played,
     asked,
-    base_of,
     closed,
     fitting,
     play,
     read_branch,
     trace_of,
 )
-from core.ui.running.scene import Scene, lens_of
+from core.ui.running.scene import Scene
 from core.ui.session import state
 
 ROOM = 96  # pieces of source or target that the maps can show, where all heads of the model fit one message
@@ -69,13 +68,13 @@ def _fits(view: Scene, trace: Trace) -> bool:
 
 
 def _stage(view: Scene, played: Played, trace: Trace) -> None:
-    choice, base = view.choice, len(base_of(view).target or ())
+    choice, base = view.choice, len(view.base.target or ())
     version = f"{abs(hash((trace.request, played.given, choice[READS]))):x}"
 
     def branched() -> None:
         told = (st.session_state.get("theatre") or {}).get("branch")
         try:
-            made = read_branch(told, version, trace, base, choice[READS], lens_of(view.model))
+            made = read_branch(told, version, trace, base, choice[READS], view.lens)
         except LensError as error:
             state.session().notes = (str(error),)
             return
@@ -86,7 +85,7 @@ def _stage(view: Scene, played: Played, trace: Trace) -> None:
     at = played.given if confined == played.given else played.given - 1
     data = theatre_payload.payload(
         trace, played.given, version, max(0, at) if choice[READS] or choice.forced else 0,
-        ends=lens_of(view.model).ends, note=_note(view, trace.request), only=dict(choice[READS]),
+        ends=view.lens.ends, note=_note(view, trace.request), only=dict(choice[READS]),
     )  # fmt: skip
     _theatre(key="theatre", data={**data, "theme": st.context.theme.type}, on_branch_change=branched)
 
@@ -94,13 +93,13 @@ def _stage(view: Scene, played: Played, trace: Trace) -> None:
 def _note(view: Scene, request: Request) -> str:
     """What else differs from the model as it was trained."""
     depth, said = request.intervention.depth, []
-    if depth is not None and depth < view.info.depths:
+    if depth is not None and depth < (view.info.depths or 0):
         after = f"layer {depth} of {view.info.depths}" if depth else "no layer at all: the embedded words alone"
         said.append(f"The decoder reads the encoder after {after}.")
     if view.choice.mask:
         cells = sum(len(rule.edges) for rule in view.choice.mask)
         said.append("Your mask from the page Masks applies here too.")
-        if cells > sum(len(rule.edges) for rule in fitting(view.choice.mask, base_of(view))):
+        if cells > sum(len(rule.edges) for rule in fitting(view.choice.mask, view.base)):
             said.append("Its cells in rows that were not written yet do not.")
     return " ".join(said)
 
@@ -108,7 +107,7 @@ def _note(view: Scene, request: Request) -> str:
 def _branches(view: Scene, request: Request, trace: Trace) -> None:
     """The branch beside what the model writes by itself."""
     assert trace.source is not None and trace.target is not None
-    choice, lens, base = view.choice, lens_of(view.model), len(base_of(view).target or ())
+    choice, lens, base = view.choice, view.lens, len(view.base.target or ())
     alone = play(view, asked(view, depth=choice[DEPTH]))
     free = lens.decode((alone.request.target or ())[base:]).strip()
     here = lens.decode(trace.target.ids[base:]).strip()
