@@ -171,9 +171,8 @@ def test_a_model_whose_positions_cannot_be_moved_has_no_lab_to_take(monkeypatch)
         stream = Stream.ENCODER
 
     class View:
-        model = "guest"
+        lens = type("L", (), {"backend": Inside})()
 
-    monkeypatch.setattr("core.ui.attention.positions.lens_of", lambda model: type("L", (), {"backend": Inside})())
     assert rule_of(View, It) is None
     monkeypatch.setattr(Inside, "moves", True)
     assert rule_of(View, It) == PositionRule(Stream.ENCODER, "off")
