@@ -171,7 +171,7 @@ def test_a_model_whose_positions_cannot_be_moved_has_no_lab_to_take(monkeypatch)
         stream = Stream.ENCODER
 
     class View:
-        lens = type("L", (), {"backend": Inside})()
+        info = Inside
 
     assert rule_of(View, It) is None
     monkeypatch.setattr(Inside, "moves", True)

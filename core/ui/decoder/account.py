@@ -18,6 +18,7 @@ from core.ui.session import state
 def facts(view: Scene) -> dict[str, Any]:
     """What the boxes tell of the model itself, from its configuration."""
     config = view.lens.config
+    assert config is not None  # only models of ours are walked
     return {
         "d": config.d_model, "heads": config.heads, "ff": config.d_ff, "vocab": config.vocab, "causal": config.causal,
     }  # fmt: skip

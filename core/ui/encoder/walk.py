@@ -98,6 +98,7 @@ def spot(view: Scene, inner: Inner) -> Spot:
 def facts(view: Scene) -> dict[str, Any]:
     """What the figure tells of the model itself, from its configuration."""
     config = view.lens.config
+    assert config is not None  # only models of ours are walked
     return {
         "vocab": config.vocab, "d": config.d_model, "heads": config.heads, "headD": config.d_model // config.heads,
         "dff": config.d_ff, "layers": config.encoder_layers, "position": config.positions in ("learned", "sinusoidal"),
