@@ -41,6 +41,7 @@ def test_every_box_opens_by_keyboard_and_takes_any_text(visit):
     assert "⟨D9⟩" in visit.page.locator(".pieces").first.inner_text()  # the Arabic greeting's first byte
     slider = visit.page.locator(".stSlider", has_text="Merges done").get_by_role("slider")
     slider.focus()
+    visit.page.locator(".merging .chip").first.wait_for()
     before = visit.page.locator(".merging .chip").count()
     visit.page.keyboard.press("ArrowLeft")
     visit.page.wait_for_function("was => document.querySelectorAll('.merging .chip').length === was + 1", arg=before)

@@ -276,7 +276,7 @@ def test_keyboard_alone_walks_picks_pins_combines_and_releases(open_view):
     screen.wait_chosen("'query': None, 'key': None")
     assert screen.text(".lead").startswith("Point at")
     screen.page.locator(".view .pin button").first.click()
-    assert screen.page.locator(".view .pin").count() == 3
+    expect(screen.page.locator(".view .pin")).to_have_count(3)
 
 
 def test_everything_is_reached_by_tab(open_view):

@@ -42,7 +42,8 @@ def test_boxes_and_steps_open_at_once_outlast_a_run_and_stand_in_the_link(visit)
     visit.page.wait_for_url("**step=3.6**")
     visit.page.locator(".st-key-decoder-mask label").first.click()
     visit.page.get_by_text("Mask off: each piece sees").wait_for()
-    assert "mask=decoder.full" in visit.page.url
+    visit.page.wait_for_url("**mask=decoder.full**")
+    visit.settle(".account .line")
     assert panel.inner_text() == "Cross-attention, layer 2"
     assert "preto" in visit.page.locator(".account .told").inner_text()
     visit.page.reload()

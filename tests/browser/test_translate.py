@@ -33,7 +33,7 @@ def test_two_clicks_from_a_fresh_start_show_interesting_then_domain_with_three_m
     visit.open()
     visit.page.locator("[data-testid=stSidebarNavLink]", has_text="Translate").click()  # the first click
     theatre = visit.page.locator(".theatre")
-    theatre.locator(".chip").first.wait_for()
+    visit.settle(".theatre .chip")
     assert theatre.locator(".words.encoder .chip bdi").all_inner_texts()[:3] == ["gen", "ai", "is"]
     assert written(theatre) == ["interesting"]
     maps = [theatre.locator(f".map.{name} canvas") for name in ("encoder", "decoder", "cross")]
