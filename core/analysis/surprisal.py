@@ -166,11 +166,3 @@ class Price:
 def price(nats: Sequence[float]) -> Price:
     """The price of pieces whose log-probabilities, each given all before, are `nats`."""
     return Price(float(sum(nats)), len(nats))
-
-
-def ratio_said(nats: float) -> str:
-    """How many times likelier a difference of log-probability is: e to the |difference|, in three digits."""
-    times = math.exp(min(abs(nats), 700.0))
-    if times < 1e6:
-        return f"{times:,.0f} times" if times >= 100 else f"{times:.3g} times"
-    return f"10 to the {abs(nats) / math.log(10):.0f} times"

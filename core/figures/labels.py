@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Sequence
 from html import escape
@@ -74,6 +75,19 @@ def percent(share: float) -> str:
     else:
         said = f"{value:.0f}" if value < 99.95 or share == 1 else "> 99.9"
     return f"{said} %".replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def three(value: float) -> str:
+    """A measured number, 0 or more, in three significant digits: "1.23", "12.3", "231,000". Further ones would be the noise of
+    float32."""
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:,.0f}" if 100 <= rounded < math.inf else f"{rounded:.3g}"
+
+
+def ratio_said(nats: float) -> str:
+    """How many times likelier a difference of log-probability is: e to the |difference|, in three significant digits."""
+    times = math.exp(min(abs(nats), 700.0))
+    return f"{three(times)} times" if times < 1e6 else f"10 to the {abs(nats) / math.log(10):.0f} times"
 
 
 def others(count: int, share: float) -> str:

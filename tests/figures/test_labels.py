@@ -1,10 +1,12 @@
 """Any text may be a piece; its label is one short line that cannot disturb what stands around it."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.figures.labels import LONGEST, label, percent, plotly, width_px
+from core.figures.labels import LONGEST, label, percent, plotly, ratio_said, three, width_px
 
 
 @pytest.mark.parametrize(
@@ -55,3 +57,16 @@ def test_percent_never_calls_something_nothing_or_all(share, said):
 def test_wide_scripts_need_more_room():
     assert width_px(["注意力"], 13) > width_px(["abc"], 13)
     assert width_px([], 13) == 0
+
+
+@given(st.floats(1e-3, 1e15))
+def test_a_measured_number_has_three_significant_digits_and_is_off_by_half_of_the_last(value):
+    said = three(value)
+    assert float(said.replace(",", "")) == pytest.approx(value, rel=0.005)
+    assert len(said.replace(",", "").replace(".", "").strip("0")) <= 3 and "e" not in said
+
+
+def test_a_ratio_of_float32_is_not_said_to_six_digits():
+    assert {ratio_said(math.log(times)) for times in (230_666.5, 230_667.4)} == {"231,000 times"}
+    assert ratio_said(math.log(2)) == "2 times" and ratio_said(-math.log(1234)) == "1,230 times"
+    assert ratio_said(-1000) == "10 to the 434 times"

@@ -8,7 +8,7 @@ from typing import Any
 
 from core.analysis.cache import WIDTHS, AttentionShape, layers_of, work
 from core.analysis.sampling import Filtered, cuts, tempered
-from core.figures.labels import label, others, percent
+from core.figures.labels import label, others, percent, three
 from core.figures.payloads.rows import looks, names
 from core.request import Sampling, Stream
 from core.trace import Step, Trace
@@ -25,7 +25,7 @@ def count_said(count: int) -> str:
     """A large number in words, three digits of it."""
     for size, word in ((10**9, "billion"), (10**6, "million")):
         if count >= size:
-            return f"{count / size:.3g} {word}"
+            return f"{three(count / size)} {word}"
     return f"{count:,}"
 
 

@@ -10,10 +10,9 @@ from typing import Any
 
 import streamlit as st
 
-from core.analysis.surprisal import ratio_said
 from core.errors import LensError
 from core.figures import markup
-from core.figures.labels import line
+from core.figures.labels import line, ratio_said
 from core.figures.payloads import beams
 from core.request import Request, Sampling
 from core.trace import Beam

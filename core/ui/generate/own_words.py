@@ -7,10 +7,10 @@ from typing import Any
 
 import streamlit as st
 
-from core.analysis.surprisal import Price, price, ratio_said
+from core.analysis.surprisal import Price, price
 from core.errors import LensError
 from core.figures import markup
-from core.figures.labels import line
+from core.figures.labels import line, ratio_said, three
 from core.figures.payloads import words as words_payload
 from core.request import Request
 from core.trace import Trace
@@ -104,7 +104,7 @@ def surprises(trace: Trace, whole: Price) -> list[str | tuple[str]]:
         return ["There is nothing to be surprised at yet: the text has one piece, and nothing announces the first."]
     return [
         f"Over {whole.pieces} {'piece' if whole.pieces == 1 else 'pieces'} the model is surprised by ", (f"{whole.bits:.1f} bits",),
-        " in all, ", (f"{whole.bits_each:.1f} bits",), " a piece: as if it had to guess among ", (f"{whole.perplexity:.3g}",),
+        " in all, ", (f"{whole.bits_each:.1f} bits",), " a piece: as if it had to guess among ", (three(whole.perplexity),),
         " equally likely pieces each time (its perplexity).",
     ]  # fmt: skip
 

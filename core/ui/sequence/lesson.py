@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from core.analysis.surprisal import Place, Tally, counting, gaps, hardest, perplexity, tally
-from core.figures.labels import label, percent, short
+from core.figures.labels import label, percent, ratio_said, short, three
 from core.figures.payloads.surprisal import bits_said, payload
 from core.ui.kit import charts, lesson, trouble
 from core.ui.kit.component import component
@@ -127,7 +128,7 @@ def _score(places: Sequence[Place], found: Tally, names: tuple[str, str]) -> Non
         better_said = f"<td>{better} of {count}</td>" if found.theirs is not None else ""
         rows.append(
             f'<tr><th scope="row">{escape(name)}</th><td>{bits_said(sum(bits))}</td><td>{bits_said(sum(bits) / count)}</td>'
-            f'<td class="result">{perplexity(bits):,.1f}</td>{better_said}</tr>'
+            f'<td class="result">{three(perplexity(bits))}</td>{better_said}</tr>'
         )
     last = "<th>foresaw better</th>" if found.theirs is not None else ""
     head = f"<thead><tr><th></th><th>bits in all</th><th>bits a piece</th><th>perplexity</th>{last}</tr></thead>"
@@ -160,14 +161,9 @@ def _winners(view: Scene, places: Sequence[Place], found: Tally) -> None:
         pair = sorted((place.ours.bits or 0.0, place.theirs.bits or 0.0))
         charts.words(
             f"<b>{escape(winner)}</b> is furthest ahead at “<b>{escape(label(place.text))}</b>”: {bits_said(pair[0])} "
-            f"against {bits_said(pair[1])} bits, a probability {times(2 ** (pair[1] - pair[0]))} times as high. {why}"
+            f"against {bits_said(pair[1])} bits, a probability {ratio_said((pair[1] - pair[0]) * math.log(2))} as high. {why}"
         )
     charts.words(TRIGRAM_SAYS.format(sentences=table.sentences))
-
-
-def times(factor: float) -> str:
-    """How many times as much, in about three digits."""
-    return f"{factor:,.0f}" if factor >= 100 else f"{factor:.1f}"
 
 
 def power(value: float) -> str:
@@ -240,7 +236,7 @@ def maths(view: Scene, places: Sequence[Place], found: Tally) -> None:
         shown = " + ".join(bits_said(b) for b in bits[:6]) + (r" + \dots" if len(bits) > 6 else "")
         lesson.formula(
             rf"\text{{perplexity}} = 2^{{\left({shown}\right) / {len(bits)}}} = 2^{{{sum(bits) / len(bits):.3f}}} = "
-            rf"{perplexity(bits):,.1f}".replace(",", "{,}"),
+            + three(perplexity(bits)).replace(",", "{,}"),
             f"For {name}: the mean of the {len(bits)} surprisals as the power of 2.",
         )
     lesson.formula(
