@@ -65,13 +65,14 @@ class Discovered:
     depths: int | None = None
 
 
-def discover(backend: HuggingFaceBackend, family: str, avoid: set[int], vocab: int, start: int) -> Discovered:
-    """One dry run, source length 3 and target length 2: the n-th call is the n-th site, told apart by its shape.
+def discover(backend: HuggingFaceBackend, family: str, pad: int | None, vocab: int, start: int) -> Discovered:
+    """One dry run, source length 3 and target length 2: the n-th call is the n-th site, told apart by its shape. pad: the id
+    of padding, which the run does without.
 
     Raises UnsupportedModelError where the attention is not called through the interface or is not the reference formula,
     ModelFileError where the weights give no numbers.
     """
-    ids = list(islice((token for token in range(vocab) if token not in avoid), 3)) or [0]
+    ids = list(islice((token for token in range(vocab) if token != pad), 3)) or [0]
     ids = (ids * 3)[:3]
     device = backend.model.device
     source = torch.tensor([ids], device=device) if backend.kind != "decoder" else None

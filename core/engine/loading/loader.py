@@ -240,7 +240,7 @@ def _load_hugging_face(
     plain = {role: getattr(config, name, None) for role, name in ROLES.items()}
     _check_start(backend.kind, plain["start"], vocab)
     say("Finding its attentions")
-    seen = discover(backend, config.model_type, {plain["pad"]} - {None}, vocab, plain["start"] or 0)
+    seen = discover(backend, config.model_type, plain["pad"], vocab, plain["start"] or 0)
     info = LensInfo(
         id=found.id,
         name=found.title if Path(found.id).expanduser().exists() else found.id,
