@@ -176,6 +176,12 @@ def outside_reads(path: str, source: str) -> list[str]:
     return [f"{path}:{n}: reaches outside" for n, line in enumerate(source.splitlines(), 1) if pattern.search(line)]
 
 
+def reaches_in(path: str, source: str) -> list[str]:
+    """The ui asks the lens: what a backend or a tokenizer holds has a name there, the same for every family of models."""
+    pattern = re.compile(r"(?<!engine)\.backend\b|\blens\.text\b")
+    return [f"{path}:{n}: asks behind the lens" for n, line in enumerate(source.splitlines(), 1) if pattern.search(line)]
+
+
 def thick(path: str, source: str, most: int = 100) -> list[str]:
     count = len(source.splitlines())
     return [f"{path}: {count} lines, a page has {most} at most"] if count > most else []
@@ -302,6 +308,10 @@ def test_no_widget_is_heard_but_in_the_one_way() -> None:
 def test_nothing_reads_outside_the_repository() -> None:
     spots = [*sources("core/", "pages/", "app.py", "tests/", ".ci/"), *sources("", suffix=(".toml", "Makefile", ".ci/run"))]
     clean(line for path in spots for line in outside_reads(path, read(path)))
+
+
+def test_the_ui_asks_the_lens_and_nothing_behind_it() -> None:
+    clean(line for path in sources("core/ui/", "pages/") for line in reaches_in(path, read(path)))
 
 
 def test_no_folder_is_too_full_to_be_taken_in() -> None:
@@ -475,6 +485,8 @@ def test_reads_outside_thick_pages_long_files_and_stray_names_are_seen() -> None
     assert outside_reads("core/a.py", f"open('{OUTSIDE}/data/a.tsv')")
     assert outside_reads("core/a.py", "ROOT.parent / " + "'shared' / 'data'")
     assert outside_reads("core/a.py", "shared = Runs(); from core.ui.runs import shared") == []
+    assert reaches_in("core/ui/a.py", "config = lens.backend.model.config") and reaches_in("core/ui/a.py", "lens.text.mask")
+    assert reaches_in("core/ui/a.py", "config = lens.config") == []
     assert thick("pages/a.py", "\n" * 101)
     assert thick("pages/a.py", "\n" * 100) == []
     assert long("core/a.py", "\n" * (LONGEST + 1)) and long("assets/components/a/a.js", "\n" * (LONGEST + 1))

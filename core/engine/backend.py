@@ -49,11 +49,15 @@ class LensInfo:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Ids of several requests side by side, padded on the right. source [batch, source], target [batch, new positions];
-    source_allowed bool [batch, source] and target_allowed bool [batch, past + new] are None where nothing is padding. depths:
-    how many encoder layers each request's decoder reads past (None: all of them); None where every one reads the last.
-    linked: whether each request's residual connections are on; None where all are.
-    source_places, target_places int [batch, position]: where the tokens are to stand (below 0: nowhere), None: as they do.
+    """Ids of several requests side by side, padded on the right.
+
+    source int [batch, source]; target int [batch, new positions], without those that a state already holds.
+    source_allowed bool [batch, source], target_allowed bool [batch, past + new]: False at padding. None where there is none.
+    depths [batch]: after how many encoder layers each request's decoder reads the encoder, None for after the last one; None
+    in place of all where every request reads after the last.
+    linked bool [batch]: whether each request's residual connections are on. None where they all are.
+    source_places, target_places int [batch, position]: the position each token is put at, below 0 for none at all. None where
+    every token keeps its own position.
     """
 
     source: Tensor | None

@@ -38,7 +38,8 @@ def fits(group: Sequence[Request], heads: int) -> bool:
 def stack(
     rows: Sequence[tuple[int, ...] | None], fill: int, device: torch.device
 ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-    """Ids padded on the right with `fill`, int64 [batch, position], and which are real, bool of that shape (None: all are)."""
+    """Ids padded on the right with `fill`, int64 [batch, position], and which of them are no padding, bool of that shape; None
+    for the second where nothing is padded, for both where there are no ids."""
     present = [row for row in rows if row is not None]
     if not present:
         return None, None

@@ -128,12 +128,12 @@ def _aim(norm: nn.LayerNorm, table: Tensor, written: Tensor, last: Tensor) -> tu
     return above * norm.weight, deviation, above @ norm.bias
 
 
-def _glimpses(model: nn.Module, stream: Tensor, written: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _glimpses(model: Transformer, stream: Tensor, written: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The logit lens (nostalgebraist 2020): the final norm and output layer put on the stream of every depth. The likeliest
     piece's probability and id, and the written piece's probability, each [depth, position]."""
     best, ids, here = [], [], []
     for depth in stream:
-        chances = model.predict(model.decoder_norm(depth)[None], None)[0].softmax(dim=-1)  # type: ignore[operator]
+        chances = model.predict(model.decoder_norm(depth)[None], None)[0].softmax(dim=-1)
         top = chances.max(dim=-1)
         best.append(top.values)
         ids.append(top.indices)

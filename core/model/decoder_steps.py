@@ -1,6 +1,6 @@
 """The decoder walked step by step: the lines of `core.model.transformer` once more, with every value between them kept.
 
-Same modules, same functions, same order; `tests/model/test_decoder_steps.py` holds each end to the forward pass. Nothing is
+Same modules, same functions, same order; `tests/engine/test_inside.py` holds each end to the forward pass. Nothing is
 hooked and nothing stays on a module: the values are what the function returns.
 """
 
@@ -10,10 +10,10 @@ from typing import cast
 
 from torch import Tensor
 
+from core.model.encoder_steps import Steps, embedding_steps
 from core.model.multihead import MultiHeadAttention, attention, rotate
 from core.model.transformer import AddNorm, FeedForward, Layer, Transformer
 
-Steps = dict[str, Tensor]
 PARTS = ("own", "cross", "ff")  # the sublayers of a layer, in order; one without an encoder has no "cross"
 
 
@@ -65,14 +65,10 @@ def decoder_steps(
 ) -> tuple[Steps, list[dict[str, Steps]], Steps]:
     """A whole decoder in evaluation mode, as it was trained, on target [position] and, where it reads, source [source].
 
-    First piece (the token's row times √d_model), place (the position's vector, zeros where none is added) and leave, their
-    sum; then each layer; then normed [position, d_model] and logits [position, vocab].
+    Gives the embedding's steps; each layer's; then normed [position, d_model] and logits [position, vocab].
     """
     memory = model.encode(source[None])[0][0] if model.config.reads and source is not None else None
-    piece = model.embedding(target) * model.config.d_model**0.5
-    added = model.config.positions in ("learned", "sinusoidal")
-    place = model.position[: len(target)] if added else piece.new_zeros(piece.shape)
-    begin = {"piece": piece, "place": place, "leave": piece + place}
+    begin = embedding_steps(model, target)
     mask = model.target_mask(len(target), 0, None, target.device)
     x, layers = begin["leave"], []
     for layer in cast("list[Layer]", model.decoder):

@@ -1,6 +1,6 @@
 """The encoder walked step by step: the lines of `core.model.transformer` once more, with every value between them kept.
 
-Same modules, same functions, same order; `tests/model/test_steps.py` holds each end to the forward pass. Nothing is hooked
+Same modules, same functions, same order; `tests/model/test_encoder_steps.py` holds each end to the forward pass. Nothing is hooked
 and nothing stays on a module: the values are what the function returns.
 """
 

@@ -26,7 +26,8 @@ class AttentionCall:
     owner(mask) runs the family's own formula: output [batch, query, head, d], weights [batch, head, query, key].
     fused(mask, causal) gives the output alone by a kernel that keeps no weights; None where the family has no such path.
     causal says that the mask is the plain triangle, so that the kernel may leave out the future instead of hiding it.
-    additive: the number format in which the family takes masks (0 and a very small number); None: it takes bool.
+    additive: the number format of a mask that is added to the scores (0, and a very small number where one may not look). None
+    where the family takes a bool mask.
     bias [1 or batch, head, query, key], softcap and sink [head] are None where the family has none.
     """
 

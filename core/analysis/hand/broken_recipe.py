@@ -18,9 +18,11 @@ TOPS = (1, 2, 3, 4, 8)  # how many weights of a row may be left
 
 @dataclass(frozen=True, slots=True)
 class BrokenRecipe:
-    """How a model is run. root: scores are divided by √d; temperature divides them once more; top_k: of each row only the k
-    largest weights stay (None: all); residual: sublayers add to what came in; heads: the first so many of each layer stay
-    (None: all)."""
+    """How attention is computed, part by part; as it stands, as the model was trained.
+
+    root: scores are divided by √d. temperature divides them once more. top_k: of each row only the k largest weights stay.
+    residual: sublayers add to what came in. heads: only so many of each layer stay, from the first. None leaves all of them.
+    """
 
     root: bool = True
     temperature: float = 1.0

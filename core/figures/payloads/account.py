@@ -70,7 +70,7 @@ def _inside(held: Account, depth: int, p: int, facts: Mapping[str, Any]) -> dict
     reads = label(held.target.text[p], 16)
     if depth == 0:
         stages = [
-            _stage("the piece’s own vector", f"{d}", held.begin["piece"][p]),
+            _stage("the piece’s own vector", f"{d}", held.begin["embedding"][p]),
             _stage("the vector of its place in the row", f"{d}", held.begin["place"][p]),
             _stage("their sum: the stream begins", f"{d}", held.stream[0, p]),
         ]
