@@ -12,6 +12,7 @@ import streamlit as st  # noqa: E402
 
 from core.request import Stream  # noqa: E402
 from core.ui.attention.view import ViewChoice, attention_view  # noqa: E402
+from tests import waiting  # noqa: E402
 from tests.browser.made_up import trace_of  # noqa: E402
 
 st.set_page_config(layout="wide")
@@ -27,6 +28,10 @@ trace = trace_of(
     asked.get("text", "plain"),
 )
 
+# the view's own messages let this run go on: it draws what was chosen before them, with other words around it
+if late := st.button("Run late"):
+    waiting.until(Path(asked["gate"]).exists)
+
 
 @st.fragment
 def view() -> None:
@@ -34,7 +39,8 @@ def view() -> None:
     runs = st.session_state["runs"] = st.session_state.get("runs", 0) + 1
     if st.toggle("Away"):
         return
-    attention_view(trace, chosen, on_choice=lambda made: st.session_state.update(chosen=made))
+    before = "Later, " if late else ""
+    attention_view(trace, chosen, on_choice=lambda made: st.session_state.update(chosen=made), before=before)
     st.text(f"chosen {asdict(chosen)}")
     st.text(f"runs {runs}")
     if st.button("Move to layer 1, head 1"):

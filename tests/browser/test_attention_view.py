@@ -75,6 +75,11 @@ FETCH = """async (heads) => {
   }
   return out;
 }"""
+HEADINGS = """() => {
+  const heading = document.querySelector('[data-testid=stBidiComponentIsolated]').shadowRoot.querySelector('.map-column .heading');
+  window.headings = [];
+  new MutationObserver(() => window.headings.push(heading.textContent)).observe(heading, { childList: true, subtree: true });
+}"""
 KEYS = """async (keys) => {
   const heads = document.querySelector('[data-testid=stBidiComponentIsolated]').shadowRoot.querySelector('.heads');
   const out = [];
@@ -397,6 +402,34 @@ def test_another_stream_and_a_choice_made_outside(open_view):
     screen.page.get_by_text("Move to layer 1, head 1").click()
     screen.wait("Cross, layer 1, head 1")
     screen.wait_chosen("'stream': <Stream.CROSS: 'cross'>, 'layer': 0, 'head': 0")
+
+
+def test_a_late_run_does_not_take_back_what_was_chosen_since(open_view, tmp_path):
+    gate = tmp_path / "gate"
+    screen = open_view(gate=gate)
+    screen.heads().focus()
+    screen.walk("ArrowLeft")
+    screen.wait_chosen("'layer': 1, 'head': 1")  # chosen, and its echo has come
+    screen.line.rest()
+    screen.page.get_by_role("button", name="Run late").click()
+    screen.page.locator("[data-test-script-state=running]").wait_for(state="attached")
+    screen.mark()
+    screen.heads().focus()
+    screen.walk("ArrowLeft")
+    screen.wait("layer 2, head 1 locked")
+    screen.page.evaluate(HEADINGS)
+    until(screen.page, lambda: screen.line.sent)  # Python is told, but the late run comes first
+    gate.touch()  # it repeats head 2, then the fragment runs with head 1
+    screen.wait_chosen("'layer': 1, 'head': 0")
+    screen.line.rest()
+    assert screen.text(".lead").startswith("Later, ")
+    assert "layer 2, head 1 locked" in screen.text(".map-column .heading")
+    assert not [said for said in screen.page.evaluate("window.headings") if "layer 2, head 2" in said]  # nor for a moment
+    screen.page.get_by_text("Move to layer 1, head 1").click()  # what Python sets itself is taken over
+    screen.wait("layer 1, head 1 locked")
+    screen.heads().focus()
+    screen.walk("ArrowDown")  # and an earlier choice made again is told again
+    screen.wait_chosen("'layer': 1, 'head': 0")
 
 
 def test_numbers_are_there_again_after_the_view_was_away(open_view):

@@ -16,6 +16,7 @@ from core.figures.payloads.account import number
 from core.model.weights import read_rows
 from core.ui.decoder import account as account_ui
 from core.ui.decoder.lesson import box_name
+from core.ui.kit.turns import Turns
 from tests.families import build
 from tests.pages.conftest import numbers
 
@@ -183,18 +184,19 @@ def test_guests_open_both_lessons_and_are_told_what_they_lack(screen, family, tm
 
 def test_the_step_and_box_looked_into_stand_in_the_link_and_come_back(screen, monkeypatch) -> None:
     told = {}
-    monkeypatch.setattr(account_ui, "received", lambda key, name, version, fields: {**told} if told else None)
+    monkeypatch.setattr(Turns, "sent", lambda self, name: told)
     real = account_ui._account
 
     def drawn(**args):
         real(**args)
+        told["version"] = args["data"]["version"]
         st.button("look", key="look", on_click=args["on_spot_change"])
 
     monkeypatch.setattr(account_ui, "_account", drawn)
     page = screen("decoder", **CAT)
     before = sent(page)
     assert "step" not in page.app.query_params and before["box"] == -1
-    told.update(step=2, box=5)
+    told.update(step=2, box=5, turn=1)
     page.app.button(key="look").click().run()
     assert page.app.query_params["step"] == "3.6" and sent(page) == before  # the browser shows it: nothing is sent again
     link = dict(page.app.query_params)
@@ -206,5 +208,5 @@ def test_the_step_and_box_looked_into_stand_in_the_link_and_come_back(screen, mo
     del page.app.query_params["step"]
     page.app.run()  # someone went back
     back = sent(page)
-    assert (back["step"], back["box"]) == (before["step"], -1) and back["turn"] > before["turn"]
+    assert (back["step"], back["box"]) == (before["step"], -1) and back["own"] > before["own"]
     assert sent(screen("decoder", **(link | {"step": "80.80"})))["box"] == -1

@@ -22,7 +22,7 @@ from core.request import Sampling, Stream
 from core.ui.generate import beam_tree, loop
 from core.ui.generate.loop import read_branch
 from core.ui.generate.side_by_side import parting, price
-from core.ui.kit.component import read_received
+from core.ui.kit.turns import read_numbers
 from core.ui.running import writing as writer_of_pages
 from core.ui.running.runs import Ticket
 from core.ui.running.writing import Writing
@@ -283,14 +283,14 @@ def test_what_a_browser_sends_is_checked(classroom, steps):
     text = Writing(iter(()), dict, [drawn(classroom, step) for step in steps], [step.choice.id for step in steps])
     listed = text.steps[2]["candidates"][3]["id"]
     fields = ("step", "id")
-    good = read_received({"version": "v", "step": 2, "id": listed}, "v", fields)
+    good = read_numbers({"version": "v", "step": 2, "id": listed}, "v", fields)
     assert read_branch(good, text, (9,)) == (9, *text.ids[:2], listed)
     for raw in (
-        None, [], {"version": "w", "step": 2, "id": listed}, {"version": "v", "step": 99, "id": listed},
+        {}, {"version": "w", "step": 2, "id": listed}, {"version": "v", "step": 99, "id": listed},
         {"version": "v", "step": 2}, {"version": "v", "step": -1, "id": listed}, {"version": "v", "step": 2, "id": 10**9},
         {"version": "v", "step": "2", "id": listed}, {"version": "v", "step": True, "id": listed},
     ):  # fmt: skip
-        assert read_branch(read_received(raw, "v", fields), text, ()) is None
+        assert read_branch(read_numbers(raw, "v", fields), text, ()) is None
 
 
 def test_the_prompt_is_told_from_what_a_branch_forced(classroom, steps):

@@ -28,10 +28,11 @@ def sent(page):
     return unpack(part.proto.bytes)
 
 
-def label(page, signs: str, serial: int = 1):
+def label(page, signs: str, turn: int = 1):
     """As if a browser's message had come and been read: AppTest calls no component's callback."""
     head, _ = sent(page)
-    page.app.session_state["labelled"] = {head["version"]: (signs, serial)}
+    taken = page.app.session_state["labels-turns"]
+    taken.seen, taken.held = turn, (head["version"], signs)
     known = page.app.session_state["lookback"]
     known.choice = known.choice.but(board=replace(known.choice[BOARD] or Board(), labels=signs))
     return page.app.run()
@@ -78,10 +79,10 @@ def test_other_labels_are_other_answers_and_can_be_taken_back(screen):
     label(page, "0" + "." * (n - 2) + "1")
     assert page.calm()
     after, _ = sent(page)
-    assert after["labels"] == "0" + "." * (n - 2) + "1" and after["serial"] == 1
+    assert after["labels"] == "0" + "." * (n - 2) + "1" and after["turns"] == {**before["turns"], "seen": 1}
     page.app.button(key="no-labels").click().run()
     none, _ = sent(page)
-    assert none["labels"] == "." * n and set(shares(none).values()) == {"–"} and none["serial"] == 2
+    assert none["labels"] == "." * n and set(shares(none).values()) == {"–"} and none["turns"]["own"] == before["turns"]["own"] + 1
     assert "Label a point" in page.lead
     page.app.button(key="start-labels").click().run()
     assert sent(page)[0]["labels"] == before["labels"]

@@ -1,8 +1,7 @@
 // The decoder's account: one stream, what each box adds to it, how far it pushes the piece that is written, and what is inside a box.
 
-import { dress, element } from "../shared/build.js";
+import { dress, element, mounted } from "../shared/build.js";
 import { shade } from "../shared/draw.js";
-import { THEMES } from "../shared/themes.js";
 
 const REST = 800; // ms without a click or a key, after which the page is told what is looked into
 const ACCENT = { piece: "--ink3", own: "--decoder", cross: "--cross", ff: "--ink3", output: "--ink3" };
@@ -31,22 +30,21 @@ class Account {
     this.panel.setAttribute("aria-live", "polite");
     this.resting = null;
     this.pick.addEventListener("keydown", (event) => this.typed(event, "ArrowLeft", "ArrowRight", this.step, this.data.steps.length, (to) => {
-      this.look({ step: to });
+      this.choose({ step: to });
       this.pick.querySelectorAll("button")[to].focus();
     }));
     this.ledger.addEventListener("keydown", (event) => this.typed(event, "ArrowUp", "ArrowDown", this.at, this.data.boxes.length, (to) => {
-      this.look({ at: to });
+      this.choose({ at: to });
       this.ledger.querySelectorAll("button")[to].focus();
     }));
   }
 
-  open(data, theme, send) {
+  open(data, theme) {
     this.theme = theme;
-    this.send = send;
     dress(this.box, theme);
     this.box.style.setProperty("--less", theme.change[1]);
     this.box.style.setProperty("--more", theme.change[7]);
-    if (!this.data || this.data.version !== data.version || this.data.turn !== data.turn) {
+    if (this.turns.news({ own: data.own })) {
       clearTimeout(this.resting);
       this.step = data.step;
       const first = data.steps[data.step].rows.slice(0, -1);
@@ -57,13 +55,18 @@ class Account {
   }
 
   // Looked into at once, from what is held here. Once it rests, the page is told, so that the link opens it again.
-  look(change) {
+  choose(change) {
     Object.assign(this, change);
+    this.turns.next();
     this.draw();
     const { version } = this.data;
     const [step, box] = [this.step, this.at];
     clearTimeout(this.resting);
-    this.resting = setTimeout(() => this.send("spot", { version, step, box }), REST);
+    this.resting = setTimeout(() => this.turns.send("spot", { version, step, box }), REST);
+  }
+
+  close() {
+    clearTimeout(this.resting);
   }
 
   typed(event, back, on, at, count, go) {
@@ -84,7 +87,7 @@ class Account {
       made.tabIndex = n === this.step ? 0 : -1;
       made.setAttribute("aria-pressed", String(n === this.step));
       made.addEventListener("click", () => {
-        this.look({ step: n });
+        this.choose({ step: n });
         this.pick.querySelectorAll("button")[n].focus();
       });
     });
@@ -127,7 +130,7 @@ class Account {
       element("span", line, "node", box.part === "output" ? "" : "+").setAttribute("aria-hidden", "true");
       element("span", line, "box", box.title);
       line.addEventListener("click", () => {
-        this.look({ at: n });
+        this.choose({ at: n });
         this.ledger.querySelectorAll("button")[n].focus({ preventScroll: true });
         // where the inside stands below the boxes, it would open out of sight
         if (this.panel.getBoundingClientRect().top > innerHeight - 120) {
@@ -210,15 +213,4 @@ class Account {
   }
 }
 
-const accounts = new WeakMap();
-
-export default function ({ data, parentElement, setTriggerValue }) {
-  if (!accounts.has(parentElement)) accounts.set(parentElement, new Account(parentElement));
-  const account = accounts.get(parentElement);
-  account.open(data, THEMES[data.theme === "dark" ? "dark" : "light"], setTriggerValue);
-  return () => {
-    clearTimeout(account.resting);
-    account.box.remove();
-    accounts.delete(parentElement);
-  };
-}
+export default mounted(Account);

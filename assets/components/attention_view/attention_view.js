@@ -2,6 +2,7 @@
 
 import { pageScale } from "../shared/draw.js";
 import { forgetWidths } from "../shared/paint.js";
+import { Turns } from "../shared/turns.js";
 import { choiceOf, readChoice, START } from "./choice.js";
 import { build, fillSort, fillTabs, showControls, showDrawn, showScale } from "./controls.js";
 import { onChips, onControls, onHeads, onKeys, onLines, onMap } from "./gestures.js";
@@ -20,7 +21,7 @@ const NOWHERE = { q: null, k: null };
 class View {
   constructor(host) {
     Object.assign(this, { state: { ...START }, preview: null, last: 0, hovered: null, resting: true, zoom: 1, ox: 0, oy: 0 });
-    Object.assign(this, { model: null, told: {}, sent: [], patterns: new Map(), litChips: new Map(), chipsOf: [], dirty: new Set(), frame: 0 });
+    Object.assign(this, { model: null, around: {}, turns: new Turns(), patterns: new Map(), litChips: new Map(), chipsOf: [], dirty: new Set(), frame: 0 });
     Object.assign(this, build(this));
     this.pen = document.createElement("canvas").getContext("2d");
     [onHeads, onMap, onLines, onChips, onKeys, onControls].forEach((listen) => listen(this));
@@ -79,15 +80,17 @@ class View {
     if (this.pattern && gained.size) this.draw("map");
   }
 
-  // A choice from Python; the echo of one of ours changes nothing.
+  // A choice from Python, and what stands around the sentence. What it sent before our newest gesture is late.
   adopt(header) {
-    this.told = { before: header.before, after: header.after };
-    const echo = this.sent.indexOf(JSON.stringify(header.choice));
-    if (echo >= 0) this.sent.splice(0, echo + 1);
-    else this.state = { ...this.state, ...readChoice(this, header.choice) };
+    this.around = { before: header.before, after: header.after };
+    const before = JSON.stringify(choiceOf(this));
+    if (this.turns.news(header.turns)) {
+      this.state = { ...this.state, ...readChoice(this, header.choice) };
+      this.lastSaid = JSON.stringify(choiceOf(this)); // both know it: to come back to an earlier choice is news again
+    }
     if (this.state.locked !== null) this.last = this.state.locked;
-    if (echo < 0) this.draw("all");
-    else if (this.layout) this.draw("rings");
+    if (!this.layout || JSON.stringify(choiceOf(this)) !== before) this.draw("all");
+    else this.draw("rings");
     this.askAgain(NEED_AFTER);
   }
 
@@ -102,8 +105,7 @@ class View {
       const said = JSON.stringify(choice);
       if (said === this.lastSaid && !insist) return;
       this.lastSaid = said;
-      this.sent = [...this.sent.slice(-20), said];
-      this.send("choice", { choice, need: this.needs() });
+      this.turns.send("choice", { choice, need: this.needs() });
       this.askAgain(6 * NEED_AFTER);
     }, stream || this.byPointer ? 0 : TELL_AFTER);
   }
@@ -123,6 +125,7 @@ class View {
   goTo(stream) {
     if (stream === this.model.stream) return;
     this.root.classList.add("leaving");
+    this.turns.next();
     this.tellPython(stream);
   }
 
@@ -253,6 +256,7 @@ class View {
 
   choose(changes, ...what) {
     Object.assign(this.state, changes);
+    this.turns.next();
     const light = what.includes("lines") || what.includes("heads");
     this.draw(...(light ? what : ["map", ...what]));
     this.tellPython();
@@ -353,7 +357,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   collect();
   if (!views.has(parentElement)) views.set(parentElement, new View(parentElement));
   const view = views.get(parentElement);
-  view.send = setTriggerValue;
+  view.turns.trigger = setTriggerValue;
   view.open(unpack(data));
   return () => {
     view.close();

@@ -5,7 +5,7 @@ export const START = {
   lines: { kind: "weight", value: 0.06 },
 };
 
-// What Python is told; the names stand in the order in which Python writes them, so that an echo can be known by its text.
+// What Python is told.
 export function choiceOf(view, stream = view.model.stream) {
   const { state, model } = view;
   const pair = (index) => [model.heads[index].layer, model.heads[index].head];

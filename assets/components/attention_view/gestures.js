@@ -212,6 +212,7 @@ export function onControls(view) {
   });
   parts.range.addEventListener("input", () => {
     view.state.lines = { kind: view.state.lines.kind, value: Number(parts.range.value) };
+    view.turns.next();
     view.draw("lines");
   });
   parts.range.addEventListener("change", () => view.tellPython());

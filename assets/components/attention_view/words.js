@@ -18,12 +18,12 @@ export function nameOf(view, index) {
 
 // The sentence of the focused cell as [text, strong] parts; only numbers and names, never a cause.
 function sentenceParts(view) {
-  const { pattern, model, state, told } = view;
+  const { pattern, model, state, around } = view;
   const focus = view.focus();
   if (pattern.pooled) return [["This head is held as a small picture. Click its thumbnail to fetch its numbers.", false]];
   if (focus.q === null && focus.k === null) return [["Point at a cell, a row or a piece to read it here.", false]];
   const mean = state.mixed.length > 1 && view.preview === null ? `On average over ${state.mixed.length} heads, ` : "";
-  const opening = mean || told.before || "";
+  const opening = mean || around.before || "";
   if (focus.q === null) {
     const got = pattern.received[focus.k];
     return [[opening, false], ["“", false], [pattern.keyNames[focus.k].text, true], ["” receives ", false], [`${pattern.exact ? "" : "≈ "}${got.toFixed(2)}`, true], [` of ${pattern.rows} rows’ attention.`, false]];
@@ -38,7 +38,7 @@ function sentenceParts(view) {
   let clause = "";
   if (model.stream === "cross") clause = `, a ${unit} of the source`;
   else if (!state.words && key > focus.q + model.start) clause = model.stream === "encoder" ? `, a ${unit} it can only see because the encoder looks both ways` : `, a ${unit} it can only see because the mask is off`;
-  return [[`${opening}“`, false], names[0], ["” gives ", false], [value, true], [what, false], names[1], [`”${clause}${told.after || ""}.`, false]];
+  return [[`${opening}“`, false], names[0], ["” gives ", false], [value, true], [what, false], names[1], [`”${clause}${around.after || ""}.`, false]];
 }
 
 export function tell(view) {

@@ -27,16 +27,15 @@ class Beams {
     this.says = element("p", left, "node-says");
     this.says.setAttribute("aria-live", "polite");
     this.table = element("table", left);
-    this.go = button(left, "go", "Continue from here, step by step", () => this.send("branch", { version: this.data.version, node: this.chosen }));
+    this.go = button(left, "go", "Continue from here, step by step", () => this.turns.next().send("branch", { version: this.data.version, node: this.chosen }));
     const right = element("div", stage);
     this.looks = new Looks(right);
     this.watch = new ResizeObserver(() => this.draw());
     this.watch.observe(this.box);
   }
 
-  open(data, theme, send) {
+  open(data, theme) {
     this.theme = theme;
-    this.send = send;
     dress(this.box, theme);
     const other = !this.data || this.data.version !== data.version || this.data.steps !== data.steps;
     this.data = data;

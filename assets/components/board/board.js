@@ -3,6 +3,7 @@
 
 import { dress, element } from "../shared/build.js";
 import { THEMES } from "../shared/themes.js";
+import { Turns } from "../shared/turns.js";
 import { drawMap, mapOf } from "./maps.js";
 import { drawPlot, MARK, nearest, percentOf, toward } from "./plot.js";
 
@@ -17,6 +18,7 @@ function unpack(bytes) {
 
 class Labels {
   constructor(root) {
+    this.turns = new Turns();
     this.box = element("section", root, "labels");
     this.box.setAttribute("aria-label", "Points to label");
     const left = element("div", this.box, "left");
@@ -64,18 +66,14 @@ class Labels {
     this.focus = null;
   }
 
-  open(data, send) {
+  open(data) {
     const theme = THEMES[data.theme === "dark" ? "dark" : "light"];
     this.theme = theme;
-    this.send = send;
     dress(this.box, theme);
     this.box.style.setProperty("--wrong", theme.change[1]);
     const other = !this.data || this.data.version !== data.version;
     // an answer to an older message must not take back what was clicked since
-    if (other || data.serial >= this.serial) {
-      this.labels = Array.from(data.labels);
-      this.serial = data.serial;
-    }
+    if (this.turns.news(data.turns) || other) this.labels = Array.from(data.labels);
     if (other) {
       this.kept = 0;
       this.focus = null;
@@ -188,9 +186,8 @@ class Labels {
   label(at, sign) {
     if (this.labels[at] === sign) return;
     this.labels[at] = sign;
-    this.serial += 1;
     this.draw();
-    this.send("labelled", { version: this.data.version, serial: this.serial, labels: this.labels.join("") });
+    this.turns.next().send("labelled", { version: this.data.version, labels: this.labels.join("") });
   }
 
   key(event) {
@@ -263,13 +260,14 @@ class Labels {
 
 const open = new WeakMap();
 
-export default function ({ data, parentElement, setStateValue }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   let labels = open.get(parentElement);
   if (!labels) {
     labels = new Labels(parentElement);
     open.set(parentElement, labels);
   }
-  labels.open(unpack(data), (name, value) => setStateValue(name, value));
+  labels.turns.trigger = setTriggerValue;
+  labels.open(unpack(data));
   return () => {
     labels.stop();
     labels.watch.disconnect();

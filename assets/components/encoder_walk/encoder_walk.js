@@ -4,6 +4,7 @@
 import { element } from "../shared/build.js";
 import { pageScale } from "../shared/draw.js";
 import { THEMES } from "../shared/themes.js";
+import { Turns } from "../shared/turns.js";
 import { BOXES, boxesOf, Figure } from "./figure.js";
 import { PANELS } from "./panel.js";
 import { PathsView } from "./paths.js";
@@ -12,7 +13,7 @@ import { unpack } from "./strips.js";
 class Walk {
   constructor(root) {
     this.state = { token: 0, layer: 0, head: 0, box: "sum0", lit: null };
-    this.sent = 0;
+    this.turns = new Turns();
     this.box = element("section", root, "walk");
     this.box.setAttribute("aria-label", "A walk through the encoder");
     this.probe = element("span", this.box, "probe");
@@ -45,7 +46,7 @@ class Walk {
     this.watch = new ResizeObserver(() => this.draw());
     this.watch.observe(this.box);
     this.probe.addEventListener("transitionend", () => this.draw());
-    this.arrived = () => this.take();
+    this.arrived = () => this.adopt();
     document.addEventListener("lookback-walk", this.arrived);
   }
 
@@ -57,8 +58,7 @@ class Walk {
     return made;
   }
 
-  open(data, send) {
-    this.send = send;
+  open(data) {
     if (!this.data || this.data.version !== data.version) {
       this.data = data;
       this.state.lit = null;
@@ -67,16 +67,15 @@ class Walk {
       this.state.layer = Math.min(this.state.layer, Math.max(0, data.layers - 1));
       this.state.head = Math.min(this.state.head, Math.max(0, data.heads - 1));
     }
-    this.take();
+    this.adopt();
     this.draw();
   }
 
   // What the page says is chosen: a link, a preset, or an echo of what was clicked here, which may be late.
-  take() {
-    const told = globalThis.lookbackWalk;
-    if (!told || !this.data || told.version !== this.data.version || told.seq < this.sent) return;
-    this.sent = told.seq;
-    const { token, layer, head, box } = told;
+  adopt() {
+    const chosen = globalThis.lookbackWalk;
+    if (!chosen || !this.data || chosen.version !== this.data.version || !this.turns.news(chosen.turns)) return;
+    const { token, layer, head, box } = chosen;
     Object.assign(this.state, { token, layer, head, box });
     this.draw();
   }
@@ -86,8 +85,7 @@ class Walk {
     Object.assign(this.state, change, { lit: null });
     const { token, layer, head, box } = this.state;
     if (JSON.stringify(this.state) !== before) {
-      this.sent += 1;
-      this.send("choice", { version: this.data.version, token, layer, head, box, seq: this.sent });
+      this.turns.next().send("choice", { version: this.data.version, token, layer, head, box });
     }
     this.draw();
   }
@@ -206,7 +204,8 @@ const walks = new WeakMap();
 export default function ({ data, parentElement, setTriggerValue }) {
   if (!walks.has(parentElement)) walks.set(parentElement, new Walk(parentElement));
   const walk = walks.get(parentElement);
-  walk.open(unpack(data), setTriggerValue);
+  walk.turns.trigger = setTriggerValue;
+  walk.open(unpack(data));
   return () => {
     walk.close();
     walks.delete(parentElement);

@@ -24,9 +24,8 @@ class Fill {
     this.watch.observe(this.box);
   }
 
-  open(data, theme, send) {
+  open(data, theme) {
     this.theme = theme;
-    this.send = send;
     dress(this.box, theme);
     if (!this.data || this.data.version !== data.version) this.place = data.focus;
     this.data = data;
@@ -47,7 +46,7 @@ class Fill {
         const hidden = piece.masked;
         if (piece.word === undefined) holder = element("span", this.words, "word special");
         else {
-          holder = button(this.words, `word${hidden ? " masked" : ""}`, "", () => this.send("word", { version, word: piece.word }));
+          holder = button(this.words, `word${hidden ? " masked" : ""}`, "", () => this.turns.next().send("word", { version, word: piece.word }));
           holder.setAttribute("aria-pressed", String(Boolean(hidden)));
           holder.title = hidden ? "show this word" : "hide this word";
         }
@@ -73,7 +72,7 @@ class Fill {
     this.list.replaceChildren();
     const most = place.candidates[0].share;
     for (const one of place.candidates) {
-      const row = button(this.list, `candidate${one.was ? " chosen" : ""}`, "", () => this.send("put", { version, place: place.at, id: one.id }));
+      const row = button(this.list, `candidate${one.was ? " chosen" : ""}`, "", () => this.turns.next().send("put", { version, place: place.at, id: one.id }));
       element("bdi", row, "", one.text);
       element("i", element("span", row, "bars")).style.width = `${(100 * one.share) / most}%`;
       element("span", row, "said", one.said);

@@ -4,6 +4,7 @@
 import { dress, element } from "../shared/build.js";
 import { drawn, shade } from "../shared/draw.js";
 import { THEMES } from "../shared/themes.js";
+import { Turns } from "../shared/turns.js";
 import { Plane, SIDE } from "./plane.js";
 import { Sheet } from "./sheet.js";
 import { pair, share, weigh } from "./sums.js";
@@ -16,6 +17,7 @@ const IDLE = 500; // ms after the last key press until the server is told
 class Hand {
   constructor(root, data) {
     this.root = root;
+    this.turns = new Turns();
     this.box = element("section", root, "hand");
     this.box.setAttribute("aria-label", "Self-attention in a plane");
     this.lead = element("p", this.box, "lead");
@@ -60,9 +62,10 @@ class Hand {
   }
 
   open(data) {
-    const same = this.data && this.data.version === data.version;
+    const other = !this.data || this.data.version !== data.version;
+    const news = this.turns.news(data.turns) && JSON.stringify(data.now) !== JSON.stringify(this.state);
     this.data = data;
-    if (same) return this.draw();
+    if (!other && !news) return this.draw();
     this.state = structuredClone(data.now);
     this.held = null;
     this.told.textContent = "";
@@ -98,6 +101,7 @@ class Hand {
   }
 
   change(changes) {
+    this.turns.next();
     const before = this.state.arrows.length;
     Object.assign(this.state, structuredClone(changes));
     if (this.state.arrows.length !== before) this.build();
@@ -122,6 +126,7 @@ class Hand {
   }
 
   set(name, vector) {
+    this.turns.next();
     const [row, first] = this.where(name);
     const most = this.data.reach;
     vector.forEach((value, n) => {
@@ -221,7 +226,7 @@ class Hand {
   send() {
     clearTimeout(this.later);
     const { chosen, causal, arrows } = this.state;
-    this.moved({ version: this.data.version, chosen, causal, arrows: arrows.map((flat) => flat.slice()) });
+    this.turns.send("moved", { version: this.data.version, chosen, causal, arrows: arrows.map((flat) => flat.slice()) });
   }
 
   draw() {
@@ -305,7 +310,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (!hands.has(parentElement)) hands.set(parentElement, new Hand(parentElement, data));
   const hand = hands.get(parentElement);
   hand.theme = theme;
-  hand.moved = (choice) => setTriggerValue("moved", choice);
+  hand.turns.trigger = setTriggerValue;
   hand.open(data);
   return () => {
     clearTimeout(hand.later);

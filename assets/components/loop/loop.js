@@ -66,9 +66,8 @@ class Loop {
     this.watch.observe(this.box);
   }
 
-  open(data, theme, send) {
+  open(data, theme) {
     this.theme = theme;
-    this.send = send;
     dress(this.box, theme);
     const other = !this.data || this.data.version !== data.version;
     this.data = data;
@@ -351,7 +350,7 @@ class Loop {
 
   branch(id) {
     this.stop();
-    this.send("branch", { version: this.data.version, step: this.step, id });
+    this.turns.next().send("branch", { version: this.data.version, step: this.step, id });
   }
 
   drawCache(cache) {

@@ -3,6 +3,7 @@
 import { pageScale } from "../shared/draw.js";
 import { element, hatching, prepare } from "../shared/paint.js";
 import { THEMES } from "../shared/themes.js";
+import { Turns } from "../shared/turns.js";
 
 const SIDE = 66;
 
@@ -84,13 +85,14 @@ const galleries = new WeakMap();
 export default function ({ data, parentElement, setTriggerValue }) {
   let gallery = galleries.get(parentElement);
   if (!gallery) {
-    gallery = { turn: 0, box: element("div", "gallery") };
+    gallery = { turns: new Turns(), box: element("div", "gallery") };
     gallery.box.setAttribute("role", "group");
     gallery.box.setAttribute("aria-label", "Masks to choose from");
     parentElement.append(gallery.box);
     galleries.set(parentElement, gallery);
   }
-  gallery.pick = (card, width) => setTriggerValue("picked", { card, width, turn: ++gallery.turn });
+  gallery.turns.trigger = setTriggerValue;
+  gallery.pick = (card, width) => gallery.turns.next().send("picked", { card, width });
   const theme = { ...THEMES[data.theme || "light"] };
   const scale = pageScale();
   const held = gallery.box.querySelector(":focus");

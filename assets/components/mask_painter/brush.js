@@ -10,7 +10,7 @@ export class Brush {
   }
 
   // The server's answer: the mask as it is now, and the number of the last stroke in it. Strokes it has not seen stay.
-  take(data) {
+  answered(data) {
     if (this.version !== data.version) this.waiting = [];
     this.version = data.version;
     this.waiting = this.waiting.filter(([number]) => number > data.seen);

@@ -3,6 +3,7 @@
 import { drawn, pageScale } from "../shared/draw.js";
 import { element, forgetWidths } from "../shared/paint.js";
 import { THEMES } from "../shared/themes.js";
+import { Turns } from "../shared/turns.js";
 import { Brush } from "./brush.js";
 import { drawDumbbells } from "./dumbbells.js";
 import { drawMoved, drawOver, drawPattern, layoutOf } from "./maps.js";
@@ -12,6 +13,7 @@ const STILL = "(prefers-reduced-motion: reduce)";
 class Painter {
   constructor(root) {
     this.brush = new Brush();
+    this.turns = new Turns();
     this.pen = document.createElement("canvas").getContext("2d");
     this.root = root;
     this.hover = null;
@@ -74,14 +76,14 @@ class Painter {
     this.root.append(this.box);
   }
 
-  choices(bar, name, offered, take) {
+  choices(bar, name, offered, choose) {
     const group = element("div", "choices");
     group.setAttribute("role", "group");
     group.setAttribute("aria-label", name);
     const made = {};
     for (const [value, words] of Object.entries(offered)) {
       made[value] = this.tool(group, words, () => {
-        take(value);
+        choose(value);
         this.press();
       });
     }
@@ -136,7 +138,7 @@ class Painter {
     data.native = new Uint8Array(arrays, 9 * cells, cells);
     const fresh = !this.data || this.data.version !== data.version;
     this.data = data;
-    this.brush.take(data);
+    this.brush.answered(data);
     if (fresh || !this.focus) this.focus = data.focus;
     if (fresh) this.hover = null;
     const dark = (data.theme || "light") === "dark";
@@ -320,7 +322,7 @@ class Painter {
     clearTimeout(this.again);
     if (!this.brush.waiting.length) return;
     this.again = setTimeout(() => this.send(), 8000); // an answer that never comes: ask again, nothing is counted twice
-    this.trigger("painted", { strokes: this.brush.waiting, version: this.data.version });
+    this.turns.next().send("painted", { strokes: this.brush.waiting, version: this.data.version });
   }
 
   refuse(cell) {
@@ -377,7 +379,7 @@ const painters = new WeakMap();
 export default function ({ data, parentElement, setTriggerValue }) {
   if (!painters.has(parentElement)) painters.set(parentElement, new Painter(parentElement));
   const painter = painters.get(parentElement);
-  painter.trigger = setTriggerValue;
+  painter.turns.trigger = setTriggerValue;
   painter.open(data);
   return () => {
     painter.watch.disconnect();

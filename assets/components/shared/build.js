@@ -1,6 +1,7 @@
 // Small builders for components that put elements on the page. Text goes in as text, never as markup.
 
 import { THEMES } from "./themes.js";
+import { Turns } from "./turns.js";
 
 export function element(name, parent, className = "", text = "") {
   const made = document.createElement(name);
@@ -35,12 +36,14 @@ export function speak(place, parts) {
 }
 
 // What Streamlit calls at each of its runs: one drawing for each place on the page, opened with what was sent, and gone with it.
+// A drawing tells Python of a gesture through its turns.
 export function mounted(Drawing) {
   const drawings = new WeakMap();
   return ({ data, parentElement, setTriggerValue }) => {
-    if (!drawings.has(parentElement)) drawings.set(parentElement, new Drawing(parentElement));
+    if (!drawings.has(parentElement)) drawings.set(parentElement, Object.assign(new Drawing(parentElement), { turns: new Turns() }));
     const drawing = drawings.get(parentElement);
-    drawing.open(data, THEMES[data.theme === "dark" ? "dark" : "light"], setTriggerValue);
+    drawing.turns.trigger = setTriggerValue;
+    drawing.open(data, THEMES[data.theme === "dark" ? "dark" : "light"]);
     return () => {
       if (drawing.close) drawing.close();
       if (drawing.watch) drawing.watch.disconnect();

@@ -1,8 +1,7 @@
 // A text and what each of its pieces cost two models in bits. Pointing at a piece shows what they had expected there.
 
-import { dress, element } from "../shared/build.js";
+import { dress, element, mounted } from "../shared/build.js";
 import { shade } from "../shared/draw.js";
-import { THEMES } from "../shared/themes.js";
 
 class Surprisal {
   constructor(root) {
@@ -146,14 +145,4 @@ class Surprisal {
   }
 }
 
-const pictures = new WeakMap();
-
-export default function ({ data, parentElement }) {
-  if (!pictures.has(parentElement)) pictures.set(parentElement, new Surprisal(parentElement));
-  const picture = pictures.get(parentElement);
-  picture.open(data, THEMES[data.theme === "dark" ? "dark" : "light"]);
-  return () => {
-    picture.box.remove();
-    pictures.delete(parentElement);
-  };
-}
+export default mounted(Surprisal);

@@ -33,9 +33,8 @@ class Theatre {
     this.watch.observe(this.box);
   }
 
-  open(data, theme, send) {
+  open(data, theme) {
     this.theme = theme;
-    this.send = send;
     if (!this.data || this.data.version !== data.version) {
       this.stop();
       this.data = data;
@@ -96,7 +95,7 @@ class Theatre {
     this.told.textContent = "The model writes on from here\u2026";
     this.choosing = null;
     this.draw();
-    this.send("branch", { version: this.data.version, ...what });
+    this.turns.next().send("branch", { version: this.data.version, ...what });
   }
 
   go(step) {

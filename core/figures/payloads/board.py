@@ -52,14 +52,15 @@ def read_signs(text: str, classes: int) -> np.ndarray:
 
 def payload(
     points: PointSet, places: np.ndarray, labels: np.ndarray, ways: Mapping[str, Told], matrices: tuple[np.ndarray, np.ndarray],
-    version: str, serial: int, theme: str, texts: Sequence[str] = (), field_of: tuple[float, float, float, float] | None = None,
+    version: str, turns: Mapping[str, int], theme: str, texts: Sequence[str] = (),
+    field_of: tuple[float, float, float, float] | None = None,
 ) -> bytes:  # fmt: skip
-    """places float [n, 2]: where each point is drawn. matrices: propagation's and spreading's. serial: the number of the message
-    that this answers. texts: what each point is, where it is more than a place. field_of: the left, right, bottom and top
-    of the regions."""
+    """places float [n, 2]: where each point is drawn. matrices: propagation's and spreading's. turns: which gesture this
+    answers (core.ui.kit.turns). texts: what each point is, where it is more than a place. field_of: the left, right, bottom
+    and top of the regions."""
     own, symmetric = (np.ascontiguousarray(matrix, dtype=np.float32) for matrix in matrices)
     header = {
-        "version": version, "serial": serial, "theme": theme, "names": list(points.names), "texts": list(texts),
+        "version": version, "turns": dict(turns), "theme": theme, "names": list(points.names), "texts": list(texts),
         "places": [[round(float(a), 4), round(float(b), 4)] for a, b in places],
         "truth": signs(points.classes), "labels": signs(labels), "field": field_of,
         "ways": [_way(name, told) for name, told in ways.items()],

@@ -14,6 +14,7 @@ from core.figures.payloads import attention_view as payload
 from core.request import Stream
 from core.trace import Trace
 from core.ui.kit.component import component
+from core.ui.kit.turns import turns
 from core.ui.running.waiting import work
 
 SORTS = frozenset({"grid", *HEAD_SCORES})
@@ -99,16 +100,18 @@ def attention_view(
     """
     stream, name = choice.stream, payload.identity(trace, choice.stream)
     memory = st.session_state.setdefault(f"{key}-memory", {})  # what was sent last, and what the browser said it holds
+    taken = turns(key)
 
-    def chosen() -> None:
-        told = (st.session_state.get(key) or {}).get("choice")
-        if type(told) is not dict or set(told) != {"choice", "need"} or type(told["need"]) is not bool:
-            return
-        made = read_choice(_fitted(told["choice"], stream, trace), trace)
-        if made is not None:
-            memory["held"] = None if told["need"] else (payload.identity(trace, made.stream), _wanted(made))
-            if on_choice is not None:
-                on_choice(made)
+    def chosen(message: dict[str, Any]) -> dict[str, Any] | None:
+        if set(message) != {"choice", "need"} or type(message["need"]) is not bool:
+            return None
+        made = read_choice(_fitted(message["choice"], stream, trace), trace)
+        if made is None:
+            return None
+        memory["held"] = None if message["need"] else (payload.identity(trace, made.stream), _wanted(made))
+        if on_choice is not None:
+            on_choice(made)
+        return plain(made)
 
     first = _shared(trace, stream, "overview", lambda: payload.overview(trace, stream))
     wanted, query = _wanted(choice), choice.query or 0
@@ -119,7 +122,7 @@ def attention_view(
     with st.container(key=f"{key}-box", gap=None):
         # what stands below keeps its place while the script is on its way
         st.html(f"<style>.st-key-{key}-box{{min-height:{height(trace, stream)}rem}}</style>")
-        _view(key=key, data=first, on_choice_change=chosen)
+        _view(key=key, data=first, on_choice_change=taken.hears("choice", chosen))
         if not payload.header_of(first)["codes"]["whole"]:
             number = wanted[0][0]
             layer = _shared(trace, stream, number, lambda: payload.layer(trace, stream, number))
@@ -129,9 +132,9 @@ def attention_view(
             if layer is not None:
                 _deliver(key=f"{key}-layer", data=layer)
         _deliver(key=f"{key}-heads", data=payload.heads(trace, stream, wanted, query))
-        _deliver(
-            key=f"{key}-choice", data=payload.settings(trace, stream, choice=plain(choice), before=before, after=after)
-        )
+        said = plain(choice)
+        settings = payload.settings(trace, stream, choice=said, before=before, after=after, turns=taken.shows(said))
+        _deliver(key=f"{key}-choice", data=settings)
     return fresh
 
 

@@ -10,7 +10,8 @@ from core.figures.payloads import account as account_payload
 from core.inside import Account
 from core.ui.decoder.parameters import SPOT
 from core.ui.kit import charts
-from core.ui.kit.component import component, received
+from core.ui.kit.component import component
+from core.ui.kit.turns import read_numbers, turns
 from core.ui.running.scene import Scene
 from core.ui.session import state
 
@@ -33,22 +34,21 @@ def opened_account(view: Scene, held: Account, step: int) -> None:
     )
     first, sizes = data["left"], (len(data["steps"]), len(data["boxes"]))
 
-    def looked() -> None:
-        told = received("account", "spot", version, ("step", "box"))
-        if told is not None and told["step"] < sizes[0] and told["box"] < sizes[1]:
-            memory["told"] = first + told["step"], told["box"]
-            state.choose(step=memory["told"])
+    def opened(message: dict[str, Any]) -> tuple[str, tuple[int, int]] | None:
+        read = read_numbers(message, version, ("step", "box"))
+        if read is None or read["step"] >= sizes[0] or read["box"] >= sizes[1]:
+            return None
+        spot = first + read["step"], read["box"]
+        state.choose(step=spot)
+        return version, spot
 
-    memory = st.session_state.setdefault("account-memory", {"turn": 0})
-    spot = state.chosen()[SPOT]
-    if memory.get("version") != version or memory["told"] != spot:  # else the browser shows it: nothing is to be sent again
-        memory |= {"version": version, "told": spot, "begin": spot, "turn": memory["turn"] + 1}
-    begin, box = memory["begin"], -1
+    taken = turns("account")
+    data["own"] = taken.sets((version, state.chosen()[SPOT]))  # what the browser chose it shows: nothing is to be sent again
+    (_, begin), box = taken.begin, -1
     if begin is not None and first <= begin[0] < first + sizes[0] and begin[1] < sizes[1]:
         data["step"], box = begin[0] - first, begin[1]
-    _account(
-        key="account", data={**data, "box": box, "turn": memory["turn"], "theme": st.context.theme.type}, on_spot_change=looked
-    )
+    shown = {**data, "box": box, "theme": st.context.theme.type}
+    _account(key="account", data=shown, on_spot_change=taken.hears("spot", opened))
     if first:
         charts.words(f"The text is long: its last {account_payload.STEPS} steps are shown.")
 

@@ -17,6 +17,7 @@ from core.request import Stream
 from core.trace import Trace
 from core.ui.encoder.parameters import BOX
 from core.ui.kit.component import component
+from core.ui.kit.turns import turns
 from core.ui.running.scene import Scene
 from core.ui.running.waiting import work
 from core.ui.session import state
@@ -155,44 +156,44 @@ def trail(view: Scene) -> bool:
     return True
 
 
-def read_spot(raw: Any, version: str, sizes: tuple[int, int, int]) -> tuple[Spot, int] | None:
-    """What a browser sent, as a spot and the number of the message; None for anything else, whatever it is.
+def read_spot(raw: Any, version: str, sizes: tuple[int, int, int]) -> Spot | None:
+    """What a browser sent, as a spot; None for anything else, whatever it is.
 
     sizes: pieces, layers, heads; 0 layers where only the paths are shown: then layer, head and box mean nothing.
     """
-    if type(raw) is not dict or set(raw) != {"version", "token", "layer", "head", "box", "seq"}:
+    if type(raw) is not dict or set(raw) != {"version", "token", "layer", "head", "box"}:
         return None
-    counts = [raw[name] for name in ("token", "layer", "head", "seq")]
+    counts = [raw[name] for name in ("token", "layer", "head")]
     if raw["version"] != version or any(type(count) is not int for count in counts) or type(raw["box"]) is not str:
         return None
-    token, layer, head, seq = counts
+    token, layer, head = counts
     pieces, layers, heads = sizes
-    if not (0 <= token < pieces and 0 <= seq < 10**9 and raw["box"] in BOXES):
+    if not 0 <= token < pieces or raw["box"] not in BOXES:
         return None
     if layers and not (0 <= layer < layers and 0 <= head < heads):
         return None
-    return Spot(token, layer, head, raw["box"]), seq
+    return Spot(token, layer, head, raw["box"])
 
 
 def _mount(message: bytes, spot: Spot, sizes: tuple[int, int, int], stream: Stream = Stream.ENCODER) -> None:
     version = encoder_walk.unpack(message)[0]["version"]
-    memory = st.session_state.setdefault("walk-memory", {"seq": 0})
+    taken = turns("walk")
 
-    def clicked() -> None:
-        found = read_spot((st.session_state.get("walk") or {}).get("choice"), version, sizes)
-        if found is None:
-            return
-        made, memory["seq"] = found
+    def clicked(message: dict[str, Any]) -> Spot | None:
+        made = read_spot(message, version, sizes)
+        if made is None:
+            return None
         if sizes[1]:
             state.choose(stream=stream, layer=made.layer, head=made.head, cell=(made.token, None), box=made.box)
         else:
             state.choose(stream=stream, cell=(made.token, None))
+        return made
 
     with st.container(key="walk-box", gap=None):
         # what stands below keeps its place while the script is on its way
         st.html(f"<style>.st-key-walk-box{{min-height:{58 if sizes[1] else 30}rem}}</style>")
-        _deliver(key="walk-part", data={"version": version, "seq": memory["seq"], **asdict(spot)})
-        _walk(key="walk", data=message, on_choice_change=clicked)
+        _deliver(key="walk-choice", data={"version": version, "turns": taken.shows(spot), **asdict(spot)})
+        _walk(key="walk", data=message, on_choice_change=taken.hears("choice", clicked))
 
 
 _walk = component("encoder_walk")

@@ -20,6 +20,7 @@ from core.ui.generate import tabs
 from core.ui.generate.parameters import PART
 from core.ui.generate.side_by_side import branch_to
 from core.ui.kit import charts, component, trouble
+from core.ui.kit.turns import read_numbers, turns
 from core.ui.running.runs import shared
 from core.ui.running.scene import Scene
 from core.ui.running.writing import GREEDY, TURN, Writing, again, asked, given, turn, version_of, writing
@@ -138,8 +139,8 @@ def beam_tree(view: Scene, top: Any, numbers: tuple[int, ...]) -> None:
             charts.words("At each step every living text is continued; of all continuations the likeliest few live on.")
     version = version_of(asked(view, forced), width)
 
-    def branched() -> None:
-        told = component.received("beams", "branch", version, ("node",))
+    def branched(message: dict[str, Any]) -> None:
+        told = read_numbers(message, version, ("node",))
         if told is not None and told["node"] < len(nodes):
             ids = [nodes[n]["id"] for n in beams.path(nodes, told["node"])]
             ids = ids[:-1] if nodes[told["node"]]["ends"] else ids
@@ -148,7 +149,8 @@ def beam_tree(view: Scene, top: Any, numbers: tuple[int, ...]) -> None:
                 tabs.go("step")
 
     data = beams.payload(prompt, done, width, version)
-    _beams(key="beams", data={**data, "theme": st.context.theme.type}, on_branch_change=branched)
+    data["theme"] = st.context.theme.type
+    _beams(key="beams", data=data, on_branch_change=turns("beams").hears("branch", branched))
     ranking(view, nodes, held_in_the_end[:width])
     if going:
         again()

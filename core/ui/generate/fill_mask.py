@@ -14,6 +14,7 @@ from core.trace import Tokens, Trace
 from core.ui.generate import tabs
 from core.ui.generate.parameters import PART
 from core.ui.kit import charts, component, trouble
+from core.ui.kit.turns import read_numbers, turns
 from core.ui.running.branches import fitting
 from core.ui.running.scene import Scene
 from core.ui.running.scene import masked as under
@@ -58,15 +59,15 @@ def fill_mask(view: Scene, top: Any) -> None:
         return
     version = version_of(trace.request)
 
-    def toggled() -> None:
-        told = component.received("fill", "word", version, ("word",))
+    def toggled(message: dict[str, Any]) -> None:
+        told = read_numbers(message, version, ("word",))
         if told is not None and told["word"] in words:
             word = told["word"]
             rest = [one for one in chosen if one != word]
             tabs.go("fill", *(rest if word in chosen else [*rest, word]))
 
-    def put() -> None:
-        told = component.received("fill", "put", version, ("place", "id"))
+    def put(message: dict[str, Any]) -> None:
+        told = read_numbers(message, version, ("place", "id"))
         if told is not None and told["place"] in places and told["id"] < view.info.vocab:
             source = view.request.source or ()
             text = lens.decode((*source[: told["place"]], told["id"], *source[told["place"] + 1 :])).strip()
@@ -75,7 +76,8 @@ def fill_mask(view: Scene, top: Any) -> None:
 
     data = fill_payload.payload(tokens, trace, places, words[chosen[-1]][0] if chosen else -1, version)
     top.html(markup.sentence(lead(data["places"][data["focus"] : data["focus"] + 1])))
-    _fill(key="fill", data={**data, "theme": st.context.theme.type}, on_word_change=toggled, on_put_change=put)
+    data["theme"], taken = st.context.theme.type, turns("fill")
+    _fill(key="fill", data=data, on_word_change=taken.hears("word", toggled), on_put_change=taken.hears("put", put))
 
 
 def lead(places: list[dict[str, Any]]) -> list[str | tuple[str]]:

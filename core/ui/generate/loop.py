@@ -16,6 +16,7 @@ from core.request import Sampling
 from core.ui.generate.parameters import LENGTH, SAMPLING
 from core.ui.generate.side_by_side import branch_to, compare
 from core.ui.kit import charts, component, trouble
+from core.ui.kit.turns import read_numbers, turns
 from core.ui.running.scene import Scene
 from core.ui.running.writing import MOST, Writing, again, asked, given, turn, version_of, writing
 from core.ui.session import state
@@ -114,14 +115,14 @@ def loop(view: Scene, top: Any) -> None:
             charts.words(said(sampling))
     version = version_of(asked(view, forced), sampling)
 
-    def branched() -> None:
-        told = component.received("loop", "branch", version, ("step", "id"))
-        made = read_branch(told, text, forced)
+    def branched(message: dict[str, Any]) -> None:
+        made = read_branch(read_numbers(message, version, ("step", "id")), text, forced)
         if made is not None:
             branch_to(made)
 
     data = loop_payload.payload(prompt, tuple(text.steps), len(forced), version, sampling)
-    _loop(key="loop", data={**data, "theme": st.context.theme.type}, on_branch_change=branched)
+    data["theme"] = st.context.theme.type
+    _loop(key="loop", data=data, on_branch_change=turns("loop").hears("branch", branched))
     busy = compare(view, text, prompt, sampling, wanted)
     if going or busy:
         again()

@@ -15,6 +15,7 @@ from core.figures.payloads import hand as hand_payload
 from core.ui.hand.parameters import PLANE
 from core.ui.kit import charts, lesson
 from core.ui.kit.component import component
+from core.ui.kit.turns import turns
 from core.ui.session import state
 
 KEY, CAT, SLEEPS = "plane-desk", 1, 2
@@ -69,14 +70,16 @@ def drawing() -> Plane:
     state.publish()
     version = str(it.version)
 
-    def moved() -> None:
-        found = read_moved((st.session_state.get("hand") or {}).get("moved"), version)
+    def moved(message: dict[str, Any]) -> Plane | None:
+        found = read_moved(message, version)
         if found is not None:
             it.now = found
             state.choose(plane=found)
+        return found
 
-    data = hand_payload.payload(it.opened, it.now, version)
-    _hand(key="hand", data={**data, "theme": st.context.theme.type}, on_moved_change=moved)
+    taken = turns("hand")
+    data = {**hand_payload.payload(it.opened, it.now, version), "turns": taken.shows(it.now)}
+    _hand(key="hand", data={**data, "theme": st.context.theme.type}, on_moved_change=taken.hears("moved", moved))
     charts.words(GESTURES)
     return it.now
 

@@ -28,16 +28,3 @@ def style(names: Iterable[str]) -> str:
     """The style sheets of these names that there are, as one text."""
     sheets = (COMPONENTS / f"{name}.css" for name in names)
     return "\n".join(sheet.read_text("utf-8") for sheet in sheets if sheet.is_file())
-
-
-def received(key: str, name: str, version: str, fields: tuple[str, ...]) -> dict[str, int] | None:
-    """What a browser sent under `name`: whole numbers from 0 up by field; None for anything else, whatever it is."""
-    return read_received((st.session_state.get(key) or {}).get(name), version, fields)
-
-
-def read_received(raw: Any, version: str, fields: tuple[str, ...]) -> dict[str, int] | None:
-    """The same, from the value itself. version: of the drawing that is shown; a click on an older one means nothing."""
-    if type(raw) is not dict or set(raw) != {"version", *fields} or raw["version"] != version:
-        return None
-    values = {name: raw[name] for name in fields}
-    return values if all(type(value) is int and value >= 0 for value in values.values()) else None

@@ -11,6 +11,7 @@ import streamlit as st
 
 from core.request import Stream
 from core.ui.kit.component import component
+from core.ui.kit.turns import turns
 
 WIDEST = 999
 
@@ -36,7 +37,7 @@ class Card:
 
 def read_picked(raw: Any, names: Sequence[str]) -> tuple[str, int | None] | None:
     """What a browser sent: a card's name, and its new width if that was changed; None for anything else, whatever it is."""
-    if type(raw) is not dict or set(raw) != {"card", "width", "turn"} or raw["card"] not in names:
+    if type(raw) is not dict or set(raw) != {"card", "width"} or raw["card"] not in names:
         return None
     width = raw["width"]
     if width is not None and (type(width) is not int or not 1 <= width <= WIDEST):
@@ -49,14 +50,15 @@ def mask_gallery(
 ) -> None:
     """Show the cards. on_pick gets, as a widget's callback, the name of one, and its width where that was what changed."""
 
-    def picked() -> None:
-        made = read_picked((st.session_state.get(key) or {}).get("picked"), [card.name for card in cards])
+    def picked(message: dict[str, Any]) -> None:
+        made = read_picked(message, [card.name for card in cards])
         if made is not None:
             on_pick(*made)
 
     plain = [name for name in Card.__slots__ if name != "allowed"]
     shown = [{name: getattr(card, name) for name in plain} | {"rows": _signs(card.allowed)} for card in cards]
-    _gallery(key=key, data={"cards": shown, "stream": stream.value, "theme": st.context.theme.type}, on_picked_change=picked)
+    data = {"cards": shown, "stream": stream.value, "theme": st.context.theme.type}
+    _gallery(key=key, data=data, on_picked_change=turns(key).hears("picked", picked))
 
 
 def _signs(allowed: np.ndarray | None) -> list[str]:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.figures.payloads import mask_painter as painter_payload
 from core.ui.kit.component import component
+from core.ui.kit.turns import turns
 
 LONGEST = 128  # pieces of a text that can be painted on
 
@@ -22,12 +23,8 @@ def mask_painter(
 
     on_paint gets, as a widget's callback, what the browser sent, unchecked.
     """
-
-    def painted() -> None:
-        on_paint((st.session_state.get(key) or {}).get("painted"))
-
     data = painter_payload.pack({**header, "theme": st.context.theme.type}, now, before, allowed, native)
-    _painter(key=key, data=data, on_painted_change=painted)
+    _painter(key=key, data=data, on_painted_change=turns(key).hears("painted", on_paint))
 
 
 _painter = component("mask_painter")

@@ -17,6 +17,7 @@ from core.analysis.transductive.pointsets import PointSet
 from core.figures.labels import percent
 from core.figures.payloads import board as board_payload
 from core.ui.kit import charts
+from core.ui.kit.turns import turns
 from core.ui.running.runs import shared
 from core.ui.running.waiting import work
 from core.ui.session import state
@@ -58,16 +59,9 @@ def give(board: Board, points: PointSet, labels: str) -> None:
     put(replace(board, labels=None if labels == board_payload.signs(start(points, board.seed)) else labels))
 
 
-def labels_of(board: Board, points: PointSet) -> tuple[str, int]:
-    """The labels on the board as signs, and the number of the message that the browser knows them by: one more than its last where
-    they did not come from there, so that it takes them over."""
-    wanted = board_payload.signs(start(points, board.seed)) if board.labels is None else board.labels
-    told = st.session_state.setdefault("labelled", {})
-    known, serial = told.get(board.version, (wanted, 0))
-    if known != wanted:
-        serial += 1
-    told[board.version] = wanted, serial
-    return wanted, serial
+def labels_of(board: Board, points: PointSet) -> str:
+    """The labels on the board as signs."""
+    return board_payload.signs(start(points, board.seed)) if board.labels is None else board.labels
 
 
 def solved(board: Board, points: PointSet, labels: str) -> Answers:
@@ -82,14 +76,13 @@ def solved(board: Board, points: PointSet, labels: str) -> Answers:
 
 def table(board: Board, points: PointSet, found: Answers, texts: tuple[str, ...]) -> None:
     """The points themselves, to be labelled."""
-    serial = st.session_state["labelled"][board.version][1]
 
-    def labelled(labels: np.ndarray, serial: int) -> None:
+    def labelled(labels: np.ndarray) -> tuple[str, str] | None:
         if chosen().version != board.version:
-            return  # other points were laid there in the same moment
-        told = board_payload.signs(labels)
-        st.session_state["labelled"][board.version] = told, serial
-        give(chosen(), points, told)
+            return None  # other points were laid there in the same moment
+        signs = board_payload.signs(labels)
+        give(chosen(), points, signs)
+        return board.version, signs
 
     ways = {
         way: board_payload.Told(found.told[way], found.right(way), found.passes.get(way, ()), found.regions.get(way))
@@ -98,8 +91,9 @@ def table(board: Board, points: PointSet, found: Answers, texts: tuple[str, ...]
     places = points.x
     if found.field is None:
         places = shared.ask(("transductive", "plane", board.version), lambda: plane(points.x)).result()
+    taken = turns(drawing.KEY).shows((board.version, labels_of(board, points)))
     data = board_payload.payload(
-        points, places, found.labels, ways, found.matrices, board.version, serial, charts.theme().name, texts, found.field
+        points, places, found.labels, ways, found.matrices, board.version, taken, charts.theme().name, texts, found.field
     )  # fmt: skip
     drawing.labelling(data, board.version, len(points.classes), points.count, labelled)
 
@@ -185,4 +179,4 @@ def opening() -> tuple[Board, PointSet, Answers]:
 
 
 def _laid(board: Board, points: PointSet) -> tuple[Board, PointSet, Answers]:
-    return board, points, solved(board, points, labels_of(board, points)[0])
+    return board, points, solved(board, points, labels_of(board, points))

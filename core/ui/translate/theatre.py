@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from typing import Any
 
 import streamlit as st
 
@@ -13,6 +14,7 @@ from core.request import Request
 from core.trace import Trace
 from core.ui.kit import charts, trouble
 from core.ui.kit.component import component
+from core.ui.kit.turns import turns
 from core.ui.running.branches import (
     DEPTH,
     LONGEST,
@@ -71,10 +73,9 @@ def _stage(view: Scene, played: Played, trace: Trace) -> None:
     choice, base = view.choice, len(view.base.target or ())
     version = f"{abs(hash((trace.request, played.given, choice[READS]))):x}"
 
-    def branched() -> None:
-        told = (st.session_state.get("theatre") or {}).get("branch")
+    def branched(message: dict[str, Any]) -> None:
         try:
-            made = read_branch(told, version, trace, base, choice[READS], view.lens)
+            made = read_branch(message, version, trace, base, choice[READS], view.lens)
         except LensError as error:
             state.session().notes = (str(error),)
             return
@@ -87,7 +88,8 @@ def _stage(view: Scene, played: Played, trace: Trace) -> None:
         trace, played.given, version, max(0, at) if choice[READS] or choice.forced else 0,
         ends=view.lens.ends, note=_note(view, trace.request), only=dict(choice[READS]),
     )  # fmt: skip
-    _theatre(key="theatre", data={**data, "theme": st.context.theme.type}, on_branch_change=branched)
+    data["theme"] = st.context.theme.type
+    _theatre(key="theatre", data=data, on_branch_change=turns("theatre").hears("branch", branched))
 
 
 def _note(view: Scene, request: Request) -> str:
