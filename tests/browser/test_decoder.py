@@ -7,7 +7,7 @@ CAT = {"model": "translator", "text": "the black cat sleeps on the red sofa", "t
 
 def test_pointing_and_arrow_keys_tell_each_piece_without_a_message(visit):
     visit.open("sequence", model="writer", text="neither the students nor the teacher")
-    places, told = visit.page.locator(".surprisal .place"), visit.page.locator(".surprisal .told")
+    places, told = visit.page.locator(".surprisal .place"), visit.page.locator(".surprisal .summary")
     sent = len(visit.frames)
     places.filter(has_text="nor").hover()
     assert "“nor”" in told.inner_text()
@@ -45,8 +45,8 @@ def test_boxes_and_steps_open_at_once_outlast_a_run_and_stand_in_the_link(visit)
     visit.page.wait_for_url("**mask=decoder.full**")
     visit.settle(".account .line")
     assert panel.inner_text() == "Cross-attention, layer 2"
-    assert "preto" in visit.page.locator(".account .told").inner_text()
+    assert "preto" in visit.page.locator(".account .summary").inner_text()
     visit.page.reload()
     panel.wait_for()
     expect(panel).to_have_text("Cross-attention, layer 2")
-    expect(visit.page.locator(".account .told")).to_contain_text("preto")
+    expect(visit.page.locator(".account .summary")).to_contain_text("preto")

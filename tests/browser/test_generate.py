@@ -61,7 +61,7 @@ def test_words_are_hidden_by_a_click_and_by_a_key_and_heads_are_read_without_the
     fill.locator("canvas").first.focus()
     for key in ("ArrowDown", "ArrowDown", "ArrowRight"):
         visit.page.keyboard.press(key)
-    says(visit, ".told", "Layer 1, head 1 looks at")
+    says(visit, ".reading", "Layer 1, head 1 looks at")
     assert fill.locator(".chip.lit").count() == 1
     assert len(visit.frames) == sent
     fill.locator("button.word", has_text="sofa").focus()

@@ -137,7 +137,7 @@ def test_keys_alone_take_arrows_pick_words_and_are_heard(visit):
         visit.page.keyboard.press(key)
     assert np.allclose(arrows(hand, "key")["the"], [before[0] + 0.6, before[1] + 0.1])
     check(hand, 3, causal=True)
-    told = hand.locator(".told")
+    told = hand.locator(".status")
     visit.page.wait_for_function("told => told.textContent.includes('key of the')", arg=told.element_handle())
     assert "all gives" in told.text_content() and told.get_attribute("role") == "status"
     assert until(visit.page, lambda: len(visit.frames) > sent)

@@ -137,7 +137,7 @@ def test_the_last_open_cell_of_a_row_refuses_the_brush_and_says_why(visit, motio
     still = over.evaluate("canvas => canvas.toDataURL()")
     visit.page.keyboard.press("Space")
     assert over.evaluate("canvas => canvas.toDataURL()") != still
-    assert "must keep one piece to look at" in visit.page.locator(".painter p.told").inner_text()
+    assert "must keep one piece to look at" in visit.page.locator(".painter p.status").inner_text()
     assert len(visit.frames) == sent
     visit.page.emulate_media(reduced_motion="no-preference")
 
@@ -155,7 +155,7 @@ def test_keys_alone_paint_choose_a_card_and_take_back(visit):
     assert over.evaluate("canvas => canvas.getRootNode().activeElement === canvas"), "Tab does not reach the map"
     for key in ("Home", "ArrowDown", "ArrowDown"):
         visit.page.keyboard.press(key)
-    assert "looks at" in visit.page.locator(".painter p.told").inner_text()
+    assert "looks at" in visit.page.locator(".painter p.status").inner_text()
     wanted = "decoder.custom.1k2x4-2k3x4-3k1_4"
     becomes(visit, wanted, lambda: visit.page.keyboard.press("Space"))
     becomes(visit, "decoder.full", lambda: visit.page.keyboard.press("Control+z"))

@@ -19,14 +19,14 @@ class Account {
     this.pick = element("div", this.box, "pick");
     this.pick.setAttribute("role", "group");
     this.pick.setAttribute("aria-label", "Which step: the piece that is written");
-    this.told = element("p", this.box, "told");
-    this.told.setAttribute("aria-live", "polite");
-    const stage = element("div", this.box, "stage");
-    const left = element("div", stage);
+    this.summary = element("p", this.box, "summary");
+    this.summary.setAttribute("aria-live", "polite");
+    const panes = element("div", this.box, "panes");
+    const left = element("div", panes);
     this.ledger = element("div", left);
     this.how = element("p", left, "how below");
     for (const [text, strong] of HOW) this.how.append(strong ? Object.assign(document.createElement("b"), { textContent: text }) : text);
-    this.panel = element("div", stage, "panel");
+    this.panel = element("div", panes, "panel");
     this.panel.setAttribute("aria-live", "polite");
     this.resting = null;
     this.pick.addEventListener("keydown", (event) => this.typed(event, "ArrowLeft", "ArrowRight", this.step, this.data.steps.length, (to) => {
@@ -93,8 +93,8 @@ class Account {
     });
     const best = step.rows.slice(0, -1).reduce((a, row, n, rows) => (row.push > rows[a].push ? n : a), 0);
     const place = data.boxes[best];
-    const say = (text, strong) => this.told.append(strong ? Object.assign(document.createElement("b"), { textContent: text }) : text);
-    this.told.replaceChildren();
+    const say = (text, strong) => this.summary.append(strong ? Object.assign(document.createElement("b"), { textContent: text }) : text);
+    this.summary.replaceChildren();
     say("It has read \u201c");
     say(step.reads, true);
     say(step.free ? "\u201d and would write \u201c" : "\u201d and is to write \u201c");

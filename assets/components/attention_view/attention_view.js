@@ -75,7 +75,7 @@ class View {
   // Another part of the text in view: numbers asked for, or a choice made outside.
   arrived(message) {
     if (message.header.part === "choice") return message.box === this.box && this.adopt(message.header);
-    const gained = this.model.take(message);
+    const gained = this.model.addNumbers(message);
     for (const [name, pattern] of this.patterns) if (pattern.heads.some((index) => gained.has(index))) this.patterns.delete(name);
     if (this.pattern && gained.size) this.draw("map");
   }

@@ -37,7 +37,7 @@ function toggle(text, help) {
 
 export function build(view) {
   const root = element("section", "view", null, { "aria-label": "Attention view" });
-  const parts = { lead: element("p", "lead"), texts: element("div", "texts"), stage: element("div", "stage") };
+  const parts = { lead: element("p", "lead"), texts: element("div", "texts"), panes: element("div", "panes") };
   const [heads, map, lines] = ["heads-column", "map-column", "lines-column"].map((name) => element("div", name));
 
   parts.tabs = element("div", "tabs", null, { role: "group", "aria-label": "Attention of" });
@@ -88,8 +88,8 @@ export function build(view) {
   parts.tip = element("div", "tip", null, { "aria-hidden": "true" });
   parts.tip.hidden = true;
   parts.probe = element("i", "probe", null, { "aria-hidden": "true" });
-  parts.stage.append(heads, map, lines);
-  root.append(parts.lead, parts.texts, parts.stage, parts.pins, parts.live, parts.tip, parts.probe);
+  parts.panes.append(heads, map, lines);
+  root.append(parts.lead, parts.texts, parts.panes, parts.pins, parts.live, parts.tip, parts.probe);
   view.announce = announcer(parts.live);
   return { root, parts };
 }

@@ -2,6 +2,6 @@
 // because a component's script travels with each of its messages.
 export default function ({ data, parentElement }) {
   const box = (parentElement.host || parentElement).closest("[class*='st-key-'][class*='-box']");
-  (globalThis.lookbackParts ||= []).push({ data, box });
-  document.dispatchEvent(new Event("lookback-part"));
+  (globalThis.lookbackDeliveries ||= []).push({ data, box });
+  document.dispatchEvent(new Event("lookback-delivery"));
 }

@@ -87,13 +87,13 @@ class Model {
   may(index) {
     const number = this.header.mask_of[index];
     if (this.masks[number]) return this.masks[number];
-    const told = this.header.masks[number];
+    const mask = this.header.masks[number];
     const may = new Uint8Array(this.queries * this.keys);
-    if (told.kind === "full") may.fill(1);
-    for (let cell = 0; told.kind === "bits" && cell < may.length; cell++) {
-      may[cell] = (this.body[told.at + (cell >> 3)] >> (7 - (cell & 7))) & 1;
+    if (mask.kind === "full") may.fill(1);
+    for (let cell = 0; mask.kind === "bits" && cell < may.length; cell++) {
+      may[cell] = (this.body[mask.at + (cell >> 3)] >> (7 - (cell & 7))) & 1;
     }
-    for (let row = 0; told.kind === "causal" && row < this.queries; row++) {
+    for (let row = 0; mask.kind === "causal" && row < this.queries; row++) {
       may.fill(1, row * this.keys, row * this.keys + Math.min(this.keys, this.start + row + 1));
     }
     return (this.masks[number] = may);
@@ -137,7 +137,7 @@ class Model {
   }
 
   // Take in a message of the parts "layer" and "heads"; returns the heads that gained by it.
-  take({ header, body }) {
+  addNumbers({ header, body }) {
     const gained = new Set();
     if (header.part === "layer") {
       const size = header.triangle ? staircaseCells(this.queries, this.keys, this.start) : this.queries * this.keys;
@@ -166,7 +166,7 @@ class Model {
   }
 }
 
-// Parts come from mounts of their own (part.js), in any order: they wait here for the view whose text they belong to.
+// Parts come from mounts of their own (delivery.js), in any order: they wait here for the view whose text they belong to.
 // Texts seen a moment ago are kept with what was fetched for them: coming back costs nothing.
 export const shelf = { parts: new Map(), views: new Set(), models: new Map() };
 
@@ -179,7 +179,7 @@ export function modelOf({ header, body }) {
 }
 
 export function collect() {
-  for (const { data, box } of (globalThis.lookbackParts || []).splice(0)) {
+  for (const { data, box } of (globalThis.lookbackDeliveries || []).splice(0)) {
     const message = { ...unpack(data), box };
     const { id, part } = message.header;
     const known = shelf.parts.get(id) || new Map();
@@ -191,4 +191,4 @@ export function collect() {
   }
 }
 
-document.addEventListener("lookback-part", collect);
+document.addEventListener("lookback-delivery", collect);

@@ -22,13 +22,13 @@ class Beams {
       pair.append(text);
     }
     element("p", this.box, "how", "The number is the natural logarithm of the probability of all pieces up to there: nearer to 0 is likelier. Point at a box to see where it looked, click to keep it in view; arrow keys walk the tree.");
-    const stage = element("div", this.box, "stage");
-    const left = element("div", stage);
+    const panes = element("div", this.box, "panes");
+    const left = element("div", panes);
     this.says = element("p", left, "node-says");
     this.says.setAttribute("aria-live", "polite");
     this.table = element("table", left);
     this.go = button(left, "go", "Continue from here, step by step", () => this.turns.next().send("branch", { version: this.data.version, node: this.chosen }));
-    const right = element("div", stage);
+    const right = element("div", panes);
     this.looks = new Looks(right);
     this.watch = new ResizeObserver(() => this.draw());
     this.watch.observe(this.box);

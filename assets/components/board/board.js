@@ -94,7 +94,7 @@ class Labels {
     return Math.max(0, this.shown().passes.length - 1);
   }
 
-  told() {
+  classes() {
     const way = this.shown();
     return way.passes.length ? way.passes[this.pass].told : way.told;
   }
@@ -223,9 +223,9 @@ class Labels {
     this.play.textContent = this.playing ? "Pause" : "Play";
     this.scrub.max = String(this.last());
     this.scrub.value = String(this.pass);
-    const told = this.told();
+    const classes = this.classes();
     const open = this.labels.map((sign, at) => at).filter((at) => this.labels[at] === ".");
-    const right = open.filter((at) => told[at] === data.truth[at]).length;
+    const right = open.filter((at) => classes[at] === data.truth[at]).length;
     if (way.passes.length) {
       const { number } = way.passes[this.pass];
       const said = number < 0 ? "in the end" : `after ${number} ${number === 1 ? "pass" : "passes"}`;
@@ -250,7 +250,7 @@ class Labels {
       const others = row.filter(([, other]) => other !== at).sort((a, b) => b[0] - a[0]);
       const text = data.texts.length ? `\u201c${data.texts[at]}\u201d` : `Point ${at + 1}`;
       const what = this.labels[at] !== "." ? `labelled ${this.called(this.labels[at])}`
-        : `named ${this.called(told[at])}${told[at] === data.truth[at] ? ", right" : `, wrong: it is ${this.called(data.truth[at])}`}`;
+        : `named ${this.called(classes[at])}${classes[at] === data.truth[at] ? ", right" : `, wrong: it is ${this.called(data.truth[at])}`}`;
       const most = data.texts.length ? `\u201c${data.texts[others[0][1]]}\u201d` : `point ${others[0][1] + 1}`;
       this.status.textContent = `${text}: ${what}. It looks at itself with ${percentOf(row[at][0])}, at others most at ${most}, ${percentOf(others[0][0])}.`;
     }

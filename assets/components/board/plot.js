@@ -69,12 +69,12 @@ export function drawPlot(it) {
   const { x, y, high } = it.place;
   const k = pageScale();
   const pen = size(it.canvas, it.canvas.clientWidth, high);
-  const told = it.told();
+  const classes = it.classes();
   drawRegion(it, pen);
   if (it.focus !== null) drawLook(it, pen);
   it.data.places.forEach(([a, b], at) => {
     const given = it.labels[at] !== ".";
-    const sign = given ? it.labels[at] : told[at];
+    const sign = given ? it.labels[at] : classes[at];
     drawMark(it, pen, x(a), y(b), sign, (given ? 9.5 : 5) * k, given);
     if (!given && sign !== it.data.truth[at]) {
       pen.strokeStyle = it.theme.change[1];

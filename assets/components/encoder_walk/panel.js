@@ -107,11 +107,11 @@ export const PANELS = {
     paint(canvas, fired, 48, data.theme, "weights", limit);
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", `${fires} of ${data.dff} neurons fire; the strongest stand in the table`);
-    const told = element("p", left, "told", `Each cell is a neuron, 48 in a row. Point at one to read it.`);
+    const reading = element("p", left, "reading", `Each cell is a neuron, 48 in a row. Point at one to read it.`);
     const read = (event) => {
       const { left: x, top: y, width, height } = canvas.getBoundingClientRect();
       const place = Math.floor((48 * (event.clientX - x)) / width) + 48 * Math.floor((Math.ceil(data.dff / 48) * (event.clientY - y)) / height);
-      if (place >= 0 && place < data.dff) told.textContent = `Neuron ${place + 1}: ${fired[place] > 0 ? number(fired[place], 4) : "0, does not fire"}`;
+      if (place >= 0 && place < data.dff) reading.textContent = `Neuron ${place + 1}: ${fired[place] > 0 ? number(fired[place], 4) : "0, does not fire"}`;
     };
     canvas.addEventListener("pointermove", read);
     canvas.addEventListener("pointerdown", read);
@@ -195,10 +195,10 @@ function normalised(p, { data, at, layer, token, word }, which, before, standard
   const top = element("tr", element("thead", table));
   for (const name of ["", "mean", "standard deviation"]) element("th", top, "", name).scope = "col";
   const body = element("tbody", table);
-  strips.forEach(([name], stage) => {
+  strips.forEach(([name], step) => {
     const line = element("tr", body);
     element("th", line, "", name).scope = "row";
-    const [mean, deviation] = pick(data, "moments", layer, which, stage, token);
+    const [mean, deviation] = pick(data, "moments", layer, which, step, token);
     element("td", line, "", number(mean, 3));
     element("td", line, "", number(deviation, 3));
   });
@@ -259,7 +259,7 @@ function bigMap(parent, { data, token, send }, pattern) {
   const frame = element("i", field, "row");
   frame.style.top = `${(token * cell) / 16}rem`;
   frame.style.height = `${cell / 16}rem`;
-  const told = element("p", box, "told", "Point at a cell to read it; click a row to choose its piece.");
+  const reading = element("p", box, "reading", "Point at a cell to read it; click a row to choose its piece.");
   const spot = (event) => {
     const { left, top, width } = canvas.getBoundingClientRect();
     const place = (value) => Math.max(0, Math.min(n - 1, Math.floor((n * value) / width)));
@@ -267,7 +267,7 @@ function bigMap(parent, { data, token, send }, pattern) {
   };
   canvas.addEventListener("pointermove", (event) => {
     const [q, key] = spot(event);
-    told.textContent = `\u201c${data.tokens[q].text}\u201d gives ${percent(pattern[q * n + key])} to \u201c${data.tokens[key].text}\u201d`;
+    reading.textContent = `\u201c${data.tokens[q].text}\u201d gives ${percent(pattern[q * n + key])} to \u201c${data.tokens[key].text}\u201d`;
   });
   canvas.addEventListener("click", (event) => send({ token: spot(event)[0] }));
 }

@@ -108,7 +108,7 @@ export function group(parent, theme, strips, tells, cuts = 1, apart = false) {
     element("span", row, "some", `${Array.from(values.subarray(0, 5), (value) => number(value)).join("  ")}  \u2026`);
     return element("i", band, "mark");
   });
-  const told = element("p", box, "told");
+  const reading = element("p", box, "reading");
   let at = 0;
   let touched = false;
   const show = (place) => {
@@ -118,8 +118,8 @@ export function group(parent, theme, strips, tells, cuts = 1, apart = false) {
       mark.style.width = `${100 / size}%`;
     }
     const text = `Number ${at + 1} of ${size}: ${tells(at)}`;
-    told.replaceChildren(text);
-    if (!touched) element("span", told, "hint", "Point at a strip, or use \u2190 \u2192 here, to read the others.");
+    reading.replaceChildren(text);
+    if (!touched) element("span", reading, "hint", "Point at a strip, or use \u2190 \u2192 here, to read the others.");
     touched = true;
     box.setAttribute("aria-valuenow", at + 1);
     box.setAttribute("aria-valuetext", text);

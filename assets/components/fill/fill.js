@@ -12,13 +12,13 @@ class Fill {
     this.tabs = element("div", this.box, "tabs");
     this.tabs.setAttribute("role", "group");
     this.tabs.setAttribute("aria-label", "Which mask");
-    this.stage = element("div", this.box, "stage");
-    const left = element("div", this.stage);
+    this.panes = element("div", this.box, "panes");
+    const left = element("div", this.panes);
     element("h3", left, "", "What fits here");
     this.says = element("p", left, "how");
     this.list = element("div", left, "candidates");
     element("p", left, "how", "Click a piece to write it into the text.");
-    const right = element("div", this.stage);
+    const right = element("div", this.panes);
     this.looks = new Looks(right, (_, key) => this.light(key));
     this.watch = new ResizeObserver(() => this.looks.draw());
     this.watch.observe(this.box);
@@ -65,7 +65,7 @@ class Fill {
       });
       made.setAttribute("aria-pressed", String(n === this.place));
     });
-    this.stage.hidden = !places.length;
+    this.panes.hidden = !places.length;
     if (!places.length) return;
     const place = places[this.place];
     this.says.textContent = `\u201c${place.was}\u201d stood here: the model gives it ${place.said}, its choice number ${place.rank.toLocaleString("en")} of ${place.of.toLocaleString("en")}.`;

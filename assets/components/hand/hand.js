@@ -30,14 +30,14 @@ class Hand {
     this.causal = this.button(bar, "Causal mask", () => this.change({ causal: !this.state.causal }));
     this.causal.title = "Each word sees only itself and the words before it";
     this.back = this.button(bar, "Reset", () => this.change(structuredClone(this.data.opened)));
-    const stage = element("div", this.box, "stage");
-    this.left = new Plane(stage, "Query and keys", data.reach / 10);
-    this.right = new Plane(stage, "Values and output", data.reach / 10);
+    const panes = element("div", this.box, "panes");
+    this.left = new Plane(panes, "Query and keys", data.reach / 10);
+    this.right = new Plane(panes, "Values and output", data.reach / 10);
     this.shadow = null;
-    this.numbers = element("div", stage, "numbers");
+    this.numbers = element("div", panes, "numbers");
     this.sheet = new Sheet(this.numbers, (row) => this.change({ chosen: row }));
-    this.told = element("p", this.box, "told");
-    this.told.setAttribute("role", "status");
+    this.status = element("p", this.box, "status");
+    this.status.setAttribute("role", "status");
     this.box.addEventListener("keydown", (event) => this.key(event));
     for (const plane of [this.left, this.right]) {
       const svg = plane.svg;
@@ -68,7 +68,7 @@ class Hand {
     if (!other && !news) return this.draw();
     this.state = structuredClone(data.now);
     this.held = null;
-    this.told.textContent = "";
+    this.status.textContent = "";
     this.build();
   }
 
@@ -214,7 +214,7 @@ class Hand {
     const row = this.sums[this.state.chosen];
     const most = row.weight.indexOf(Math.max(...row.weight));
     const moved = name ? `${this.label(name)}. ` : "";
-    this.told.textContent = `${moved}${words[this.state.chosen]} gives ${words[most]} ${share(row.weight[most])}, output ${pair(row.output)}.`;
+    this.status.textContent = `${moved}${words[this.state.chosen]} gives ${words[most]} ${share(row.weight[most])}, output ${pair(row.output)}.`;
   }
 
   label(name) {

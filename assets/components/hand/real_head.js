@@ -17,7 +17,7 @@ class Head {
     this.words = element("div", element("div", this.box, "tools"), "words");
     this.words.setAttribute("role", "group");
     this.words.setAttribute("aria-label", "Which piece looks");
-    this.stage = element("div", this.box, "stage");
+    this.panes = element("div", this.box, "panes");
     this.maps = element("div", this.box, "pair");
     this.box.addEventListener("keydown", (event) => this.key(event));
   }
@@ -27,7 +27,7 @@ class Head {
     this.data = data;
     if (same) return this.draw();
     this.chosen = data.chosen;
-    this.stage.replaceChildren();
+    this.panes.replaceChildren();
     this.words.replaceChildren();
     this.chips = data.queries.map((word, at) => {
       const made = element("button", this.words);
@@ -37,8 +37,8 @@ class Head {
       made.addEventListener("click", () => this.choose(at));
       return made;
     });
-    this.left = new Plane(this.stage, "Query and keys", data.reach[0]);
-    this.right = new Plane(this.stage, "Values and output", data.reach[1]);
+    this.left = new Plane(this.panes, "Query and keys", data.reach[0]);
+    this.right = new Plane(this.panes, "Values and output", data.reach[1]);
     this.right.says.textContent = ", measured from the values\u2019 mean";
     this.left.arrow("q", "query", false);
     data.keys.forEach((_, at) => {
@@ -46,7 +46,7 @@ class Head {
       this.right.arrow(`v${at}`, "value", false);
     });
     this.right.arrow("output", "output", false);
-    const numbers = element("div", this.stage, "numbers");
+    const numbers = element("div", this.panes, "numbers");
     this.table = element("table", element("div", numbers, "scroller"), "sums");
     this.caption = element("caption", this.table);
     const head = element("tr", element("thead", this.table));

@@ -42,8 +42,8 @@ class Loop {
       this.go(Number(this.scrub.value));
     });
     element("p", this.box, "how", "Space plays, \u2190 \u2192 step, drag the dot to go anywhere. Under a piece: its surprisal, in bits.");
-    const stage = element("div", this.box, "stage");
-    const left = element("div", stage);
+    const panes = element("div", this.box, "panes");
+    const left = element("div", panes);
     element("h3", left, "", "What could come next");
     this.key = element("p", left, "how keys");
     this.spectrum = element("canvas", left, "spectrum");
@@ -52,7 +52,7 @@ class Loop {
     this.list = element("div", left, "candidates");
     this.rest = element("p", left, "how");
     element("p", left, "how", "Click another piece to write it instead: the text branches there.");
-    const right = element("div", stage);
+    const right = element("div", panes);
     this.looks = new Looks(right, (stream, key) => this.light(stream, key));
     const cache = element("div", right, "cache");
     element("h3", cache, "", "What the cache spares");

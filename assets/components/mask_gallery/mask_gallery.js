@@ -61,18 +61,18 @@ function cardOf(gallery, card, data, theme, scale) {
     const canvas = element("canvas", "picture");
     canvas.setAttribute("aria-hidden", "true");
     drawMask(canvas, card.rows, theme[data.stream], theme, scale);
-    const told = element("span", "told");
-    if (card.share) told.append(element("bdi", card.turned ? "piece turned" : "piece", card.piece), " ", element("span", "share", card.share), " ");
+    const facts = element("span", "facts");
+    if (card.share) facts.append(element("bdi", card.turned ? "piece turned" : "piece", card.piece), " ", element("span", "share", card.share), " ");
     if (card.kl) {
-      told.append(element("span", "kl", `KL ${card.kl}`));
+      facts.append(element("span", "kl", `KL ${card.kl}`));
       const bar = element("span", "bar");
       const part = element("i");
       part.style.width = `${(100 * card.bar).toFixed(1)}%`;
       bar.append(part);
-      told.append(bar);
+      facts.append(bar);
     }
     const body = element("span", "body");
-    body.append(canvas, told);
+    body.append(canvas, facts);
     face.append(body);
   } else face.append(element("span", "refused", card.says));
   box.append(face);

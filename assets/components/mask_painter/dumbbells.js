@@ -59,6 +59,6 @@ export function drawDumbbells(svg, pen, data, theme, width, k) {
       drawn("text", group, { x: b + shift(b, a), y: y - 10 * k, "text-anchor": anchor(b, a), ...style(400, theme.ink2) }, beforeSaid);
     }
   });
-  const told = rows.map(([name, , before, now, was]) => (before === null ? `${name} ${now}` : `${name} from ${was} to ${now}`));
-  svg.setAttribute("aria-label", `${data.title} ${data.where}: ${told.join(", ")}.`);
+  const said = rows.map(([name, , before, now, was]) => (before === null ? `${name} ${now}` : `${name} from ${was} to ${now}`));
+  svg.setAttribute("aria-label", `${data.title} ${data.where}: ${said.join(", ")}.`);
 }

@@ -47,14 +47,14 @@ class Painter {
     parts.over.setAttribute("role", "application");
     parts.read = element("p", "read");
     parts.read.setAttribute("aria-hidden", "true");
-    parts.told = element("p", "told");
-    parts.told.setAttribute("role", "status");
+    parts.status = element("p", "status");
+    parts.status.setAttribute("role", "status");
     const how = element("p", "how");
     const say = ["A row looks, a column is looked at. ", ["b", "Drag"], " over cells to paint, let go to run. ", ["b", "Double-click"], " a piece to hide its column from everyone, again to open it. Keys: arrows move, ",
       ["kbd", "Space"], " paints the cell in focus, ", ["kbd", "C"], " its column, ", ["kbd", "F"], " and ", ["kbd", "A"], " choose the brush, ",
       ["kbd", "Ctrl+Z"], " takes back. Numbers: % of a row. Hatched: may not look. A dot: not as trained."];
     how.append(...say.map((part) => (typeof part === "string" ? part : element(part[0], "", part[1]))));
-    map.append(top, tools, parts.map, parts.read, parts.told, how);
+    map.append(top, tools, parts.map, parts.read, parts.status, how);
 
     const next = element("section", "next-column");
     parts.next = element("h2", "heading");
@@ -155,7 +155,7 @@ class Painter {
   }
 
   tell(words) {
-    this.parts.told.textContent = words;
+    this.parts.status.textContent = words;
   }
 
   resize() {
@@ -289,9 +289,9 @@ class Painter {
 
   up() {
     if (!this.brush.line) return;
-    const told = this.brush.end();
+    const stroked = this.brush.end();
     this.drawOver();
-    if (told) this.send();
+    if (stroked) this.send();
   }
 
   double(event) {

@@ -19,7 +19,7 @@ class Rows {
     this.canvas = element("canvas", this.scroller);
     this.canvas.setAttribute("role", "img");
     this.canvas.tabIndex = 0;
-    this.told = element("p", this.box, "how told");
+    this.reading = element("p", this.box, "how reading");
     this.lit = lit;
     this.cursor = null;
     this.canvas.addEventListener("pointermove", (event) => this.pointed(event));
@@ -149,7 +149,7 @@ class Rows {
   }
 
   say() {
-    this.told.textContent = this.cursor ? this.sentence(...this.cursor) : this.summary();
+    this.reading.textContent = this.cursor ? this.sentence(...this.cursor) : this.summary();
   }
 
   pointed(event) {
@@ -187,27 +187,27 @@ class Rows {
 export class Looks {
   constructor(parent, lit) {
     this.box = element("div", parent, "looks");
-    this.parts = [];
+    this.streams = [];
     this.lit = lit;
     this.legend = element("div", this.box, "legend");
   }
 
   show(specs, names, theme) {
-    while (this.parts.length < specs.length) {
-      const stream = specs[this.parts.length].stream;
-      const part = new Rows(this.box, (key) => this.lit && this.lit(stream, key));
-      this.parts.push(part);
+    while (this.streams.length < specs.length) {
+      const stream = specs[this.streams.length].stream;
+      const rows = new Rows(this.box, (key) => this.lit && this.lit(stream, key));
+      this.streams.push(rows);
     }
     this.box.append(this.legend);
-    this.parts.forEach((part, n) => {
-      part.box.hidden = n >= specs.length;
-      if (n < specs.length) part.show(specs[n], names[specs[n].stream], theme);
+    this.streams.forEach((rows, n) => {
+      rows.box.hidden = n >= specs.length;
+      if (n < specs.length) rows.show(specs[n], names[specs[n].stream], theme);
     });
     this.legend.hidden = !specs.length;
     this.legend.style.background = `linear-gradient(90deg, ${theme.weights.join(",")})`;
   }
 
   draw() {
-    this.parts.forEach((part) => part.draw());
+    this.streams.forEach((rows) => rows.draw());
   }
 }

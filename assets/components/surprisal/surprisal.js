@@ -10,8 +10,8 @@ class Surprisal {
     this.row = element("div", this.box, "row");
     this.row.setAttribute("role", "group");
     this.row.setAttribute("aria-label", "The text, piece by piece, with what each cost in bits. Arrow keys move along it.");
-    this.told = element("p", this.box, "told");
-    this.told.setAttribute("aria-live", "polite");
+    this.summary = element("p", this.box, "summary");
+    this.summary.setAttribute("aria-live", "polite");
     this.lists = element("div", this.box, "lists");
     this.how = element("p", this.box, "how");
     this.row.addEventListener("keydown", (event) => this.typed(event));
@@ -93,8 +93,8 @@ class Surprisal {
       place.setAttribute("aria-pressed", String(n === at));
     });
     const piece = this.data.pieces[at];
-    this.told.replaceChildren();
-    const say = (text, strong) => this.told.append(strong ? Object.assign(document.createElement("b"), { textContent: text }) : text);
+    this.summary.replaceChildren();
+    const say = (text, strong) => this.summary.append(strong ? Object.assign(document.createElement("b"), { textContent: text }) : text);
     const quote = (text) => { say("\u201c"); say(text, true); say("\u201d"); };
     if (!piece.ours) {
       quote(piece.text);

@@ -1,4 +1,4 @@
-// What stands on the stage: the elements, built once, and what each of them does.
+// What the theatre is made of: its elements, built once, and what each of them does.
 
 import { button, element } from "../shared/build.js";
 import { readHeads } from "./figures.js";
@@ -11,22 +11,22 @@ export const TITLES = {
   all: ["All in one", "source above, target below: encoder, cross and decoder in one square"],
 };
 
-export function buildStage(it, root) {
+export function buildTheatre(it, root) {
   it.box = element("section", root, "theatre");
   it.box.setAttribute("aria-label", "Encoder, decoder and cross-attention, step by step");
   it.lead = element("p", it.box, "lead");
   it.aloud = element("p", it.box, "aloud");
   it.aloud.setAttribute("aria-live", "polite");
   it.note = element("p", it.box, "flag");
-  const stage = element("div", it.box, "stage");
-  it.play = element("div", stage, "play");
+  const panes = element("div", it.box, "panes");
+  it.play = element("div", panes, "play");
   it.texts = element("div", it.play, "texts");
   it.ribbons = element("canvas", it.texts, "ribbons");
   it.ribbons.setAttribute("aria-hidden", "true");
   it.sourceRow = sentenceRow(it.texts, "Source", "encoder");
   it.targetRow = sentenceRow(it.texts, "Target", "decoder");
   buildDeck(it);
-  it.side = element("aside", stage, "side");
+  it.side = element("aside", panes, "side");
   buildSide(it);
   element("hr", it.box, "hair");
   buildMaps(it);
@@ -112,8 +112,8 @@ function buildSide(it) {
     input.value = "";
     it.ask({ step: it.step, word });
   });
-  it.told = element("p", it.side, "how");
-  it.told.setAttribute("role", "status");
+  it.status = element("p", it.side, "how");
+  it.status.setAttribute("role", "status");
   it.reading = element("div", it.side, "reading");
   it.narrowing = button(it.reading, "narrowing", "", () => it.choose(true));
   it.agree = button(it.reading, "agree", "Go on from here", () => it.ask({ step: it.step, reads: [...it.choosing].sort((a, b) => a - b) }));

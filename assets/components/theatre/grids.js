@@ -19,9 +19,9 @@ export function gridOf(it, name, lit) {
   const parts = { encoder: plain("encoder", s, s), decoder: plain("decoder", t, read), cross: plain("cross", t, s) };
   if (name !== "all") return parts[name];
   const n = s.length;
-  const part = (q, k) => (q < n ? (k < n ? ["encoder", q, k] : null) : k < n ? ["cross", q - n, k] : ["decoder", q - n, k - n]);
+  const blockAt = (q, k) => (q < n ? (k < n ? ["encoder", q, k] : null) : k < n ? ["cross", q - n, k] : ["decoder", q - n, k - n]);
   const asked = (what) => (q, k) => {
-    const found = part(q, k);
+    const found = blockAt(q, k);
     return found ? parts[found[0]][what](found[1], found[2]) : 0;
   };
   return { rows: [...s, ...t], columns: [...s, ...read], split: n, weight: asked("weight"), may: asked("may") };

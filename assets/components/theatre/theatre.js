@@ -3,7 +3,7 @@
 
 import { button, dress, element, mounted, speak } from "../shared/build.js";
 import { pageScale } from "../shared/draw.js";
-import { buildStage, TITLES } from "./elements.js";
+import { buildTheatre, TITLES } from "./elements.js";
 import { approx, Block, drawMap, drawScale, fillHeads, roomOf } from "./figures.js";
 import { described, gridOf } from "./grids.js";
 import { drawRibbons } from "./ribbons.js";
@@ -25,7 +25,7 @@ class Theatre {
     this.speed = 1;
     this.playing = null;
     this.choosing = null;
-    buildStage(this, root);
+    buildTheatre(this, root);
     this.box.tabIndex = 0;
     this.box.addEventListener("keydown", (event) => this.key(event));
     this.box.addEventListener("pointerdown", (event) => event.target.closest(".chip, canvas") || this.hover(null));
@@ -39,7 +39,7 @@ class Theatre {
       this.stop();
       this.data = data;
       this.choosing = this.sided = this.hovered = null;
-      this.told.textContent = "";
+      this.status.textContent = "";
       this.blocks = { encoder: new Block(data.encoder), decoder: new Block(data.decoder), cross: new Block(data.cross) };
       this.last = data.steps.length - 1;
       this.step = Math.min(this.last, Math.max(0, data.at));
@@ -92,7 +92,7 @@ class Theatre {
 
   ask(what) {
     this.stop();
-    this.told.textContent = "The model writes on from here\u2026";
+    this.status.textContent = "The model writes on from here\u2026";
     this.choosing = null;
     this.draw();
     this.turns.next().send("branch", { version: this.data.version, ...what });
@@ -239,10 +239,10 @@ class Theatre {
     this.narrowing.textContent = `Choose what step ${this.step + 1} may read`;
     this.agree.disabled = this.choosing !== null && !this.choosing.size;
     if (this.choosing) {
-      this.told.textContent = this.choosing.size
+      this.status.textContent = this.choosing.size
         ? "Click the source words: struck through, this step may not read them."
         : "Leave it at least one word to read.";
-    } else if (this.told.textContent && !this.told.textContent.startsWith("The model")) this.told.textContent = "";
+    } else if (this.status.textContent && !this.status.textContent.startsWith("The model")) this.status.textContent = "";
     if (this.sided === this.step) return;
     this.sided = this.step;
     speak(this.heading, [`Step ${this.step + 1} `]);
