@@ -50,3 +50,16 @@ def test_boxes_and_steps_open_at_once_outlast_a_run_and_stand_in_the_link(visit)
     panel.wait_for()
     expect(panel).to_have_text("Cross-attention, layer 2")
     expect(visit.page.locator(".account .summary")).to_contain_text("preto")
+
+
+def test_the_account_opens_where_it_was_left(visit):
+    visit.open("decoder", **CAT)
+    boxes, panel = visit.page.locator(".account .line"), visit.page.locator(".account .panel h3")
+    visit.page.locator(".account .pick button", has_text="preto").click()
+    boxes.nth(5).click()
+    visit.page.wait_for_url("**step=3.6**")
+    visit.page.get_by_role("link", name="The encoder").first.click()
+    visit.page.locator(".walk").wait_for()
+    visit.page.get_by_role("link", name="The decoder").first.click()
+    expect(panel).to_have_text("Cross-attention, layer 2")
+    expect(visit.page.locator(".account .summary")).to_contain_text("preto")
