@@ -37,11 +37,11 @@ class Account:
     parts: (layer, "own" | "cross" | "ff") of each sublayer in order; inside: its values by the names of
     `core.model.decoder_steps`; begin: the embedding's. Depth 0 is the embedding, depth n + 1 the n-th sublayer:
     added and stream float32 [depth, position, d_model]: what it adds, and the stream after it.
-    written int64 [position]: the piece that stands next (the likeliest at the end). chance, glimpse float32 and glimpse_id int64
-    [depth, position]: the written piece's probability, and the likeliest piece with its own, if the decoder ended there.
+    written int64 [position]: the token that stands next (the likeliest at the end). chance, glimpse float32 and glimpse_id int64
+    [depth, position]: the written token's probability, and the likeliest token with its own, if the decoder ended there.
     aim float32 [position, d_model], deviation and offset [position]: the last norm and the output layer as one direction
-    (`core.analysis.decoder.pushes`); height float32 [position]: the written piece's logit above the mean of all.
-    top float32 and top_id int64 [position, k]: the likeliest next pieces; normed float32 [position, d_model].
+    (`core.analysis.decoder.pushes`); height float32 [position]: the written token's logit above the mean of all.
+    top float32 and top_id int64 [position, k]: the likeliest next tokens; normed float32 [position, d_model].
     """
 
     request: Request
@@ -66,7 +66,7 @@ class Account:
 
 
 class Near(NamedTuple):
-    """A piece of the vocabulary near another one: its id, its text, the cosine of the angle between the two embeddings."""
+    """A token of the vocabulary near another one: its id, its text, the cosine of the angle between the two embeddings."""
 
     id: int
     text: str

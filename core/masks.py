@@ -26,7 +26,7 @@ class MaskKind:
     """A named mask. `allows(q, k, scene)` takes positions q [query, 1] and k [1, key] and gives bool [query, key] (or what
     broadcasts to it), True = may look.
 
-    title, says: its name and sentence in the gallery; {width} in the sentence becomes “2 pieces”. across: the sentence between
+    title, says: its name and sentence in the gallery; {width} in the sentence becomes “2 tokens”. across: the sentence between
     two texts, where that is another. width: the width it opens with in the gallery; None for a mask that takes no width.
     needs_edges: its rule must name cells; columns: those it names are whole columns. on_cross: whether it makes sense between
     two texts. sample: the cells that the gallery names, from the number of keys; none means no card. note: a word on its card;
@@ -153,21 +153,21 @@ MASKS: Mapping[str, MaskKind] = MappingProxyType(  # in the order of the gallery
         "full": MaskKind(
             lambda q, k, scene: (k >= 0) & (q >= 0),
             title="Full",
-            says="Every piece may look at every piece.",
-            across="Every piece being written may look at every piece of the source.",
+            says="Every token may look at every token.",
+            across="Every token being written may look at every token of the source.",
             on_cross=True,
             opening="The future is open: ",
         ),
         "causal": MaskKind(
             lambda q, k, scene: k <= q,
             title="Causal",
-            says="Each piece may look at itself and what came before.",
+            says="Each token may look at itself and what came before.",
             opening="The future is hidden: ",
         ),
         "window": MaskKind(
             _window,
             title="Window",
-            says="Sliding window: each piece may look {width} near it, itself counted.",
+            says="Sliding window: each token may look {width} near it, itself counted.",
             width=2,
         ),
         "prefix": MaskKind(
@@ -179,7 +179,7 @@ MASKS: Mapping[str, MaskKind] = MappingProxyType(  # in the order of the gallery
         "padding": MaskKind(
             _padding,
             title="Padding",
-            says="The last piece is treated as filling: nobody may look at it.",
+            says="The last token is treated as filling: nobody may look at it.",
             columns=True,
             on_cross=True,
             sample=_last,
@@ -188,7 +188,7 @@ MASKS: Mapping[str, MaskKind] = MappingProxyType(  # in the order of the gallery
         "block": MaskKind(
             lambda q, k, scene: q // scene.rule.width == k // scene.rule.width,
             title="Block",
-            says="Block-diagonal: the text is cut into blocks of {width}; pieces look only inside their own.",
+            says="Block-diagonal: the text is cut into blocks of {width}; tokens look only inside their own.",
             width=3,
         ),
         "custom": MaskKind(

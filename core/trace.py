@@ -29,9 +29,9 @@ class Token(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """A text as the model reads it. All four have one entry a piece.
+    """A text as the model reads it. All four have one entry a token.
 
-    text: each piece decoded, leading space kept. word: index of the word each piece belongs to. special: start, end, padding…
+    text: each token decoded, leading space kept. word: index of the word each token belongs to. special: start, end, padding…
     """
 
     ids: tuple[int, ...]
@@ -72,7 +72,7 @@ class Trace:
     residual: Mapping[Stream, np.ndarray] | None = None
     predictions: Predictions | None = None
     masked_logits: Mapping[int, np.ndarray] = field(default_factory=dict)  # an encoder's, at its mask tokens
-    piece: Callable[[int], str] = field(default=str, repr=False)
+    token_text: Callable[[int], str] = field(default=str, repr=False)
 
     def at(self, stream: Stream, layer: int) -> Attention:
         """The attention of one layer of one stream. Raises NoSuchHeadError where the trace holds none."""
@@ -116,7 +116,7 @@ class Trace:
         return [self._token(int(i), float(logprobs[i])) for i in ids]
 
     def _token(self, token: int, logprob: float) -> Token:
-        return Token(token, self.piece(token), logprob, float(np.exp(logprob)))
+        return Token(token, self.token_text(token), logprob, float(np.exp(logprob)))
 
 
 @dataclass(frozen=True, slots=True)

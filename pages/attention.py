@@ -18,7 +18,7 @@ from core.ui.shell import bar
 
 
 def mask_switch(view: scene.Scene, it: Look) -> None:
-    """The causal mask on the same weights, and how far it moves the next piece."""
+    """The causal mask on the same weights, and how far it moves the next token."""
     on = "" if it.choice.stream is Stream.CROSS else f"on the {state.SAID[it.choice.stream]}"
     charts.heading("Causal mask", on)
     controls.causal_switch(view, len(it.queries))
@@ -30,7 +30,7 @@ def mask_switch(view: scene.Scene, it: Look) -> None:
 def next_pieces(view: scene.Scene, it: Look) -> None:
     """What the model expects, before and after the mask."""
     if not (view.writes or it.fills):
-        charts.heading("Next piece")
+        charts.heading("Next token")
         charts.words(scene.SILENT[view.info.kind == "encoder"])
         return
     title, where = it.next_title()

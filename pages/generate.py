@@ -1,4 +1,4 @@
-"""Generate: the auto-regressive loop made visible, one piece at a time; an encoder fills in hidden words instead."""
+"""Generate: the auto-regressive loop made visible, one token at a time; an encoder fills in hidden words instead."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""Home: a text, the next pieces one after the other, the attention behind them, and where to go next."""
+"""Home: a text, the next tokens one after the other, the attention behind them, and where to go next."""
 
 import streamlit as st
 
@@ -13,9 +13,9 @@ from core.ui.running.focus import look
 from core.ui.shell import bar
 
 HOW = (
-    "Each <b>row</b> is a piece that looks, each <b>column</b> a piece it looks at. A cell’s <b>weight</b> is the share of its "
+    "Each <b>row</b> is a token that looks, each <b>column</b> a token it looks at. A cell’s <b>weight</b> is the share of its "
     "look that the row gives the column: a row’s weights add up to 100 %, and those below 10 % are left to the colour. "
-    "<b>Spread</b>: among how many pieces the look is shared, as it were; <b>received</b>: the sum of a column, 1 being one "
+    "<b>Spread</b>: among how many tokens the look is shared, as it were; <b>received</b>: the sum of a column, 1 being one "
     "whole look. <b>Point</b> at a cell for its exact weight."
 )
 HATCHED = " <b>Hatched</b>: may not look, for who writes must not see the future."
@@ -24,7 +24,7 @@ HATCHED = " <b>Hatched</b>: may not look, for who writes must not see the future
 def first_line(view: scene.Scene, moments: list[scene.Moment]) -> list[str | tuple[str]]:
     """The sentence under the title, made of the numbers below it."""
     if not moments:
-        return ["The model reads “", (view.ending(),), "” and looks back at every piece of it."]
+        return ["The model reads “", (view.ending(),), "” and looks back at every token of it."]
     parts: list[str | tuple[str]] = ["After “", (moments[0].written,), "” the model expects "]
     for number, moment in enumerate(moments):
         best = changes(moment.trace, k=1)[0]
@@ -37,10 +37,10 @@ def next_pieces(moments: list[scene.Moment]) -> None:
     """The distribution at each step, side by side."""
     for number, (column, moment) in enumerate(zip(st.columns(len(moments), gap="medium"), moments, strict=True)):
         with column:
-            charts.heading("Next piece", f"after “{moment.written}”")
+            charts.heading("Next token", f"after “{moment.written}”")
             rows = [Bar(change.text, change.now) for change in changes(moment.trace, k=5)]
-            charts.bars(rows, charts.theme().decoder, "Next piece", f"next-{number}", 304)
-    charts.words("The likeliest piece joins the text and the model is asked again: so it writes, one piece at a time.")
+            charts.bars(rows, charts.theme().decoder, "Next token", f"next-{number}", 304)
+    charts.words("The likeliest token joins the text and the model is asked again: so it writes, one token at a time.")
 
 
 @trouble.block

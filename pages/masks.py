@@ -10,7 +10,7 @@ from core.ui.session import state
 from core.ui.shell import bar
 
 WHAT = (
-    "A <b>mask</b> says which pieces may look at which; the weights stay the same. Each card is one run: the first piece it "
+    "A <b>mask</b> says which tokens may look at which; the weights stay the same. Each card is one run: the first token it "
     "leads to, and <b>KL</b>, how far what the model expects has moved from training (in nats; 0: not at all). <b>Click</b> one to "
     "start from it."
 )

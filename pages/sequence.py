@@ -1,4 +1,4 @@
-"""Sequence modelling: how likely is each piece of a text, for a network and for plain counting; and the loop that writes."""
+"""Sequence modelling: how likely is each token of a text, for a network and for plain counting; and the loop that writes."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""Translate: an encoder–decoder at work, step by step: both sentences, what reads what, and where another piece leads."""
+"""Translate: an encoder–decoder at work, step by step: both sentences, what reads what, and where another token leads."""
 
 import streamlit as st
 
@@ -12,7 +12,7 @@ POINTER = {
     "decoder": "This model is a decoder alone: it writes on from one text and has no source to read, so there is no "
     "cross-attention to show. The page Generate shows how it writes.",
     "encoder": "This model is an encoder alone: it reads a text and writes none. The page Generate lets it fill in a word, "
-    "and Attention shows how its pieces look at each other.",
+    "and Attention shows how its tokens look at each other.",
 }
 
 

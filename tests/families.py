@@ -167,14 +167,14 @@ def words(config: Any) -> Any:
     names = {token: name for role, name in roles.items() if (token := getattr(config, role, None)) is not None}
     free = [token for token in range(VOCAB) if token not in names]
     names |= {free[0]: "<mask>", free[1]: "<unk>"}
-    pieces = {names.get(token, f"w{token}"): token for token in range(VOCAB)}
-    tokenizer = Tokenizer(models.WordLevel(pieces, unk_token="<unk>"))
+    tokens = {names.get(token, f"w{token}"): token for token in range(VOCAB)}
+    tokenizer = Tokenizer(models.WordLevel(tokens, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     held = {
         "pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "mask_token": "<mask>", "unk_token": "<unk>",
     }  # fmt: skip
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, **{role: name for role, name in held.items() if name in pieces}
+        tokenizer_object=tokenizer, **{role: name for role, name in held.items() if name in tokens}
     )
 
 

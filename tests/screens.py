@@ -4,7 +4,7 @@
     python -m tests.screens --compare BEFORE.json AFTER.json [RENAMES.json]
 
 RENAMES.json tells what was renamed on purpose:
-{"words": [["piece", "token"], ["pieces", "tokens"]], "components": {"labels": "board"}}. Words count inside payloads too, as keys
+{"words": [["token", "token"], ["tokens", "tokens"]], "components": {"labels": "board"}}. Words count inside payloads too, as keys
 and as values, and with a capital letter. The second command prints link by link what else differs; it ends with 1 where a payload,
 a parameter or a widget does, not where words alone do.
 """

@@ -14,7 +14,7 @@ WIDTHS = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}  # bytes a nu
 @dataclass(frozen=True, slots=True)
 class AttentionShape:
     """The shapes of one attention of a step. stored: heads that keep keys and values (fewer than heads where they share);
-    width: numbers in a key; queries: the new pieces that look; keys: what they may look at."""
+    width: numbers in a key; queries: the new tokens that look; keys: what they may look at."""
 
     stream: Stream
     heads: int
@@ -28,9 +28,9 @@ class AttentionShape:
 class Work:
     """One step in numbers. *_reused: kept from earlier steps; *_new: made in this one.
 
-    bytes of keys and values: Σ 2 · stored heads · width · bytes a number · pieces. making: multiplications that turn a piece's
-    d_model numbers into its key and value, Σ 2 · stored heads · width · d_model · pieces. looking: multiplications of q·k and of
-    weights·v, Σ 2 · heads · width · queries · keys; looking_without: the same where every piece looks again.
+    bytes of keys and values: Σ 2 · stored heads · width · bytes a number · tokens. making: multiplications that turn a token's
+    d_model numbers into its key and value, Σ 2 · stored heads · width · d_model · tokens. looking: multiplications of q·k and of
+    weights·v, Σ 2 · heads · width · queries · keys; looking_without: the same where every token looks again.
     """
 
     bytes_reused: int
@@ -54,17 +54,17 @@ def layers_of(step: Step) -> list[AttentionShape]:
 
 
 def work(layers: Iterable[AttentionShape], reused: int, d_model: int, bytes_a_number: int) -> Work:
-    """Count a step whose first `reused` target pieces came from the cache (0: none did).
+    """Count a step whose first `reused` target tokens came from the cache (0: none did).
 
-    Cross-attention's keys and values, one for each piece of the source, are made in the first step and reused ever after.
+    Cross-attention's keys and values, one for each token of the source, are made in the first step and reused ever after.
     """
     bytes_of, making, looking, without = [0, 0], [0, 0], 0, 0
     for layer in layers:
         old = (layer.keys if reused else 0) if layer.stream is Stream.CROSS else reused
-        piece = 2 * layer.stored * layer.width
-        for at, pieces in enumerate((old, layer.keys - old)):
-            bytes_of[at] += pieces * piece * bytes_a_number
-            making[at] += pieces * piece * d_model
+        token = 2 * layer.stored * layer.width
+        for at, tokens in enumerate((old, layer.keys - old)):
+            bytes_of[at] += tokens * token * bytes_a_number
+            making[at] += tokens * token * d_model
         looking += 2 * layer.heads * layer.width * layer.queries * layer.keys
         without += 2 * layer.heads * layer.width * (reused + layer.queries) * layer.keys
     return Work(bytes_of[0], bytes_of[1], making[0], making[1], looking, without)

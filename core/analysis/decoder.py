@@ -1,4 +1,4 @@
-"""The account of a decoder: how much each sublayer adds to the stream, how far it pushes the piece that is written, and what
+"""The account of a decoder: how much each sublayer adds to the stream, how far it pushes the token that is written, and what
 the future would give away."""
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def shares(held: Account) -> np.ndarray:
 
 
 def pushes(held: Account) -> np.ndarray:
-    """How far each addition lifts the written piece's logit above the mean of all pieces: float64 [depth, position].
+    """How far each addition lifts the written token's logit above the mean of all tokens: float64 [depth, position].
 
     (a − mean of a) / σ · γ ⊙ (E_w − mean of E), with the σ of the last norm as it was: the norm is linear once σ is known, so the
     pushes and the offset β · (E_w − mean of E) add up to that logit (direct logit attribution; Elhage et al. 2021).
@@ -35,7 +35,7 @@ def pushes(held: Account) -> np.ndarray:
 
 
 class Future(NamedTuple):
-    """A teacher-forced target with the mask on and off. on and off float64 [step]: probability of the piece that stands next.
+    """A teacher-forced target with the mask on and off. on and off float64 [step]: probability of the token that stands next.
     ahead float64 [layer]: how much of a step's attention goes to what comes after it, mean of steps and heads, mask off."""
 
     on: np.ndarray

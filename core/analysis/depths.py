@@ -1,4 +1,4 @@
-"""The decoder lens in numbers: how likely each piece of a text is when the decoder reads the encoder at each of its depths."""
+"""The decoder lens in numbers: how likely each token of a text is when the decoder reads the encoder at each of its depths."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from core.trace import Trace, log_softmax
 
 
 class Settling(NamedTuple):
-    """A text's pieces at every depth of the encoder, the words before each being given.
+    """A text's tokens at every depth of the encoder, the words before each being given.
 
-    ids: the pieces, the end among them where the text was ended. chance float64 [depth, piece]: their probability.
-    likeliest int64 and best float64 [depth, piece]: the piece that is likeliest there, and its probability. settled int64
-    [piece]: the first depth from which the piece is the likeliest at every depth to the last; the number of depths where it is not
+    ids: the tokens, the end among them where the text was ended. chance float64 [depth, token]: their probability.
+    likeliest int64 and best float64 [depth, token]: the token that is likeliest there, and its probability. settled int64
+    [token]: the first depth from which the token is the likeliest at every depth to the last; the number of depths where it is not
     even at the last.
     """
 
@@ -27,19 +27,19 @@ class Settling(NamedTuple):
 
     @property
     def whole(self) -> np.ndarray:
-        """ln of the text's probability at each depth, the product of its pieces', in nats: float64 [depth]."""
+        """ln of the text's probability at each depth, the product of its tokens', in nats: float64 [depth]."""
         return np.log(self.chance).sum(axis=1)
 
     @property
     def differing(self) -> int:
-        """At how many depths before the last another piece is likeliest somewhere: there greedy writing gives another text."""
+        """At how many depths before the last another token is likeliest somewhere: there greedy writing gives another text."""
         return int((self.likeliest[:-1] != np.array(self.ids)).any(axis=1).sum())
 
 
 def settling(traces: Sequence[Trace], first: int, end: int | None) -> Settling:
     """From the traces of one target, depth by depth, predictions kept.
 
-    first: the target's place of the first piece to weigh, at least 1. end: the id of the end that follows the target, None where
+    first: the target's place of the first token to weigh, at least 1. end: the id of the end that follows the target, None where
     it was not ended.
     """
     target = traces[-1].target

@@ -8,7 +8,7 @@ import numpy as np
 
 
 def mean_pooled(residual: np.ndarray, special: Sequence[bool]) -> np.ndarray:
-    """The mean over a text's own pieces (not <s> and the like), brought to length 1. residual float [pos, d]; gives float64 [d]."""
+    """The mean over a text's own tokens (not <s> and the like), brought to length 1. residual float [pos, d]; gives float64 [d]."""
     rows = np.asarray(residual, dtype=np.float64)[~np.asarray(special, dtype=bool)]
     middle = rows.mean(0)
     return middle / np.linalg.norm(middle)

@@ -53,10 +53,10 @@ HEAD_SCORES: Mapping[str, HeadScore] = MappingProxyType(  # in the order of the 
         "spread": HeadScore(effective, "spread (e^entropy), broad first"),
         "narrow": HeadScore(effective, "spread (e^entropy), narrow first", ascending=True),
         "self": HeadScore(at_distance(0), "looks at itself", inside=True),
-        "previous": HeadScore(at_distance(-1), "looks one piece back", inside=True),
-        "next": HeadScore(at_distance(1), "looks one piece ahead", inside=True),
-        "first": HeadScore(lambda weights, start: weights[:, 0].mean(), "looks at the first piece"),
-        "received": HeadScore(lambda weights, start: weights.mean(axis=0).max(), "one piece gets most of it"),
+        "previous": HeadScore(at_distance(-1), "looks one token back", inside=True),
+        "next": HeadScore(at_distance(1), "looks one token ahead", inside=True),
+        "first": HeadScore(lambda weights, start: weights[:, 0].mean(), "looks at the first token"),
+        "received": HeadScore(lambda weights, start: weights.mean(axis=0).max(), "one token gets most of it"),
     }
 )
 

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def spread(pattern: np.ndarray) -> np.ndarray:
-    """To how many pieces each query looks, as it were: e^entropy of its row. float64 [..., query], from 1 to key.
+    """To how many tokens each query looks, as it were: e^entropy of its row. float64 [..., query], from 1 to key.
 
     The row is normalised first, so mass taken by a sink does not count. A row without weight gives 0.
     """

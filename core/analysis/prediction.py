@@ -54,4 +54,4 @@ def changes(now: Trace, before: Trace | None = None, k: int = 6, position: int |
     ids = [int(i) for i in np.argsort(-chance, kind="stable")[:k]]
     if past is not None and k > 1 and (favourite := int(np.argmax(past))) not in ids:
         ids[-1:] = [favourite]
-    return [Change(i, now.piece(i), float(chance[i]), None if past is None else float(past[i])) for i in ids]
+    return [Change(i, now.token_text(i), float(chance[i]), None if past is None else float(past[i])) for i in ids]

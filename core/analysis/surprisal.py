@@ -1,4 +1,4 @@
-"""How well a text was foreseen: surprisal of each piece, perplexity of all, and who foresaw it better. Bits throughout."""
+"""How well a text was foreseen: surprisal of each token, perplexity of all, and who foresaw it better. Bits throughout."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from core.trace import Predictions, Token
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one model expected at one place. top: its likeliest pieces, likeliest first; probability: of the piece that
+    """What one model expected at one place. top: its likeliest tokens, likeliest first; probability: of the token that
     really stood there, and its rank from 1 (None: the place is still empty, or it was not among the `kept` likeliest)."""
 
     top: tuple[Token, ...]
@@ -23,14 +23,14 @@ class Verdict:
 
     @property
     def bits(self) -> float | None:
-        """The surprisal of the piece that stood there."""
+        """The surprisal of the token that stood there."""
         return None if self.probability is None else surprisal(self.probability)
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What a trigram table knows of a place: how often the two pieces before stood together in the training text, how often
-    this piece followed, and how many different pieces did."""
+    """What a trigram table knows of a place: how often the two tokens before stood together in the training text, how often
+    this token followed, and how many different tokens did."""
 
     before: tuple[str, str]
     together: int
@@ -40,7 +40,7 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One piece of a text as two models saw it coming; text "" is the place after the last one.
+    """One token of a text as two models saw it coming; text "" is the place after the last one.
 
     joins: it continues the word before. written: the model itself wrote it. ours and theirs are None where nobody was asked.
     """
@@ -56,25 +56,25 @@ class Place:
 
     @property
     def judged(self) -> bool:
-        """Whether a model said how likely this piece was."""
+        """Whether a model said how likely this token was."""
         return self.ours is not None and self.ours.probability is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """A text in two lines: bits of each judged piece, ours and (where there is a table) theirs."""
+    """A text in two lines: bits of each judged token, ours and (where there is a table) theirs."""
 
     ours: tuple[float, ...]
     theirs: tuple[float, ...] | None
 
     @property
     def won(self) -> int:
-        """How many pieces ours foresaw better."""
+        """How many tokens ours foresaw better."""
         return sum(mine < their for mine, their in zip(self.ours, self.theirs or (), strict=False))
 
     @property
     def lost(self) -> int:
-        """How many pieces theirs foresaw better."""
+        """How many tokens theirs foresaw better."""
         return sum(mine > their for mine, their in zip(self.ours, self.theirs or (), strict=False))
 
 
@@ -84,7 +84,7 @@ def surprisal(probability: float) -> float:
 
 
 def perplexity(bits: Sequence[float]) -> float:
-    """2 to the mean surprisal: among how many equally likely pieces one would be as unsure. NaN for no piece at all."""
+    """2 to the mean surprisal: among how many equally likely tokens one would be as unsure. NaN for no token at all."""
     return 2 ** (sum(bits) / len(bits)) if bits else math.nan
 
 
@@ -95,7 +95,7 @@ def draw(probabilities: np.ndarray, at: float) -> int:
 
 
 def foreseen(predictions: Predictions, row: int, actual: int | None, top: Sequence[Token]) -> Verdict:
-    """A network's verdict at one place: `row` of its predictions, which must be the piece before. top: its likeliest."""
+    """A network's verdict at one place: `row` of its predictions, which must be the token before. top: its likeliest."""
     if actual is None:
         return Verdict(tuple(top))
     found = np.flatnonzero(predictions.top_ids[row] == actual)
@@ -127,7 +127,7 @@ def tally(places: Sequence[Place]) -> Tally:
 
 
 def gaps(places: Sequence[Place]) -> tuple[Place | None, Place | None]:
-    """Where each is furthest ahead: the piece that ours foresaw best against theirs, and the other way round; None where one
+    """Where each is furthest ahead: the token that ours foresaw best against theirs, and the other way round; None where one
     is ahead nowhere. Ahead by Δ bits is 2^Δ times the probability."""
     both = [(p, p.theirs.bits - p.ours.bits) for p in counting(places)  # type: ignore[operator, union-attr]
             if p.theirs is not None and p.theirs.bits is not None]  # fmt: skip
@@ -136,16 +136,16 @@ def gaps(places: Sequence[Place]) -> tuple[Place | None, Place | None]:
 
 
 def hardest(places: Sequence[Place]) -> Place | None:
-    """The piece that surprised ours most; None where none was judged."""
+    """The token that surprised ours most; None where none was judged."""
     return max(counting(places), key=lambda p: p.ours.bits or 0.0, default=None)  # type: ignore[union-attr]
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """A text's log-probability in nats, over how many pieces."""
+    """A text's log-probability in nats, over how many tokens."""
 
     nats: float
-    pieces: int
+    tokens: int
 
     @property
     def bits(self) -> float:
@@ -154,15 +154,15 @@ class Price:
 
     @property
     def bits_each(self) -> float:
-        """Bits a piece."""
-        return self.bits / max(1, self.pieces)
+        """Bits a token."""
+        return self.bits / max(1, self.tokens)
 
     @property
     def perplexity(self) -> float:
-        """2 to the bits a piece (Jelinek et al. 1977): among how many equally likely pieces it would have been as hard to guess."""
+        """2 to the bits a token (Jelinek et al. 1977): among how many equally likely tokens it would have been as hard to guess."""
         return 2.0**self.bits_each
 
 
 def price(nats: Sequence[float]) -> Price:
-    """The price of pieces whose log-probabilities, each given all before, are `nats`."""
+    """The price of tokens whose log-probabilities, each given all before, are `nats`."""
     return Price(float(sum(nats)), len(nats))

@@ -8,7 +8,7 @@ import torch
 from core.attention import readonly
 from core.engine.backend import Result
 from core.engine.probe import Probe, Row, as_array
-from core.engine.text import Text, as_tokens, piece_of
+from core.engine.text import Text, as_tokens, text_of_token
 from core.request import Request, Stream
 from core.trace import Predictions, Trace
 
@@ -49,7 +49,7 @@ def trace_of(kind: str, text: Text | None, row: Row, n: int, probe: Probe, resul
         residual=residual,
         predictions=found,
         masked_logits=masked,
-        piece=piece_of(text),
+        token_text=text_of_token(text),
     )
 
 

@@ -17,7 +17,7 @@ from core.request import Request, Sampling, Stream
 from core.trace import Beam, CacheUse, Candidate, Step, Token, Trace, largest, log_softmax
 
 SHOWN = 50  # candidates a step reports
-LONGEST_WORD = 12  # pieces
+LONGEST_WORD = 12  # tokens
 
 
 def generate(runner: Runner, request: Request, sampling: Sampling, steps: int, first: int = 0) -> Iterator[Step]:
@@ -41,7 +41,7 @@ def _steps(runner: Runner, request: Request, sampling: Sampling, steps: int, fir
         traces, result = runner.forward(rows, reused, state if reused else None, keep_state=True)
         state, trace = result.state, traces[0]
         assert trace.next_logits is not None
-        choice, candidates = choose(trace.next_logits, sampling, index, trace.piece)
+        choice, candidates = choose(trace.next_logits, sampling, index, trace.token_text)
         finished = choice.id in runner.ends or len(written) + 1 >= runner.info.max_tokens
         held = 0 if state is None else runner.backend.state_bytes(state)
         cache = CacheUse(held, reused, len(written) - reused)
@@ -119,7 +119,7 @@ def choose(logits: np.ndarray, sampling: Sampling, index: int, piece: Any) -> tu
 
 
 def next_words(runner: Runner, request: Request, k: int) -> list[Token]:
-    """The k likeliest next pieces completed greedily to whole words, by joint probability.
+    """The k likeliest next tokens completed greedily to whole words, by joint probability.
 
     Raises NotAPredictor, and RequestError for a k below 1.
     """
@@ -152,7 +152,7 @@ def next_words(runner: Runner, request: Request, k: int) -> list[Token]:
 
 
 def _joined(runner: Runner, ids: Sequence[int]) -> str:
-    """A word's text with the space before it; byte pieces become the characters they make together."""
+    """A word's text with the space before it; byte tokens become the characters they make together."""
     pieces = runner.tokens(ids)
     text = runner.text.decode(ids) if runner.text is not None else ""
     lead = " " if pieces.text[0].startswith(" ") and not text.startswith(" ") else ""
@@ -194,7 +194,7 @@ def _beams(runner: Runner, request: Request, heat: float, width: int, steps: int
                 index=count + len(nodes),
                 parent=live[n][0],
                 step=step,
-                token=Token(token, traces[n].piece(token), logprob, float(np.exp(logprob))),
+                token=Token(token, traces[n].token_text(token), logprob, float(np.exp(logprob))),
                 logprob=score,
                 alive=alive,
                 finished=ended,

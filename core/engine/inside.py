@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from core.engine.lens import Lens
 from core.engine.ours import OurBackend
 from core.engine.probe import as_array
-from core.engine.text import piece_of
+from core.engine.text import text_of_token
 from core.errors import UnsupportedModelError
 from core.inside import Account, Inner, Near
 from core.model.decoder_steps import decoder_steps
@@ -52,7 +52,7 @@ def walkable(lens: Lens) -> str:
 
 
 def nearest_pieces(lens: Lens, ids: tuple[int, ...], k: int = 6) -> tuple[tuple[Near, ...], ...]:
-    """For each id the k pieces of the vocabulary whose embedding has the largest cosine, u·v / (|u| |v|), with its own; itself
+    """For each id the k tokens of the vocabulary whose embedding has the largest cosine, u·v / (|u| |v|), with its own; itself
     left out. Empty tuples where the model gives no table of embeddings."""
     table = lens.backend.embeddings()
     if table is None:
@@ -62,9 +62,9 @@ def nearest_pieces(lens: Lens, ids: tuple[int, ...], k: int = 6) -> tuple[tuple[
         cosine = unit[list(ids)] @ unit.T
         cosine[torch.arange(len(ids)), list(ids)] = -2.0
         top = cosine.topk(min(k, len(table) - 1), dim=-1)
-    piece = piece_of(lens.text)
+    token = text_of_token(lens.text)
     return tuple(
-        tuple(Near(int(i), piece(int(i)), float(c)) for c, i in zip(values, places, strict=True))
+        tuple(Near(int(i), token(int(i)), float(c)) for c, i in zip(values, places, strict=True))
         for values, places in zip(top.values.tolist(), top.indices.tolist(), strict=True)
     )
 
@@ -130,7 +130,7 @@ def _aim(norm: nn.LayerNorm, table: Tensor, written: Tensor, last: Tensor) -> tu
 
 def _glimpses(model: Transformer, stream: Tensor, written: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The logit lens (nostalgebraist 2020): the final norm and output layer put on the stream of every depth. The likeliest
-    piece's probability and id, and the written piece's probability, each [depth, position]."""
+    token's probability and id, and the written token's probability, each [depth, position]."""
     best, ids, here = [], [], []
     for depth in stream:
         chances = model.predict(model.decoder_norm(depth)[None], None)[0].softmax(dim=-1)

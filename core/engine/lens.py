@@ -132,18 +132,18 @@ class Lens(Runner):
         return log_softmax(as_array(result.logits[0, position]))[wanted]
 
     def next_words(self, request: Request, k: int = 5) -> list[Token]:
-        """The k likeliest next pieces, each completed greedily to a whole word, with the joint probability of its pieces.
+        """The k likeliest next tokens, each completed greedily to a whole word, with the joint probability of its tokens.
 
-        The text of a word carries its leading space; `id` is that of its first piece. Raises NotAPredictor, RequestError.
+        The text of a word carries its leading space; `id` is that of its first token. Raises NotAPredictor, RequestError.
         """
         return generation.next_words(self, admit(self.info, request), k)
 
     def splitting(self, text: str) -> Splitting:
-        """How a text falls into pieces, merge by merge where the tokenizer merges. Raises InputError, TooLongError."""
+        """How a text falls into tokens, merge by merge where the tokenizer merges. Raises InputError, TooLongError."""
         return splitting(self.text, check_text(text, LONGEST))
 
     def raw(self, ids: Sequence[int]) -> tuple[bytes, ...]:
-        """The bytes each piece stands for; b"" for special tokens."""
+        """The bytes each token stands for; b"" for special tokens."""
         return tuple(raw(self.text, token) for token in ids)
 
     # the model itself

@@ -1,4 +1,4 @@
-"""How a text falls into pieces, step by step: the merges of byte-pair encoding replayed, and what other tokenizers do instead."""
+"""How a text falls into tokens, step by step: the merges of byte-pair encoding replayed, and what other tokenizers do instead."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KINDS = {"BPE": "bpe", "WordPiece": "wordpiece", "Unigram": "unigram", "WordLeve
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """One word on its way to pieces. steps[0] are its single characters or bytes, the last step its pieces, each shown as
+    """One word on its way to tokens. steps[0] are its single characters or bytes, the last step its tokens, each shown as
     text; ranks has one entry a merge: which of the learnt merges it was, from 1 on (a small one was learnt early)."""
 
     word: str
@@ -55,7 +55,7 @@ def merge_steps(
 
 
 def splitting(text: Text | None, written: str) -> Splitting:
-    """The words of a text on their way to pieces; only those are given whose last state is what the tokenizer itself makes."""
+    """The words of a text on their way to tokens; only those are given whose last state is what the tokenizer itself makes."""
     backend = _backend(text)
     if backend is None:
         return Splitting("other")
@@ -83,7 +83,7 @@ def splitting(text: Text | None, written: str) -> Splitting:
 
 
 def raw(text: Text | None, token: int) -> bytes:
-    """The bytes that a piece stands for, UTF-8 where the tokenizer knows only characters; b"" for special tokens."""
+    """The bytes that a token stands for, UTF-8 where the tokenizer knows only characters; b"" for special tokens."""
     if text is None or token in text.specials:
         return b""
     backend = _backend(text)
@@ -96,7 +96,7 @@ def raw(text: Text | None, token: int) -> bytes:
         return bytes(_BYTES[character] for character in name)
     if name is not None and re.fullmatch(r"<0x[0-9A-F]{2}>", name):
         return bytes.fromhex(name[3:5])
-    return text.piece(token).encode("utf-8", "replace")
+    return text.token_text(token).encode("utf-8", "replace")
 
 
 def _backend(text: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Texts as models read them: ids, pieces, words; one small class for our tokenizers and one for Hugging Face's."""
+"""Texts as models read them: ids, tokens, words; one small class for our tokenizers and one for Hugging Face's."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Text(Protocol):
         """Ids as a text; special tokens are left out."""
         ...
 
-    def piece(self, token: int) -> str:
+    def token_text(self, token: int) -> str:
         """One id as a text, leading space kept; “⟨?⟩” for one that the vocabulary does not hold."""
         ...
 
@@ -92,13 +92,13 @@ def longest_token(backend: Any) -> int | None:
     return max(map(len, vocab)) * (2 if "NF" in changes else 1)
 
 
-def group_words(pieces: Sequence[str], special: Sequence[bool]) -> tuple[int, ...]:
-    """Which word each piece belongs to: a new one begins at white space, at a special token, and where letters give way
+def group_words(tokens: Sequence[str], special: Sequence[bool]) -> tuple[int, ...]:
+    """Which word each token belongs to: a new one begins at white space, at a special token, and where letters give way
     to punctuation; an apostrophe between letters stays inside its word. A lone space belongs to the word it leads."""
     words: list[int] = []
     word, tail = -1, ""
-    for n, (piece, alone) in enumerate(zip(pieces, special, strict=True)):
-        leads = n > 0 and not special[n - 1] and pieces[n - 1] != "" and not pieces[n - 1].strip(" ")
+    for n, (piece, alone) in enumerate(zip(tokens, special, strict=True)):
+        leads = n > 0 and not special[n - 1] and tokens[n - 1] != "" and not tokens[n - 1].strip(" ")
         begins = n == 0 or alone or special[n - 1] or piece[:1].isspace() or (tail.isspace() and not leads) or not piece
         if not begins and not leads:
             begins = _class(tail) != _class(piece[0]) and not (piece[0] in "'’" or tail in "'’")
@@ -109,22 +109,22 @@ def group_words(pieces: Sequence[str], special: Sequence[bool]) -> tuple[int, ..
 
 
 def _class(character: str) -> bool:
-    """Letters, digits, marks and byte pieces stick together; punctuation is a class of its own."""
+    """Letters, digits, marks and byte tokens stick together; punctuation is a class of its own."""
     return character.isalnum() or not character.isascii() or character in "_⟨⟩"
 
 
-def piece_of(text: Text | None) -> Callable[[int], str]:
+def text_of_token(text: Text | None) -> Callable[[int], str]:
     """What gives the text of one id; the id itself in figures where there is no tokenizer."""
-    return text.piece if text is not None else str
+    return text.token_text if text is not None else str
 
 
 def as_tokens(text: Text | None, ids: Sequence[int]) -> Tokens:
     """The tokens of `ids`, with their words and which of them are special; figures, each a word, where there is no tokenizer."""
     if text is None:
         return Tokens(tuple(ids), tuple(map(str, ids)), tuple(range(len(ids))), (False,) * len(ids))
-    pieces = tuple(text.piece(token) for token in ids)
+    tokens = tuple(text.token_text(token) for token in ids)
     special = tuple(token in text.specials for token in ids)
-    return Tokens(tuple(ids), pieces, group_words(pieces, special), special)
+    return Tokens(tuple(ids), tokens, group_words(tokens, special), special)
 
 
 class OurText:
@@ -160,7 +160,7 @@ class OurText:
     def decode(self, ids: Iterable[int]) -> str:
         return self.tokenizer.decode([i for i in ids if i not in self.specials], skip_special_tokens=False)
 
-    def piece(self, token: int) -> str:
+    def token_text(self, token: int) -> str:
         name = self.tokenizer.id_to_token(token)
         if name is None:
             return "⟨?⟩"
@@ -242,7 +242,7 @@ class HuggingFaceText:
         with self.lock:
             return self.tokenizer.decode(plain, clean_up_tokenization_spaces=False)
 
-    def piece(self, token: int) -> str:
+    def token_text(self, token: int) -> str:
         raw = self.tokenizer.convert_ids_to_tokens(int(token)) if token < len(self.tokenizer) else None
         if raw is None:
             return "⟨?⟩"
@@ -292,7 +292,7 @@ class HuggingFaceText:
 
 def _without_names(backend: Any, names: set[str]) -> Any:
     """A tokenizer whose vocabulary knows its special tokens by no name a person could type: T5's, for one, holds "</s>"
-    among its ordinary pieces. The ids stay what they were."""
+    among its ordinary tokens. The ids stay what they were."""
     from tokenizers import Tokenizer
 
     held = json.loads(backend.to_str())
@@ -324,7 +324,7 @@ _BYTES = _byte_alphabet()
 
 
 def _bytes_of(name: str) -> str:
-    """A byte-level piece as text; bytes in it that are no whole character alone are shown as ⟨E2 80⟩."""
+    """A byte-level token as text; bytes in it that are no whole character alone are shown as ⟨E2 80⟩."""
     if any(character not in _BYTES for character in name):
         return name
     raw = bytes(_BYTES[character] for character in name)

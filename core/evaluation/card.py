@@ -31,7 +31,7 @@ SPLIT = (
 LIMITS = {
     "continue": (
         "it has read about a hundred thousand short sentences and nothing else: it knows the shapes of such sentences, "
-        "not the world. Do not believe what it says. Rare words come as pieces of a few letters. It never saw more than "
+        "not the world. Do not believe what it says. Rare words come as tokens of a few letters. It never saw more than "
         "one sentence at a time."
     ),
     "translate": (
@@ -43,19 +43,19 @@ LIMITS["write"] = LIMITS["fill"] = LIMITS["continue"]
 METHOD = {
     "write": (
         "Each held-out sentence from its first word to its end. A word's perplexity counts the end as a word. The trigram "
-        "model (interpolated Kneser–Ney, same pieces) was trained on the same sentences. Previous-token score: mean "
-        "attention from a piece to the one before, in held-out sentences. Induction score (Olsson et al. 2022): in "
-        f"{RANDOM_ROWS} rows of {RANDOM_LENGTH} random pieces said twice, mean attention from a piece of the second half to "
+        "model (interpolated Kneser–Ney, same tokens) was trained on the same sentences. Previous-token score: mean "
+        "attention from a token to the one before, in held-out sentences. Induction score (Olsson et al. 2022): in "
+        f"{RANDOM_ROWS} rows of {RANDOM_LENGTH} random tokens said twice, mean attention from a token of the second half to "
         "the one after its first occurrence."
     ),
     "fill": (
-        f"In each held-out sentence {HIDDEN:.0%} of the pieces, at least one, are masked at seeded places, all shown as the "
-        "mask; how often the likeliest piece is the right one."
+        f"In each held-out sentence {HIDDEN:.0%} of the tokens, at least one, are masked at seeded places, all shown as the "
+        "mask; how often the likeliest token is the right one."
     ),
     "continue": (
         f"Each held-out sentence is cut at {CUTS} seeded places with something left to say; the loss is that of the rest, "
         "its end token included, given the beginning. A word's perplexity counts the end as a word. The trigram model "
-        "(interpolated Kneser–Ney, same pieces) was trained on the same sentences and is asked for the same words."
+        "(interpolated Kneser–Ney, same tokens) was trained on the same sentences and is asked for the same words."
     ),
     "translate": (
         f"The first {TRANSLATED} held-out sentences of each kind, greedy output. BLEU (Papineni et al. 2002: words and "
@@ -76,7 +76,7 @@ def card(about: dict[str, Any], report: Report) -> str:
     task, name = about["task"], about["name"].lower()
     shape = (
         f"{about['kind']}, {STACKS[about['kind']].format(**about)} layers, {about['heads']} heads, width "
-        f"{about['d_model']}, feed-forward {about['d_ff']}, {about['vocab']:,} pieces, {about['positions']} positions, "
+        f"{about['d_model']}, feed-forward {about['d_ff']}, {about['vocab']:,} tokens, {about['positions']} positions, "
         f"{about['norm']}-norm, {about['parameters']:,} parameters in half precision"
     )
     legs = about.get("legs") or [{key: about[key] for key in ("steps", "precision")}]
@@ -117,4 +117,4 @@ def curve(folder: Path, points: int = 8) -> str:
         lines.append(
             f"| {int(row['step']):,} | {int(row['tokens']) / 1e6:.1f} | {row['loss']} | {row['held_out_loss']} |"
         )
-    return "\n".join([*lines, "", "In nats a piece; the loss in training is that of label smoothing and dropout.", ""])
+    return "\n".join([*lines, "", "In nats a token; the loss in training is that of label smoothing and dropout.", ""])

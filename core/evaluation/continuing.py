@@ -44,15 +44,15 @@ def measure_continue(shipped: Shipped) -> Report:
     ours = sum(shipped.losses(examples))
     trigram = Ngrams(([*ids, END] for ids in vocabulary.encode_all(train)), len(vocabulary), START)
     theirs = sum(trigram.loss(source, [*target, END]) for source, target in examples)
-    pieces = sum(len(target) + 1 for _, target in examples)
+    tokens = sum(len(target) + 1 for _, target in examples)
     words = sum(len(vocabulary.decode(target).split(" ")) + 1 for _, target in examples)
     numbers = report.numbers
     numbers["held-out sentences"] = len(held_out)
-    numbers["perplexity per piece"] = math.exp(ours / pieces)
-    numbers["perplexity per piece, trigram with backoff"] = math.exp(theirs / pieces)
+    numbers["perplexity per token"] = math.exp(ours / tokens)
+    numbers["perplexity per token, trigram with backoff"] = math.exp(theirs / tokens)
     numbers["perplexity per word"] = math.exp(ours / words)
     numbers["perplexity per word, trigram with backoff"] = math.exp(theirs / words)
-    numbers["perplexity per piece / the trigram's"] = math.exp((ours - theirs) / pieces)
+    numbers["perplexity per token / the trigram's"] = math.exp((ours - theirs) / tokens)
     numbers["perplexity per word / the trigram's"] = math.exp((ours - theirs) / words)
     rows = []
     for source, target in (("gen ai is", ""), ("gen ai is", "interesting"), ("gen ai is interesting", "")):
@@ -99,7 +99,7 @@ def best_head(scores: Tensor) -> tuple[int, int]:
     return layer, head
 
 
-RANDOM_ROWS, RANDOM_LENGTH = 32, 20  # sequences of random pieces, said twice
+RANDOM_ROWS, RANDOM_LENGTH = 32, 20  # sequences of random tokens, said twice
 
 
 def measure_write(shipped: Shipped) -> Report:
@@ -110,11 +110,11 @@ def measure_write(shipped: Shipped) -> Report:
     ours = sum(shipped.losses([([], ids) for ids in rows]))
     trigram = Ngrams(([*ids, END] for ids in vocabulary.encode_all(train)), len(vocabulary), START)
     theirs = sum(trigram.loss([], [*ids, END]) for ids in rows)
-    pieces = sum(len(ids) + 1 for ids in rows)
+    tokens = sum(len(ids) + 1 for ids in rows)
     words = sum(len(vocabulary.decode(ids).split(" ")) + 1 for ids in rows)
     numbers = report.numbers
     numbers["held-out sentences"] = len(rows)
-    for unit, count in (("piece", pieces), ("word", words)):
+    for unit, count in (("piece", tokens), ("word", words)):
         numbers[f"perplexity per {unit}"] = math.exp(ours / count)
         numbers[f"perplexity per {unit}, trigram with backoff"] = math.exp(theirs / count)
     long = [ids[:8] for ids in rows if len(ids) >= 8][:200]
@@ -133,8 +133,8 @@ def measure_write(shipped: Shipped) -> Report:
         layer, head = best_head(scores)
         numbers[f"{name} score, best head"] = float(scores.max())
         numbers[f"{name} head: layer"], numbers[f"{name} head: head"] = layer + 1, head + 1
-    numbers["loss on random pieces, first time"] = float(nats[:, :RANDOM_LENGTH].mean())
-    numbers["loss on random pieces, second time"] = float(nats[:, RANDOM_LENGTH + 1 :].mean())
+    numbers["loss on random tokens, first time"] = float(nats[:, :RANDOM_LENGTH].mean())
+    numbers["loss on random tokens, second time"] = float(nats[:, RANDOM_LENGTH + 1 :].mean())
     for source in ("gen ai is", "gen ai is interesting"):
         numbers[f'p("{WANTED[source]}") after "{source}"'] = dict(shipped.next_words("", source)).get(WANTED[source], 0.0)
     report.shown.append(("Prompts not in the training text, continued greedily", unseen_rows(shipped, UNSEEN, train)))
@@ -151,19 +151,19 @@ BLANKS = (
 
 
 def fill(shipped: Shipped, text: str, k: int = 3) -> list[tuple[str, float]]:
-    """The likeliest pieces for the one <mask> in a text, with their probability."""
+    """The likeliest tokens for the one <mask> in a text, with their probability."""
     before, after = (part.strip() for part in text.split("<mask>"))
     ids = [*(shipped.vocabulary.encode(before) if before else []), MASK, *(shipped.vocabulary.encode(after) if after else [])]
     with torch.inference_mode():
         logits = shipped.model(torch.tensor([[*ids, *[END] * shipped.about["source_end"]]])).logits[0, ids.index(MASK)]
     best = logits.softmax(-1).topk(k)
     pairs = zip(best.values.tolist(), best.indices.tolist(), strict=True)
-    return [(shipped.vocabulary.piece(id).strip(), chance) for chance, id in pairs]
+    return [(shipped.vocabulary.token_text(id).strip(), chance) for chance, id in pairs]
 
 
 @torch.inference_mode()
 def measure_fill(shipped: Shipped) -> Report:
-    """Masked accuracy and perplexity on held-out sentences, beside always guessing the commonest piece; blanks filled."""
+    """Masked accuracy and perplexity on held-out sentences, beside always guessing the commonest token; blanks filled."""
     report, vocabulary, model = Report(), shipped.vocabulary, shipped.model
     common: Counter[int] = Counter(id for ids in vocabulary.encode_all(corpus.english("train")) for id in ids)
     guess = common.most_common(1)[0][0]
@@ -185,11 +185,11 @@ def measure_fill(shipped: Shipped) -> Report:
         nats += float(F.cross_entropy(logits, wanted, reduction="sum"))
         asked_in_all += len(wanted)
     numbers = report.numbers
-    numbers["held-out sentences"], numbers["masked pieces"] = len(rows), asked_in_all
+    numbers["held-out sentences"], numbers["masked tokens"] = len(rows), asked_in_all
     numbers["masked accuracy"] = right / asked_in_all
     numbers["masked accuracy, among the first five"] = top / asked_in_all
-    numbers["masked accuracy of the commonest piece"] = guessed / asked_in_all
-    numbers["perplexity of a masked piece"] = math.exp(nats / asked_in_all)
-    filled = [(text, ", ".join(f"{piece} {chance:.3f}" for piece, chance in fill(shipped, text))) for text in BLANKS]
-    report.shown.append(("Blanks, with the likeliest pieces", [(text.replace("<mask>", "▢"), said) for text, said in filled]))
+    numbers["masked accuracy of the commonest token"] = guessed / asked_in_all
+    numbers["perplexity of a masked token"] = math.exp(nats / asked_in_all)
+    filled = [(text, ", ".join(f"{token} {chance:.3f}" for token, chance in fill(shipped, text))) for text in BLANKS]
+    report.shown.append(("Blanks, with the likeliest tokens", [(text.replace("<mask>", "▢"), said) for text, said in filled]))
     return report

@@ -42,7 +42,7 @@ class Shipped:
     def write(self, texts: Sequence[str], limit: int = 40) -> list[str]:
         """The greedy output for each source text, all at once. Raises NotAPredictor for an encoder, which writes nothing."""
         if not self.model.config.writes:
-            raise NotAPredictor("a model that writes", "an encoder, which reads", "Mask a piece and let it be filled")
+            raise NotAPredictor("a model that writes", "an encoder, which reads", "Mask a token and let it be filled")
         if not self.model.config.reads:
             return [self.write_on(text, limit) for text in texts]
         source = padded([self.source(text) for text in texts])
@@ -71,7 +71,7 @@ class Shipped:
         return self.vocabulary.decode(ids[: ids.index(END)] if END in ids else ids)
 
     def next_words(self, source: str, target: str = "", k: int = 3) -> list[tuple[str, float]]:
-        """The `k` likeliest first pieces, each completed greedily to a word, with its pieces' joint probability."""
+        """The `k` likeliest first tokens, each completed greedily to a word, with its tokens' joint probability."""
         given = self.source(source)
         start = [START, *self.vocabulary.encode(target)]
         chances = self.next_logits(given, start).softmax(-1).topk(k)
@@ -81,7 +81,7 @@ class Shipped:
             while first != END and len(word) < 12:
                 best = self.next_logits(given, [*start, *word]).softmax(-1).max(-1)
                 following = int(best.indices)
-                if self.vocabulary.opens_word(following) or not self.vocabulary.piece(following).isalnum():
+                if self.vocabulary.opens_word(following) or not self.vocabulary.token_text(following).isalnum():
                     break
                 word.append(following)
                 chance *= float(best.values)

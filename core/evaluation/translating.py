@@ -89,20 +89,20 @@ FILMED = 60  # aligned sentences by which each snapshot is scored
 
 
 def film(folder: Path) -> list[dict[str, str]]:
-    """A row for each snapshot of a translator: its step, its loss on aligned sentences never trained on (nats a piece), and
+    """A row for each snapshot of a translator: its step, its loss on aligned sentences never trained on (nats a token), and
     the alignment error rate of every cross-attention head."""
     shipped = Shipped.load(folder)
     rows = [line.split("\t") for line in corpus.read(ALIGNMENTS)[:FILMED]]
     truth: list[Links] = [{(int(i), int(j)) for i, j in (link.split("-") for link in row[2].split())} for row in rows]
     examples = [(shipped.vocabulary.encode(row[0]), shipped.vocabulary.encode(row[1])) for row in rows]
-    pieces = sum(len(target) + 1 for _, target in examples)
+    tokens = sum(len(target) + 1 for _, target in examples)
     tensors = load_file(folder / "snapshots.safetensors")
     found = []
     for step in sorted({int(name.partition(".")[0]) for name in tensors}):
         state = {name: tensors[f"{step}.{name}"].float() for name in shipped.model.state_dict()}
         shipped.model.load_state_dict(state)
         maps = [cross_attention(shipped, row[0], row[1]) for row in rows]
-        row = {"step": str(step), "loss": f"{sum(shipped.losses(examples)) / pieces:.4f}"}
+        row = {"step": str(step), "loss": f"{sum(shipped.losses(examples)) / tokens:.4f}"}
         for layer in range(shipped.model.config.decoder_layers):
             for head in range(shipped.model.config.heads):
                 error = alignment_error([links(one[layer][head]) for one in maps], truth)
@@ -113,7 +113,7 @@ def film(folder: Path) -> list[dict[str, str]]:
 
 @torch.inference_mode()
 def cross_attention(shipped: Shipped, source: str, target: str) -> list[Tensor]:
-    """Per layer [head, target word, source word]: from the rows that write a word's pieces (their mean) to the pieces of
+    """Per layer [head, target word, source word]: from the rows that write a word's tokens (their mean) to the tokens of
     the source's words (their sum). Words are split at spaces; the end of the source is no word."""
     model, vocabulary, watch = shipped.model, shipped.vocabulary, Watch()
     ids = vocabulary.encode(target)
@@ -121,12 +121,12 @@ def cross_attention(shipped: Shipped, source: str, target: str) -> list[Tensor]:
     rows, columns = (membership(vocabulary, row) for row in (ids, vocabulary.encode(source)))
     # the decoder's sites alternate: own, cross
     maps = [weights[0] for weights in watch.weights[model.config.encoder_layers :][1::2]]
-    written = rows / rows.sum(-1, keepdim=True)  # the row of <s> writes the first piece, and so on
+    written = rows / rows.sum(-1, keepdim=True)  # the row of <s> writes the first token, and so on
     return [written @ found[:, : len(ids), : columns.shape[-1]] @ columns.T for found in maps]
 
 
 def membership(vocabulary: Vocabulary, ids: Sequence[int]) -> Tensor:
-    """[word, piece]: 1 where the piece belongs to the word."""
+    """[word, token]: 1 where the token belongs to the word."""
     word = torch.tensor([vocabulary.opens_word(id) for id in ids]).cumsum(0) - 1
     return torch.nn.functional.one_hot(word).T.float()
 

@@ -46,16 +46,16 @@ def read_npz(content: bytes) -> dict[str, Any]:
 
 
 def csv_table(trace: Trace, attentions: tuple[Attention, ...]) -> str:
-    """One line a cell: stream, layer, head, query and key (counted from 1) with their pieces, may look, weight.
+    """One line a cell: stream, layer, head, query and key (counted from 1) with their tokens, may look, weight.
 
-    Pieces that a spreadsheet would take for a formula get an apostrophe in front. Raises InputError above ROWS lines.
+    Tokens that a spreadsheet would take for a formula get an apostrophe in front. Raises InputError above ROWS lines.
     """
     rows = sum(int(np.prod(attention.shape)) for attention in attentions)
     if rows > ROWS:
         raise InputError(f"at most {ROWS:,} cells in a CSV", f"{rows:,}", "Take one layer, or the NPZ")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["stream", "layer", "head", "query", "query piece", "key", "key piece", "may look", "weight"])
+    writer.writerow(["stream", "layer", "head", "query", "query token", "key", "key token", "may look", "weight"])
     for attention in attentions:
         site = attention.site
         queries = trace.source if site.stream.value == "encoder" else trace.target
@@ -72,5 +72,5 @@ def csv_table(trace: Trace, attentions: tuple[Attention, ...]) -> str:
     return text.getvalue()
 
 
-def _safe(piece: str) -> str:
-    return f"'{piece}" if piece.startswith(FORMULA) else piece
+def _safe(token: str) -> str:
+    return f"'{token}" if token.startswith(FORMULA) else token

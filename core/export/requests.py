@@ -81,7 +81,7 @@ def python_lines(
 ) -> str:
     """Lines that compute this view again: load, ask, change, run, look. model: as `core.load` takes it.
 
-    reading: how the head's numbers are shown, "weight", "norm" or "rollout". moved: where the position lab puts the pieces of
+    reading: how the head's numbers are shown, "weight", "norm" or "rollout". moved: where the position lab puts the tokens of
     a text; None where it shows nothing.
     """
     what = request.intervention

@@ -1,4 +1,4 @@
-"""The decoder lens as a table: a row a depth, a column a piece; how likely it is there, and what would stand in its place."""
+"""The decoder lens as a table: a row a depth, a column a token; how likely it is there, and what would stand in its place."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from core.figures.labels import label, percent
 from core.figures.payloads.duet import odds
 
 
-def table(found: Settling, names: Sequence[str], pieces: Sequence[str], others: Sequence[Sequence[str]], chosen: int) -> str:
-    """HTML. names: of the depths. pieces: the text's. others [depth, piece]: what is likeliest there. chosen: the depth in view."""
-    head = "".join(f'<th scope="col"><bdi>{escape(label(piece, 14))}</bdi></th>' for piece in pieces)
+def table(found: Settling, names: Sequence[str], tokens: Sequence[str], others: Sequence[Sequence[str]], chosen: int) -> str:
+    """HTML. names: of the depths. tokens: the text's. others [depth, token]: what is likeliest there. chosen: the depth in view."""
+    head = "".join(f'<th scope="col"><bdi>{escape(label(token, 14))}</bdi></th>' for token in tokens)
     body = []
     for depth, name in enumerate(names):
-        cells = [_cell(found, depth, place, others[depth][place]) for place in range(len(pieces))]
+        cells = [_cell(found, depth, place, others[depth][place]) for place in range(len(tokens))]
         here = ' class="here"' if depth == chosen else ""
         whole = f'<td class="whole">{odds(float(found.whole[depth]))}</td>'
         body.append(f'<tr{here}><th scope="row">{escape(name)}</th>{"".join(cells)}{whole}</tr>')
     return (
-        '<div class="settling" tabindex="0" role="region" aria-label="How likely each piece is at each depth"><table><thead><tr>'
+        '<div class="settling" tabindex="0" role="region" aria-label="How likely each token is at each depth"><table><thead><tr>'
         f'<th scope="col">reads</th>{head}<th scope="col" class="whole">all together</th></tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )

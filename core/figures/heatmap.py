@@ -76,7 +76,7 @@ def heatmap(
     """The pattern of one head as a map with exact weights on hover, spread and received in its margins.
 
     pattern float32 [query, key], allowed bool [query, key], rows and columns the labels of queries and keys, focus the
-    (query, key) framed in ink. Positions on the axes are whole numbers, so equal pieces stay apart. Forbidden cells are
+    (query, key) framed in ink. Positions on the axes are whole numbers, so equal tokens stay apart. Forbidden cells are
     NaN in the map and hatched under it. A click on a cell selects a point whose x is the key and y the query. Without
     margins, spread and received are left out: those of a pooled map would be wrong.
     """

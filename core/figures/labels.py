@@ -1,4 +1,4 @@
-"""Pieces of text made fit to be read beside a picture. Any character may come: these are hostile until escaped."""
+"""Tokens of text made fit to be read beside a picture. Any character may come: these are hostile until escaped."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from html import escape
 
 from core.trace import Tokens
 
-LONGEST = 14  # characters of a label; a longer piece loses its middle
+LONGEST = 14  # characters of a label; a longer token loses its middle
 NAMED = {"\n": "⏎", "\t": "⇥", " ": "␣", "\r": "␍", "\N{NO-BREAK SPACE}": "␣", "\u200b": "␣"}
 DIRECTIONS = frozenset(
     "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 )  # would reorder what stands beside them
 
 
-def label(piece: str, longest: int = LONGEST) -> str:
-    """A piece as one short line: outer space dropped, invisible characters shown by a sign, the middle of long ones cut."""
-    text = piece.strip(" ") or piece
+def label(token: str, longest: int = LONGEST) -> str:
+    """A token as one short line: outer space dropped, invisible characters shown by a sign, the middle of long ones cut."""
+    text = token.strip(" ") or token
     if text and all(unicodedata.category(char) == "Cf" for char in text):
         text = f"U+{ord(text[0]):04X}"
     elif text and unicodedata.combining(text[0]):
@@ -37,12 +37,12 @@ def line(text: str, longest: int = 300) -> str:
 
 
 def labels(tokens: Tokens, longest: int = LONGEST) -> list[str]:
-    """The labels of a text's pieces, in order."""
-    return [label(piece, longest) for piece in tokens.text]
+    """The labels of a text's tokens, in order."""
+    return [label(token, longest) for token in tokens.text]
 
 
 def joins(tokens: Tokens, place: int) -> bool:
-    """Whether a piece goes on the word of the one before it; special pieces stand alone."""
+    """Whether a token goes on the word of the one before it; special tokens stand alone."""
     before = place - 1
     return place > 0 and tokens.word[place] == tokens.word[before] and not (tokens.special[place] or tokens.special[before])
 
@@ -91,8 +91,8 @@ def ratio_said(nats: float) -> str:
 
 
 def others(count: int, share: float) -> str:
-    """What is left over beside a list of pieces: how many others there are, and their probability together; "" for none."""
-    return f"All other {count:,} pieces together: {percent(max(0.0, share))}." if count > 0 else ""
+    """What is left over beside a list of tokens: how many others there are, and their probability together; "" for none."""
+    return f"All other {count:,} tokens together: {percent(max(0.0, share))}." if count > 0 else ""
 
 
 def width_px(texts: Sequence[str], size: float) -> float:

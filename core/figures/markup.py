@@ -11,18 +11,18 @@ from core.trace import Tokens
 
 
 def chips(name: str, tokens: Tokens, stream: Stream, chosen: int | None = None) -> str:
-    """A text as its pieces with their ids; pieces of one word touch, special ones are grey, the chosen one is ink."""
+    """A text as its tokens with their ids; tokens of one word touch, special ones are grey, the chosen one is ink."""
     groups: list[list[str]] = []
     for i, text in enumerate(labels(tokens, 24)):
         kind = "chip" + (" special" if tokens.special[i] else "") + (" chosen" if i == chosen else "")
-        piece = (
+        token = (
             f'<span class="{kind}"><bdi title="{escape(_title(tokens.text[i]))}">{escape(text)}</bdi>'
             f"<small>{tokens.ids[i]}</small></span>"
         )
         if joins(tokens, i):
-            groups[-1].append(piece)
+            groups[-1].append(token)
         else:
-            groups.append([piece])
+            groups.append([token])
     words = "".join(f'<span class="word">{"".join(group)}</span>' for group in groups)
     return f'<div class="chips {stream.value}"><span class="chips-name">{escape(name)}</span>{words}</div>'
 
@@ -39,7 +39,7 @@ def texts(source: Tokens | None, target: Tokens | None, stream: Stream | None = 
 
 
 def pieces_are(source: Tokens | None, target: Tokens | None) -> str:
-    """What a piece is, and what the special ones mean that stand at the ends of these texts."""
+    """What a token is, and what the special ones mean that stand at the ends of these texts."""
     given = [tokens for tokens in (source, target) if tokens is not None and len(tokens)]
     first = {label(tokens.text[0]): None for tokens in given if tokens.special[0]}
     last = {label(tokens.text[-1]): None for tokens in given if tokens.special[-1] and len(tokens) > 1}
@@ -49,10 +49,10 @@ def pieces_are(source: Tokens | None, target: Tokens | None) -> str:
         if names
     ]
     said = (
-        "A <b>piece</b> is a word, a part of one, or a sign. The model knows a fixed list of them; the small number is the piece’s "
+        "A <b>token</b> is a word, a part of one, or a sign. The model knows a fixed list of them; the small number is the token’s "
         "place in that list."
     )
-    return f"{said} Grey pieces are marks: {', '.join(signs)}." if signs else said
+    return f"{said} Grey tokens are marks: {', '.join(signs)}." if signs else said
 
 
 def sentence(parts: Iterable[str | tuple[str]], kind: str = "lead") -> str:
@@ -68,10 +68,10 @@ def lead(
     opening = "" if mask is None else MASKS[mask].opening
     if not allowed:
         return [f"{opening}“", (query,), "” may not look at “", (key,), "”."]
-    clause = ", a piece of the source" if stream is Stream.CROSS else ""
+    clause = ", a token of the source" if stream is Stream.CROSS else ""
     if ahead:
         reason = "because the encoder looks both ways" if stream is Stream.ENCODER else "because the mask is off"
-        clause = f", a piece it can only see {reason}"
+        clause = f", a token it can only see {reason}"
     return [f"{opening}“", (query,), "” gives ", (percent(weight),), " of its attention to “", (key,), f"”{clause}."]
 
 
@@ -80,8 +80,8 @@ def nats(value: float) -> str:
     return f"{value:.2f}".replace("-", "−")
 
 
-def _title(piece: str) -> str:
-    """What a chip tells when pointed at: the piece with its spaces and bytes."""
-    raw = piece.encode("utf-8", "replace")
+def _title(token: str) -> str:
+    """What a chip tells when pointed at: the token with its spaces and bytes."""
+    raw = token.encode("utf-8", "replace")
     said = raw.hex(" ") if len(raw) <= 24 else f"{len(raw)} bytes"
-    return f"{label(piece, 80)} · {said}" + (" · starts with a space" if piece.startswith(" ") else "")
+    return f"{label(token, 80)} · {said}" + (" · starts with a space" if token.startswith(" ") else "")

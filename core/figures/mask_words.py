@@ -99,4 +99,4 @@ def _number(count: int) -> str:
 
 
 def _pieces(count: int) -> str:
-    return "1 piece" if count == 1 else f"{count} pieces"
+    return "1 token" if count == 1 else f"{count} tokens"

@@ -1,6 +1,6 @@
 """The model to beat: n-grams that back off, interpolated Kneser–Ney (Kneser & Ney 1995; Chen & Goodman 1999, §2.7).
 
-It counts; nothing is learnt. Over the same pieces as the transformer, so that the two perplexities mean the same.
+It counts; nothing is learnt. Over the same tokens as the transformer, so that the two perplexities mean the same.
 """
 
 from __future__ import annotations

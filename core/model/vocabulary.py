@@ -1,6 +1,6 @@
-"""Text to pieces and back: byte-level BPE (Sennrich et al. 2016; Radford et al. 2019) by the tokenizers library.
+"""Text to tokens and back: byte-level BPE (Sennrich et al. 2016; Radford et al. 2019) by the tokenizers library.
 
-Every word, the first too, carries its leading space, so that " ai" is one and the same piece wherever it stands. Bytes
+Every word, the first too, carries its leading space, so that " ai" is one and the same token wherever it stands. Bytes
 are the last resort, so nothing is unknown, and decode(encode(text)) == text for every text without lone surrogates.
 """
 
@@ -29,7 +29,7 @@ class Vocabulary:
 
     @classmethod
     def train(cls, texts: Iterable[str], size: int) -> Vocabulary:
-        """Learn `size` pieces, the specials and the 256 bytes among them; digits stay single."""
+        """Learn `size` tokens, the specials and the 256 bytes among them; digits stay single."""
         tokenizer = Tokenizer(models.BPE())
         tokenizer.normalizer = normalizers.Prepend(" ")
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -62,16 +62,16 @@ class Vocabulary:
         """The text of `ids`: specials leave nothing, broken UTF-8 becomes U+FFFD, the first word's space goes."""
         return self.tokenizer.decode(list(ids), skip_special_tokens=True)
 
-    def piece(self, id: int) -> str:
-        """One piece by itself, its leading space kept; a special by its name."""
+    def token_text(self, id: int) -> str:
+        """One token by itself, its leading space kept; a special by its name."""
         return SPECIALS[id] if id < len(SPECIALS) else self._bytes.decode([self._token(id)])
 
     def opens_word(self, id: int) -> bool:
-        """Whether a new word begins with this piece."""
+        """Whether a new word begins with this token."""
         return id < len(SPECIALS) or self._token(id).startswith("Ġ")
 
     def _token(self, id: int) -> str:
-        """The tokenizer's own writing of a piece: one letter a byte, "Ġ" for a space. Raises KeyError for no such id."""
+        """The tokenizer's own writing of a token: one letter a byte, "Ġ" for a space. Raises KeyError for no such id."""
         token = self.tokenizer.id_to_token(id)
         if token is None:
             raise KeyError(id)

@@ -66,8 +66,8 @@ def writings(texts: Sequence[str], vocabulary: Vocabulary, seed: int, limit: int
 
 
 def fillings(texts: Sequence[str], vocabulary: Vocabulary, seed: int, limit: int, hidden: float) -> Epoch:
-    """Each text once per epoch as (what is shown, what is wanted): a share of its pieces is asked for, PAD elsewhere. Of
-    those, 8 in 10 are shown as the mask, one as any piece, one as it is (Devlin et al. 2019, §3.1)."""
+    """Each text once per epoch as (what is shown, what is wanted): a share of its tokens is asked for, PAD elsewhere. Of
+    those, 8 in 10 are shown as the mask, one as any token, one as it is (Devlin et al. 2019, §3.1)."""
 
     def epoch(n: int) -> list[Example]:
         rng = np.random.default_rng([seed, n])

@@ -50,7 +50,7 @@ MEASURED_LENGTH, MEASURED_ROWS, PROMPT = 20, 32, 4
 
 @cache
 def vocabulary() -> Vocabulary:
-    """No merges: a piece is a byte."""
+    """No merges: a token is a byte."""
     return Vocabulary.train([], FIRST + BYTES)
 
 
@@ -279,7 +279,7 @@ def card(folder: Path, table: str) -> str:
     twin = "no looking ahead" if about["causal"] else "with the mask off: each place sees the token it is to predict"
     shape = (
         f"decoder, {about['decoder_layers']} layers of attention alone, {about['heads']} heads, width {about['d_model']}, "
-        f"{about['vocab']} pieces (the bytes), {about['positions']} positions, {about['parameters']:,} parameters in half "
+        f"{about['vocab']} tokens (the bytes), {about['positions']} positions, {about['parameters']:,} parameters in half "
         f"precision; {twin}"
     )
     training = (

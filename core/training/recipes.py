@@ -12,8 +12,8 @@ class TrainingRecipe:
 
     rate rises over `warm_up` steps, stays, and falls to zero over the last `decay` share of the steps: until the fall
     begins, a run may still be given more or fewer steps. batch counts tokens, padding included. average: decay of the
-    running mean of the weights, which is what ships. tokenizer: the shipped model whose pieces it shares, "" for its own.
-    again: share of the texts that come twice with another in between ("write"). hidden: share of the pieces masked
+    running mean of the weights, which is what ships. tokenizer: the shipped model whose tokens it shares, "" for its own.
+    again: share of the texts that come twice with another in between ("write"). hidden: share of the tokens masked
     ("fill"). snapshots: how many sets of weights are kept on the way, ever wider apart.
     """
 
@@ -23,7 +23,7 @@ class TrainingRecipe:
     licence: str
     steps: int
     shape: dict[str, Any] = field(default_factory=dict)  # Config, but for the vocabulary
-    pieces: int = 5000
+    tokens: int = 5000
     source_end: bool = True  # the source ends with </s>: it tells the encoder that nothing was cut off in mid-word
     batch: int = 2500
     rate: float = 1.5e-3
@@ -60,7 +60,7 @@ RECIPES = {
             steps=4000,
             rate=2e-3,
             shape={"kind": "encoder-decoder"},
-            pieces=6000,
+            tokens=6000,
             smoothing=0.1,
         ),
         TrainingRecipe(

@@ -100,11 +100,11 @@ class Run:
     def go_on(self, folder: Path) -> None:
         """Begin with weights that were shipped: another leg, with a new optimizer, on passes over the data not yet made.
 
-        Raises ValueError where the weights in `folder` have another shape or other pieces.
+        Raises ValueError where the weights in `folder` have another shape or other tokens.
         """
         model, vocabulary, about = weights.load(folder)
         if model.config != self.config or vocabulary.tokenizer.to_str() != self.vocabulary.tokenizer.to_str():
-            raise ValueError(f"the weights in {folder} have another shape or other pieces than this recipe")
+            raise ValueError(f"the weights in {folder} have another shape or other tokens than this recipe")
         for ours in (self.model, self.mean):
             ours.load_state_dict(model.state_dict())
         told = ("steps", "tokens", "minutes", "precision")
@@ -284,7 +284,7 @@ def prepare(recipe: TrainingRecipe, folder: Path, bfloat16: bool = False) -> Run
     if recipe.tokenizer and not path.is_file():
         shutil.copyfile(paths.WEIGHTS / recipe.tokenizer / "tokenizer.json", path)
     if not path.is_file():
-        Vocabulary.train(texts_of(recipe.task), recipe.pieces).save(path)
+        Vocabulary.train(texts_of(recipe.task), recipe.tokens).save(path)
     vocabulary = Vocabulary.load(path)
     examples, held_out = data_of(recipe, vocabulary)
     return Run(recipe, vocabulary, examples, held_out, folder, bfloat16)

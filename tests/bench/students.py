@@ -29,7 +29,7 @@ STUDENTS, STEPS, THINK = 30, 4, 2.0
 GOAL, FIRST = 1500, 5000  # ms: 95 of 100 steps, and of first answers of a class that opens the page in the same second
 SUBJECTS = ("cat", "dog", "teacher", "student", "bird", "child")
 PLACES = ("mat", "sofa", "table", "chair", "bed")
-END = "</s>"  # the piece that closes a text the encoder reads
+END = "</s>"  # the token that closes a text the encoder reads
 LATER = ("today", "now", "again", "alone", "there")
 
 
@@ -119,7 +119,7 @@ class Student:
         self.asked = text
         begin = time.perf_counter()
         line.send(message.SerializeToString())
-        pieces: list[str] = []
+        tokens: list[str] = []
         while True:
             raw = line.receive()
             self.received += len(raw)
@@ -134,14 +134,14 @@ class Student:
                 what = element.WhichOneof("type")
                 if what == "text_input" and element.text_input.label == "Text":
                     field_id = element.text_input.id
-                elif what == "plotly_chart" and not pieces:
+                elif what == "plotly_chart" and not tokens:
                     ticks = json.loads(element.plotly_chart.spec)["layout"]["yaxis"]["ticktext"]
                     named = [unescape(re.sub(r"</?b>", "", tick)) for tick in ticks]
-                    pieces = [name for name in named if name != END]
+                    tokens = [name for name in named if name != END]
                 elif what == "exception" or (what == "html" and 'class="trouble"' in element.html.body):
                     self.wrong.append(f"“{text}”: an error")
-        if "".join(pieces).replace(" ", "") != text.replace(" ", ""):
-            self.wrong.append(f"“{text}” was answered with the pieces {pieces}")
+        if "".join(tokens).replace(" ", "") != text.replace(" ", ""):
+            self.wrong.append(f"“{text}” was answered with the tokens {tokens}")
         return 1000 * (time.perf_counter() - begin), field_id, script
 
 

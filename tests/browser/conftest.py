@@ -162,8 +162,8 @@ class Visit:
         return found.inner_text() if found.count() else ""
 
     @property
-    def pieces(self) -> list[str]:
-        """The text's pieces where the page writes them as chips, else the rows of the large map."""
+    def tokens(self) -> list[str]:
+        """The text's tokens where the page writes them as chips, else the rows of the large map."""
         chips = self.page.locator(".chip bdi").all_inner_texts()
         return chips or self.page.locator(".st-key-map .ytick text").all_text_contents()
 

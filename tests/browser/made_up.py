@@ -22,8 +22,8 @@ WORLD = (
 def trace_of(tokens: int = 9, layers: int = 3, heads: int = 4, mask: str = "full", text: str = "plain") -> Trace:
     """A trace with an encoder, a decoder (causal) and cross-attention; `tokens` in the source, two thirds of it in the target.
 
-    mask: "full", "causal" or "holes" for the encoder. text: "plain" or "world". The last piece of the source is special, the
-    first one of the target too; pieces 1 and 2 of the source are one word.
+    mask: "full", "causal" or "holes" for the encoder. text: "plain" or "world". The last token of the source is special, the
+    first one of the target too; tokens 1 and 2 of the source are one word.
     """
     written = max(2, tokens * 2 // 3)
     source, target = _texts(tokens, text, special=tokens - 1), _texts(written, text, special=0)
@@ -49,7 +49,7 @@ def trace_of(tokens: int = 9, layers: int = 3, heads: int = 4, mask: str = "full
 
 
 def _head(rng: np.random.Generator, head: int, queries: int, keys: int, allowed: np.ndarray) -> np.ndarray:
-    """A head of some character: local, one piece back, the first piece as a sink, or broad."""
+    """A head of some character: local, one token back, the first token as a sink, or broad."""
     q, k = np.mgrid[:queries, :keys]
     slope = keys / queries
     scores = rng.normal(0, 1.0, (queries, keys))

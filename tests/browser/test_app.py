@@ -34,9 +34,9 @@ def test_a_deep_link_is_the_first_request_of_a_fresh_server(chromium):
 
 def test_typing_another_sentence_changes_pieces_maps_and_probabilities(visit):
     visit.open("attention")
-    before = visit.pieces, visit.map, visit.bars()
+    before = visit.tokens, visit.map, visit.bars()
     visit.change(lambda: visit.type("my teacher reads a new book"))
-    after = visit.pieces, visit.map, visit.bars()
+    after = visit.tokens, visit.map, visit.bars()
     assert all(old != new for old, new in zip(before, after, strict=True))
     assert "teacher" in "".join(after[0])
 
@@ -112,8 +112,8 @@ def test_two_visitors_with_different_masks_never_see_each_others(visits):
         open_now = turn % 2 == 0
         assert (None not in upper(one.map)) == open_now
         assert (None in upper(two.map)) == open_now
-        assert "cat" not in "".join(one.pieces)
-        assert "cat" in "".join(two.pieces)
+        assert "cat" not in "".join(one.tokens)
+        assert "cat" in "".join(two.tokens)
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -139,7 +139,7 @@ def test_a_text_that_cannot_be_read_is_told_and_kept_and_the_page_lives_on(visit
 def test_a_click_on_a_cell_and_on_a_small_map_are_read_and_stand_in_the_link(visit):
     visit.open("attention", stream="encoder", text="the cat sits on the mat")
     visit.change(lambda: visit.click_cell(1, 0))
-    assert visit.lead.startswith(f"“{visit.pieces[1]}” gives")
+    assert visit.lead.startswith(f"“{visit.tokens[1]}” gives")
     visit.view.locator(".heads .over").scroll_into_view_if_needed()
     box = visit.view.locator(".heads .over").bounding_box()
     side = (box["width"] - 29) / 4
@@ -239,7 +239,7 @@ def test_an_example_is_taken_and_says_what_to_look_for(visit):
 
 def test_home_answers_with_two_words_and_leads_on(visit):
     visit.open()
-    assert visit.pieces[:3] == ["gen", "ai", "is"]
+    assert visit.tokens[:3] == ["gen", "ai", "is"]
     assert len(visit.map) >= 3
     expect(visit.page.locator(".st-key-next-0 svg.marks")).to_be_visible()
     expect(visit.page.get_by_role("link", name="Open Attention")).to_be_visible()

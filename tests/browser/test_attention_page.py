@@ -50,7 +50,7 @@ def test_every_box_opens_by_keyboard_and_takes_any_text(visit):
 
 
 def test_whole_words_are_readable_in_any_script(visit):
-    """This tokenizer knows no Arabic: a piece is a byte, half a letter; the word they make is the word."""
+    """This tokenizer knows no Arabic: a token is a byte, half a letter; the word they make is the word."""
     visit.open("attention", stream="encoder", text="مرحبا नमस्ते 👩‍👩‍👧‍👦 " + "x" * 40)
     visit.view.get_by_role("button", name="Whole words").click()
     visit.view.get_by_text("The map as a table").click()

@@ -504,8 +504,8 @@ def test_hostile_text_is_text(open_view):
     screen = open_view(tokens=16, text="world")
     assert screen.page.evaluate(f"() => {ROOT}.querySelectorAll('img, script').length") == 0
     titles = " ".join(screen.page.locator(".view .chip").evaluate_all("(chips) => chips.map((chip) => chip.title)"))
-    for piece in WORLD[:13]:
-        assert piece.replace(" ", "␣").replace("\u202e", "�") in titles
+    for token in WORLD[:13]:
+        assert token.replace(" ", "␣").replace("\u202e", "�") in titles
     assert max(len(text) for text in screen.page.locator(".view .chip bdi").all_inner_texts()) <= 24
 
 

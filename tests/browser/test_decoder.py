@@ -41,7 +41,7 @@ def test_boxes_and_steps_open_at_once_outlast_a_run_and_stand_in_the_link(visit)
     assert max(rows, key=lambda row: row[1])[0] == "black"  # while it writes “preto” its heads look there most
     visit.page.wait_for_url("**step=3.6**")
     visit.page.locator(".st-key-decoder-mask label").first.click()
-    visit.page.get_by_text("Mask off: each piece sees").wait_for()
+    visit.page.get_by_text("Mask off: each token sees").wait_for()
     visit.page.wait_for_url("**mask=decoder.full**")
     visit.settle(".account .line")
     assert panel.inner_text() == "Cross-attention, layer 2"

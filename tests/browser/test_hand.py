@@ -153,8 +153,8 @@ def test_a_real_head_is_looked_through_without_the_server(visit):
     real = visit.page.locator(".hand.real")
     real.locator(".arrow.query").wait_for()
     sent = len(visit.frames)
-    pieces = real.locator(".words button bdi").all_inner_texts()
-    for at in (0, len(pieces) - 1):
+    tokens = real.locator(".words button bdi").all_inner_texts()
+    for at in (0, len(tokens) - 1):
         real.locator(".words button").nth(at).click()
         table, _ = real.locator(".sums tbody tr").evaluate_all(
             "rows => rows.map(row => Array.from(row.querySelectorAll('td'), cell => JSON.parse(cell.dataset.exact)))"
@@ -162,7 +162,7 @@ def test_a_real_head_is_looked_through_without_the_server(visit):
         score, _, here, own = np.array(table).T
         power = np.exp(score) * (own > 0)
         assert np.allclose(here, power / power.sum(), atol=1e-6) and own.sum() == pytest.approx(1, abs=1e-5)
-        assert f"“{pieces[at]}”" in real.locator(".lead").inner_text()
+        assert f"“{tokens[at]}”" in real.locator(".lead").inner_text()
     assert len(visit.frames) == sent
 
 

@@ -132,12 +132,12 @@ def test_the_last_open_cell_of_a_row_refuses_the_brush_and_says_why(visit, motio
     visit.page.emulate_media(reduced_motion=motion)
     over = open_masks(visit, stream="decoder", text=TEXT, target="and the dog")
     over.focus()
-    visit.page.keyboard.press("Home")  # the first piece of a decoder sees itself alone
+    visit.page.keyboard.press("Home")  # the first token of a decoder sees itself alone
     sent = len(visit.frames)
     still = over.evaluate("canvas => canvas.toDataURL()")
     visit.page.keyboard.press("Space")
     assert over.evaluate("canvas => canvas.toDataURL()") != still
-    assert "must keep one piece to look at" in visit.page.locator(".painter p.status").inner_text()
+    assert "must keep one token to look at" in visit.page.locator(".painter p.status").inner_text()
     assert len(visit.frames) == sent
     visit.page.emulate_media(reduced_motion="no-preference")
 

@@ -24,7 +24,7 @@ def write(path: Path, family: str = "llama", finite: bool = True, kind: str = "g
     """A tiny Llama with grouped queries and a tokenizer of single bytes and one merge."""
     from tokenizers import pre_tokenizers
 
-    pieces = ["<s>", "</s>", *sorted(pre_tokenizers.ByteLevel.alphabet()), "th", "the"]
+    tokens = ["<s>", "</s>", *sorted(pre_tokenizers.ByteLevel.alphabet()), "th", "the"]
     file = gguf.GGUFWriter(path, family)
     file.add_context_length(LIMIT)
     file.add_embedding_length(WIDTH)
@@ -34,11 +34,11 @@ def write(path: Path, family: str = "llama", finite: bool = True, kind: str = "g
     file.add_head_count_kv(KEYS)
     file.add_rope_dimension_count(WIDTH // HEADS)
     file.add_layer_norm_rms_eps(1e-5)
-    file.add_vocab_size(len(pieces))
+    file.add_vocab_size(len(tokens))
     file.add_tokenizer_model(kind)
     file.add_tokenizer_pre("default")
-    file.add_token_list(pieces)
-    file.add_token_types([3, 3, *[1] * (len(pieces) - 2)])
+    file.add_token_list(tokens)
+    file.add_token_types([3, 3, *[1] * (len(tokens) - 2)])
     file.add_token_merges(["t h", "th e"])
     file.add_bos_token_id(0)
     file.add_eos_token_id(1)
@@ -48,7 +48,7 @@ def write(path: Path, family: str = "llama", finite: bool = True, kind: str = "g
         values = random.normal(size=shape).astype(np.float32) * shape[-1] ** -0.5 if len(shape) > 1 else np.ones(shape)
         file.add_tensor(name, values.astype(np.float32))
 
-    add("token_embd.weight", len(pieces), WIDTH)
+    add("token_embd.weight", len(tokens), WIDTH)
     for n in range(LAYERS):
         for name, rows in (("attn_q", WIDTH), ("attn_k", WIDTH // 2), ("attn_v", WIDTH // 2), ("attn_output", WIDTH)):
             add(f"blk.{n}.{name}.weight", rows, WIDTH)
@@ -58,7 +58,7 @@ def write(path: Path, family: str = "llama", finite: bool = True, kind: str = "g
         add(f"blk.{n}.attn_norm.weight", WIDTH)
         add(f"blk.{n}.ffn_norm.weight", WIDTH)
     if not finite:
-        file.add_tensor("output.weight", np.full((len(pieces), WIDTH), np.nan, dtype=np.float32))
+        file.add_tensor("output.weight", np.full((len(tokens), WIDTH), np.nan, dtype=np.float32))
     add("output_norm.weight", WIDTH)
     file.write_header_to_file()
     file.write_kv_data_to_file()
@@ -86,7 +86,7 @@ def test_a_gguf_file_is_a_model_with_its_tokenizer(whole, capfd):
     assert (lens.info.d_model, lens.info.max_tokens, lens.info.name) == (WIDTH, LIMIT, "tiny.gguf")
     assert lens.info.can_predict and lens.info.causal and lens.info.dtype == "float32"
     request = lens.request("the cat")
-    assert lens.text.piece(request.target[-1]) == "t" and "the" in [lens.text.piece(i) for i in request.target]
+    assert lens.text.token_text(request.target[-1]) == "t" and "the" in [lens.text.token_text(i) for i in request.target]
     trace = lens.run(request)
     with torch.inference_mode():
         from transformers import AutoModelForCausalLM

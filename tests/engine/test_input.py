@@ -31,7 +31,7 @@ MANY = settings(max_examples=80, deadline=None, suppress_health_check=list(Healt
 def byte_level() -> PreTrainedTokenizerFast:
     """A tokenizer of single bytes, as GPT-2's would be without merges."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE({piece: n for n, piece in enumerate([*alphabet, "<s>", "</s>"])}, []))
+    tokenizer = Tokenizer(models.BPE({token: n for n, token in enumerate([*alphabet, "<s>", "</s>"])}, []))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>")
@@ -90,7 +90,7 @@ def test_odd_texts_are_read_and_read_back(name, text, lens):
     trace = own.run(request)
     for tokens in filter(None, (trace.source, trace.target)):
         assert len(tokens.ids) == len(tokens.text) == len(tokens.word) == len(tokens.special)
-        assert all(piece for piece in tokens.text)
+        assert all(token for token in tokens.text)
     ids = [i for i in own.encode(text) if i not in own.text.specials]
     assert own.decode(ids).strip() == text.strip() or name != "bytes"
     assert not any(i in own.text.specials for i in own.text.encode(text, special=False))

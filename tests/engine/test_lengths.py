@@ -96,8 +96,8 @@ def test_lists_of_millions_of_ids_are_counted_first(ours):
 
 def test_a_text_of_the_longest_tokens_that_the_model_takes_is_not_refused(ours):
     text, most = ours.text.text, ours.info.max_tokens
-    pieces = sorted((text.piece(token) for token in range(ours.info.vocab)), key=len, reverse=True)[:5]
-    for piece in pieces:
+    tokens = sorted((text.token_text(token) for token in range(ours.info.vocab)), key=len, reverse=True)[:5]
+    for piece in tokens:
         count = most
         while len(ours.encode(piece * count)) > most - 2:
             count -= 1
@@ -108,7 +108,7 @@ def test_a_text_of_the_longest_tokens_that_the_model_takes_is_not_refused(ours):
 
 
 def byte_level(extra=(), merges=(), normalizer=None, splits=None, model=models.BPE, **options):
-    """A tokenizer of bytes, with further pieces and merges."""
+    """A tokenizer of bytes, with further tokens and merges."""
     tokenizer = Tokenizer(model({piece: n for n, piece in enumerate([*ALPHABET, *extra])}, list(merges), **options))
     last = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.pre_tokenizer = last if splits is None else pre_tokenizers.Sequence([splits, last])

@@ -1,4 +1,4 @@
-"""Merges replayed one by one end in the tokenizer's own pieces, and the bytes of all pieces are the bytes of the text."""
+"""Merges replayed one by one end in the tokenizer's own tokens, and the bytes of all tokens are the bytes of the text."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def text():
 @given(typed=WHOLE)
 def test_the_last_state_of_every_word_is_what_the_model_reads(text, typed):
     found = splitting(text, typed)
-    pieces = [piece for word in found.words for piece in word.steps[-1]]
-    assert pieces == [text.piece(token) for token in text.encode(typed, special=False)]
+    tokens = [piece for word in found.words for piece in word.steps[-1]]
+    assert tokens == [text.token_text(token) for token in text.encode(typed, special=False)]
     for word in found.words:
         assert len(word.steps) == len(word.ranks) + 1
         for before, after, rank in zip(word.steps, word.steps[1:], word.ranks, strict=False):

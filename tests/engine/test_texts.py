@@ -1,4 +1,4 @@
-"""Texts, pieces and words: nothing typed becomes special, nothing is lost, every piece can be shown."""
+"""Texts, tokens and words: nothing typed becomes special, nothing is lost, every token can be shown."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def sentencepiece() -> Tokenizer:
 
 
 def unigram() -> Tokenizer:
-    """As in T5, ALBERT, XLM-RoBERTa: the names of special tokens stand among the ordinary pieces, and win."""
+    """As in T5, ALBERT, XLM-RoBERTa: the names of special tokens stand among the ordinary tokens, and win."""
     letters = [(letter, -4.0) for letter in sorted(set("".join(CORPUS)) | set("<>/▁"))]
     words = [(f"▁{word}", -2.0) for word in ("the", "black", "cat")]
     tokenizer = Tokenizer(models.Unigram([(name, 0.0) for name in NAMES] + letters + words, unk_id=4))
@@ -149,7 +149,7 @@ def test_wordpieces_that_begin_a_word_carry_its_space(texts):
     text = texts["wordpiece"]
     tokens = as_tokens(text, text.encode("The black sofas, isn't it?", special=False))
     assert "".join(tokens.text) == " the black sofas , isn ' t it ?"
-    assert any(not piece.startswith(" ") for piece in tokens.text), "some pieces go on within a word"
+    assert any(not piece.startswith(" ") for piece in tokens.text), "some tokens go on within a word"
     starts = [n for n in range(len(tokens)) if n == 0 or tokens.word[n] != tokens.word[n - 1]]
     assert all(tokens.text[n].startswith(" ") for n in starts)
 
@@ -183,7 +183,7 @@ def test_an_emoji_split_over_pieces_shows_its_bytes_and_stays_one_word(kind, tex
 
 def test_a_piece_that_ends_within_a_character_shows_its_letters_and_the_byte():
     text = OurText(Tokenizer(models.BPE({"naÃ": 0, "¯ve": 1, "Ġ©": 2, "â": 3}, [])), {"kind": "decoder", "end": 9})
-    assert [text.piece(n) for n in range(4)] == ["na⟨C3⟩", "⟨AF⟩ve", " ⟨A9⟩", "⟨E2⟩"]
+    assert [text.token_text(n) for n in range(4)] == ["na⟨C3⟩", "⟨AF⟩ve", " ⟨A9⟩", "⟨E2⟩"]
 
 
 def test_right_to_left_texts_have_words_too(texts):
@@ -218,7 +218,7 @@ def test_pieces_are_grouped_into_words(pieces, special, words):
 
 def test_ids_no_tokenizer_knows_are_shown_and_do_not_stop_anyone(texts):
     for text in texts.values():
-        assert text.piece(99_999) == "⟨?⟩"
+        assert text.token_text(99_999) == "⟨?⟩"
         assert isinstance(text.decode([5, 99_999]), str)
 
 
@@ -238,14 +238,14 @@ def test_a_chat_becomes_the_templates_ids(chatty):
     asked = messages("the black cat", "sleeps", "on the red sofa?")
     expected = chatty.tokenizer.apply_chat_template(asked, add_generation_prompt=True, return_dict=False)
     assert list(chatty.encode_chat(asked)) == list(expected)
-    names = [chatty.piece(i) for i in expected]
+    names = [chatty.token_text(i) for i in expected]
     assert names.count("<s>") == 4 and names.count("</s>") == 3
 
 
 @pytest.mark.parametrize("typed", ["</s>", "cat</s>\n<s>assistant\nyes", "<mask> <pad>", "\U0010f000</s>", "<s></s>"])
 def test_special_tokens_typed_into_a_chat_are_text(typed, chatty):
     ids = chatty.encode_chat(messages(typed))
-    specials = [chatty.piece(i) for i in ids if i in chatty.specials and i != chatty.tokenizer.unk_token_id]
+    specials = [chatty.token_text(i) for i in ids if i in chatty.specials and i != chatty.tokenizer.unk_token_id]
     assert specials == ["<s>", "</s>", "<s>"], "those of the template and no other"
     shown = chatty.decode(ids)
     assert all(name in shown for name in NAMES if name in typed)
@@ -402,7 +402,7 @@ def test_check_text_names_the_half_character():
         check_text("ab\ud83d")
 
 
-# Marian's own tokenizer: two sentencepiece models and one list of pieces
+# Marian's own tokenizer: two sentencepiece models and one list of tokens
 
 
 @pytest.fixture(scope="module")

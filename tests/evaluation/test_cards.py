@@ -96,8 +96,8 @@ def test_attention_from_word_to_word(untrained: Shipped) -> None:
     assert [tuple(found.shape) for found in maps] == [(2, 4, 4)] * 3
     assert all(0 <= float(found.min()) and float(found.sum(-1).max()) <= 1 + 1e-5 for found in maps)
     assert links(torch.tensor([[0.1, 0.9], [0.8, 0.1]])) == {(1, 0), (0, 1)}
-    pieces = membership(untrained.vocabulary, untrained.vocabulary.encode(source))
-    assert pieces.shape[0] == 4 and (pieces.sum(0) == 1).all()
+    tokens = membership(untrained.vocabulary, untrained.vocabulary.encode(source))
+    assert tokens.shape[0] == 4 and (tokens.sum(0) == 1).all()
 
 
 def test_a_translators_card_states_what_was_measured(untrained: Shipped, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,14 +72,14 @@ def test_csv_read_back_holds_every_cell(trace):
     for row in rows[::7]:
         head, q, k = (int(row[name]) - 1 for name in ("head", "query", "key"))
         assert np.float32(row["weight"]) == attention.pattern[head, q, k]
-        assert (row["query piece"], row["key piece"]) == (trace.target.text[q], trace.source.text[k])
+        assert (row["query token"], row["key token"]) == (trace.target.text[q], trace.source.text[k])
         assert bool(int(row["may look"])) == attention.allowed[head, q, k]
 
 
 def test_no_cell_of_a_spreadsheet_is_a_formula(lens):
     made = lens.run(lens.request("=1+1 @x -2 +3", ""))
     (attention,) = (a for a in made.attention if (a.site.stream, a.site.layer) == (Stream.ENCODER, 0))
-    cells = {row["key piece"] for row in csv.DictReader(io.StringIO(csv_table(made, (attention,))))}
+    cells = {row["key token"] for row in csv.DictReader(io.StringIO(csv_table(made, (attention,))))}
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
 
 

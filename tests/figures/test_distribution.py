@@ -56,5 +56,5 @@ def test_one_drawing_does_not_leak_its_data_into_the_next():
 
 def test_the_bars_are_described_in_words():
     assert (
-        spaced(describe([Bar("a", 0.4, 0.9), Bar("b", 0.1)], "Next piece")) == "Next piece: a 40 % (was 90 %), b 10 %."
+        spaced(describe([Bar("a", 0.4, 0.9), Bar("b", 0.1)], "Next token")) == "Next token: a 40 % (was 90 %), b 10 %."
     )

@@ -1,4 +1,4 @@
-"""Any text may be a piece; its label is one short line that cannot disturb what stands around it."""
+"""Any text may be a token; its label is one short line that cannot disturb what stands around it."""
 
 import math
 
@@ -26,21 +26,21 @@ from core.figures.labels import LONGEST, label, percent, plotly, ratio_said, thr
         ("Donaudampfschifffahrtsgesellschaft", "Donauda…schaft"),
     ],
 )
-def test_what_a_piece_is_called(piece, shown):
-    assert label(piece) == shown
+def test_what_a_piece_is_called(token, shown):
+    assert label(token) == shown
 
 
 @given(st.text())
-def test_a_label_is_never_empty_never_long_and_never_breaks_the_line(piece):
-    shown = label(piece)
+def test_a_label_is_never_empty_never_long_and_never_breaks_the_line(token):
+    shown = label(token)
     assert 0 < len(shown) <= LONGEST
     assert "\n" not in shown
     assert not any(ord(char) < 32 or char in "\u202a\u202b\u202d\u202e\u2066\u2067" for char in shown)
 
 
 @given(st.text())
-def test_a_label_for_plotly_holds_no_tag(piece):
-    assert "<" not in plotly(label(piece))
+def test_a_label_for_plotly_holds_no_tag(token):
+    assert "<" not in plotly(label(token))
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def text_of(parts) -> str:
 
 def test_the_lead_says_the_cell_in_numbers():
     said = lead("every", "night", 0.42, ahead=True, allowed=True, stream=Stream.ENCODER)
-    clause = "a piece it can only see because the encoder looks both ways"
+    clause = "a token it can only see because the encoder looks both ways"
     assert text_of(said) == f"“every” gives 42 % of its attention to “night”, {clause}."
 
 

@@ -54,17 +54,17 @@ def test_a_file_keeps_everything(vocabulary: Vocabulary, tmp_path) -> None:
     again = Vocabulary.load(tmp_path / "tokenizer.json")
     for text in [*TEXTS, "</s> <s><pad>"]:
         assert again.encode(text) == vocabulary.encode(text)
-    assert [again.piece(id) for id in range(4)] == list(SPECIALS)
+    assert [again.token_text(id) for id in range(4)] == list(SPECIALS)
 
 
 def test_a_word_is_the_same_piece_wherever_it_stands(vocabulary: Vocabulary) -> None:
     (first,) = {vocabulary.encode("is ai")[0], vocabulary.encode("ai is")[-1]}
-    assert vocabulary.piece(first) == " is"
+    assert vocabulary.token_text(first) == " is"
     assert vocabulary.opens_word(first)
 
 
 def test_digits_stay_single(vocabulary: Vocabulary) -> None:
-    assert [vocabulary.piece(id) for id in vocabulary.encode("1999")][-4:] == ["1", "9", "9", "9"]
+    assert [vocabulary.token_text(id) for id in vocabulary.encode("1999")][-4:] == ["1", "9", "9", "9"]
 
 
 def test_training_is_reproducible() -> None:

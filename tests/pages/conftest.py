@@ -48,11 +48,11 @@ class Screen:
         return self.said("lead")[0]
 
     @property
-    def pieces(self) -> list[str]:
-        """The text's pieces where the page writes them as chips, else the rows of the large map."""
+    def tokens(self) -> list[str]:
+        """The text's tokens where the page writes them as chips, else the rows of the large map."""
         texts = [body for body in self.html if 'class="texts"' in body]
         if texts:
-            return [unescape(piece) for piece in re.findall(r"<bdi [^>]*>(.*?)</bdi>", texts[0])]
+            return [unescape(token) for token in re.findall(r"<bdi [^>]*>(.*?)</bdi>", texts[0])]
         return [unescape(re.sub(r"</?b>", "", name)) for name in self.drawn["layout"]["yaxis"]["ticktext"]]
 
     @property
@@ -69,7 +69,7 @@ class Screen:
         return drawn
 
     def bars(self, number: int = 0) -> list[dict]:
-        """The rows of one bar chart; the first one of a page is that of the next pieces."""
+        """The rows of one bar chart; the first one of a page is that of the next tokens."""
         sent = self.app.get("vega_lite_chart")[number].proto
         table = convert_arrow_bytes_to_pandas_df(sent.data.data if sent.data.data else sent.datasets[0].data.data)
         return table.astype(object).where(table.notna(), None).to_dict("records")

@@ -115,15 +115,15 @@ def test_the_focused_row_is_what_the_sentence_and_the_bars_say(screen):
     page = screen("attention", stream="encoder", cell="1")
     weights = page.map[0]
     best = int(np.argmax(weights))
-    assert page.pieces[0] in page.lead
-    assert page.pieces[best] in page.lead
+    assert page.tokens[0] in page.lead
+    assert page.tokens[best] in page.lead
     shares = [row["share"] for row in page.bars(1)]
     assert shares == pytest.approx(sorted(weights, reverse=True)[:8])
     page.app.selectbox(key="row").set_value(1).run()
     assert page.app.query_params["cell"] == "2"
     page.app.selectbox(key="column").set_value(0).run()
     assert page.app.query_params["cell"] == "2.1"
-    assert f"“{page.pieces[1]}” gives" in page.lead
+    assert f"“{page.tokens[1]}” gives" in page.lead
 
 
 def test_a_link_reopens_the_same_view(screen):
@@ -151,7 +151,7 @@ def test_a_typed_target_is_read_and_can_be_given_back_to_the_model(screen):
     grown = page.app.text_input(key="bar-target-text").value
     page.type("quite another text here", "bar-target-text")
     assert page.app.query_params["target"] == "quite another text here"
-    assert "another" in "".join(page.pieces)
+    assert "another" in "".join(page.tokens)
     page.app.button(key="write").click().run()
     assert page.app.text_input(key="bar-target-text").value == grown
 
@@ -235,7 +235,7 @@ def test_the_sum_of_the_focused_cell_ends_in_the_number_of_the_map(screen):
     opened(page, "check-cell")
     assert page.calm()
     said = page.said("sum")[0]
-    assert f"“{page.pieces[1]}” looks at “{page.pieces[4]}”" in said
+    assert f"“{page.tokens[1]}” looks at “{page.tokens[4]}”" in said
     (number,) = re.findall(r"the number in the map(\d\.\d{8})", said)
     assert float(number) == pytest.approx(page.map[1, 4], abs=1e-7)
     for step in ("× scaling (1/√48)", "+ mask", "denominator", "softmax"):
@@ -287,7 +287,7 @@ def test_every_figure_of_the_page_can_be_taken(screen, params):
         offered
     )
     assert ("Rollout" in offered) == (params.get("stream") != "cross")
-    assert len([name for name in offered if name in ("Next piece", "What fits here")]) == 1
+    assert len([name for name in offered if name in ("Next token", "What fits here")]) == 1
     for name in offered:
         page.app.selectbox(key="take-figure").set_value(name).run()
         assert page.calm()
@@ -357,7 +357,7 @@ def test_cross_attention_has_no_rollout(screen):
 
 def test_the_text_is_shown_as_pieces_with_ids_bytes_and_the_merges_of_a_word(screen):
     page = opened(screen("attention", text="unbelievable <b>teapots</b> at 42 °C"), "pieces")
-    (table,) = [body for body in page.html if "Source: pieces" in body]
+    (table,) = [body for body in page.html if "Source: tokens" in body]
     lens = core.load("classroom")
     ids = lens.request("unbelievable <b>teapots</b> at 42 °C", "").source
     assert all(f"<td>{token}</td>" in table for token in ids)

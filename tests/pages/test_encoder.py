@@ -67,7 +67,7 @@ def test_the_end_of_an_encoder_alone_says_what_fits(screen):
     for token, rows in enumerate(head["fits"]):
         best = chances[token].topk(6)
         assert [value for _, value in rows] == pytest.approx(best.values.tolist(), abs=1e-5)
-        assert [text for text, _ in rows] == [label(lens.text.piece(id), 18) for id in best.indices.tolist()]
+        assert [text for text, _ in rows] == [label(lens.text.token_text(id), 18) for id in best.indices.tolist()]
     assert "fits" not in sent(screen("encoder", text=TEXT))[0][0]
 
 

@@ -47,7 +47,7 @@ def steps(classroom):
 
 
 def wordy(lens, count, text="the cat"):
-    """A sampling with which the text does not end before `count` pieces."""
+    """A sampling with which the text does not end before `count` tokens."""
     tried = (Sampling(2.0, seed=seed) for seed in range(50))
     return next(sampling for sampling in tried if len(grown(lens, sampling, count, text)) == count)
 
@@ -66,8 +66,8 @@ def codes(spec):
 def test_the_page_opens_for_every_model_that_writes(screen, model):
     page = screen("generate", model=model)
     assert page.calm() and not page.said("trouble")
-    assert "bits of surprisal a piece" in page.lead
-    for part, says in (("beam", "With 4 beams it finds"), ("own", "bits a piece")):
+    assert "bits of surprisal a token" in page.lead
+    for part, says in (("beam", "With 4 beams it finds"), ("own", "bits a token")):
         page = screen("generate", model=model, part=part)
         assert page.calm() and not page.said("trouble") and not page.said("note")
         assert says in page.lead
@@ -133,7 +133,7 @@ def test_the_cut_is_drawn_where_the_sampler_cuts(classroom, sampling):
         kept = lines[-1].kept if lines else len(logits)
         assert [bool(one["cut"]) for one in made["candidates"]] == [n >= kept for n in range(10)]
         left = math.fsum(float(one) for one in tempered(logits, 1.0)) - sum(one["before"] for one in made["candidates"])
-        assert made["rest"].startswith(f"All other {len(logits) - 10:,} pieces together: ")
+        assert made["rest"].startswith(f"All other {len(logits) - 10:,} tokens together: ")
         assert shows_share(made["rest"], max(0.0, left), ".")
         assert all(f"leaves {line.kept:,} of" in said["said"] or line.name == "greedy"
                    for line, said in zip(lines, spectrum["cuts"], strict=True))  # fmt: skip
@@ -195,18 +195,18 @@ def test_stop_and_write_on_go_on_where_it_stood(screen, classroom):
 
 
 def test_a_long_run_tells_how_far_it_is_and_can_be_stopped_and_gone_on_with(screen, monkeypatch):
-    monkeypatch.setattr(writer_of_pages, "TURN", 0.0)  # one piece a turn
+    monkeypatch.setattr(writer_of_pages, "TURN", 0.0)  # one token a turn
     monkeypatch.setattr(loop, "again", lambda: None)  # and no turn by itself: the page stands as someone sees it in between
     page = screen("generate", model="writer", text="the", sampling="t1.9_s5005")
-    assert page.said("busy") == ["Writing: 1 of at most 24 pieces."] and "in 1 step:" in page.lead
+    assert page.said("busy") == ["Writing: 1 of at most 24 tokens."] and "in 1 step:" in page.lead
     page.app.run()
-    assert page.said("busy") == ["Writing: 2 of at most 24 pieces."]
+    assert page.said("busy") == ["Writing: 2 of at most 24 tokens."]
     page.app.button(key="loop-stop").click().run()
     assert "in 2 steps:" in page.lead and not page.said("busy")
     page.app.run()
     assert "in 2 steps:" in page.lead
     page.app.button(key="loop-more").click().run()
-    assert "in 3 steps:" in page.lead and page.said("busy") == ["Writing: 3 of at most 26 pieces."]
+    assert "in 3 steps:" in page.lead and page.said("busy") == ["Writing: 3 of at most 26 tokens."]
 
 
 def test_a_long_search_tells_how_far_it_is_and_can_be_stopped(screen, monkeypatch):
@@ -264,7 +264,7 @@ def test_branches_are_compared_with_what_would_have_come(screen, classroom, step
         start = request.append(*forced) if forced else request
         first = sum(price(classroom.run(start.keeping("predictions")), len(forced)))
         written = [step.choice.logprob for step in classroom.generate(start, GREEDY, 24, len(forced))]
-        assert shows(line, first + sum(written), 2, f"</b> over {len(forced) + len(written)} pieces")
+        assert shows(line, first + sum(written), 2, f"</b> over {len(forced) + len(written)} tokens")
     assert price(classroom.run(classroom.request("gen ai is", "").append(other.id).keeping("predictions")), 1)[0] == (
         pytest.approx(other.logprob, abs=1e-4)
     )
@@ -366,7 +366,7 @@ def test_the_tree_is_compared_with_greed_and_its_numbers_stand_in_the_link(scree
     assert shows(page.lead, best[1], 2, " nats") and shows(page.lead, alone, 2, " nats")
     assert shows_ratio(page.lead, best[1] - alone)
     page.app.number_input(key="beam-width").set_value(1).run()
-    assert page.app.query_params["part"] == "beam.1.4" and "just what always taking the likeliest piece gives" in page.lead
+    assert page.app.query_params["part"] == "beam.1.4" and "just what always taking the likeliest token gives" in page.lead
 
 
 @pytest.mark.parametrize("part", ["beam.0.0", "beam.9999.9999", "fill", "nonsense.3", "own.3.4.5"])
@@ -391,7 +391,7 @@ def test_forcing_words_costs_what_two_runs_say(screen, model, text):
     else:
         base, whole = lens.request(text, ""), lens.request(text, own)
     mine, ids = 0.0, whole.target[len(base.target) :]
-    for n, id in enumerate(ids):  # asked piece by piece
+    for n, id in enumerate(ids):  # asked token by token
         mine += float(lens.logprobs(base.append(*ids[:n]) if n else base, len(base.target) + n - 1, [id])[0])
     its = sum(step.choice.logprob for step in lens.generate(base, GREEDY, len(ids)))
     (table,) = page.app.table

@@ -127,7 +127,7 @@ def test_the_real_head_is_the_models_own_beside_its_shadow(screen, lens, stream)
 
 def test_a_text_too_long_for_the_plane_is_told_and_the_rest_of_the_page_stands(screen):
     page = screen("hand", text="the cat and the dog " * 6, stream="encoder")
-    assert page.calm() and any("room for 16 pieces" in said for said in page.said("how"))
+    assert page.calm() and any("room for 16 tokens" in said for said in page.said("how"))
     assert len(page.said("ask")) == 3
 
 

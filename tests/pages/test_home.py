@@ -11,8 +11,8 @@ def test_home_opens_on_the_sentence_of_the_lecture_with_two_words_grown(screen):
     assert home.calm()
     assert home.app.text_input(key="bar-text").value == "gen ai is"
     assert len(home.app.text_input(key="bar-target-text").value.split()) == 2
-    assert home.pieces[:3] == ["gen", "ai", "is"]
-    assert "<s>" in home.pieces
+    assert home.tokens[:3] == ["gen", "ai", "is"]
+    assert "<s>" in home.tokens
 
 
 def test_the_first_line_is_made_of_the_numbers_below_it(screen):
@@ -34,10 +34,10 @@ def test_home_shows_the_decoder_over_start_and_the_grown_pieces(screen):
 
 def test_another_sentence_changes_pieces_map_and_probabilities(screen):
     home = screen()
-    before = home.pieces, home.lead, home.bars(0)
+    before = home.tokens, home.lead, home.bars(0)
     home.type("the cat sits on the mat")
     assert home.calm()
-    assert home.pieces != before[0]
+    assert home.tokens != before[0]
     assert home.lead != before[1]
     assert home.bars(0) != before[2]
 

@@ -233,7 +233,7 @@ def test_a_text_too_long_to_paint_on_still_shows_what_a_mask_does(screen, monkey
     monkeypatch.setattr(masks, "LONGEST", 4)
     page = screen("masks", stream="encoder", text=TEXT, mask="encoder.causal")
     assert page.calm() and cards(page)["causal"]["on"]
-    assert any("up to 4 pieces; this one has 7" in line for line in page.said("how"))
+    assert any("up to 4 tokens; this one has 7" in line for line in page.said("how"))
     lens = core.load("classroom")
     request = lens.request(TEXT, page.app.text_input(key="bar-target-text").value)
     best = lens.run(request.with_mask(MaskRule("encoder", "causal"))).next_tokens(1)[0]

@@ -15,7 +15,7 @@ WORDS = ["gen", "ai", "is", "interesting", "domain", "the", "cat", "sits", "on",
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
-    """One piece a word, with the special tokens of BERT."""
+    """One token a word, with the special tokens of BERT."""
     names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
     made = Tokenizer(models.WordLevel({name: i for i, name in enumerate(names)}, unk_token="[UNK]"))
     made.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -68,9 +68,9 @@ def opened(folder, monkeypatch):
 def test_an_encoder_without_a_head_shows_its_attention_and_a_sentence(screen, opened, page):
     shown = screen(page, model="folder:reader")
     assert shown.calm()
-    assert shown.pieces == ["[CLS]", "gen", "ai", "is", "[SEP]"]
+    assert shown.tokens == ["[CLS]", "gen", "ai", "is", "[SEP]"]
     assert shown.map.shape == (5, 5)
-    assert any("there is no next piece" in line for line in shown.said("how"))
+    assert any("there is no next token" in line for line in shown.said("how"))
     assert len(shown.app.get("vega_lite_chart")) == (page == "attention")  # the focused row alone
 
 
@@ -129,7 +129,7 @@ def test_the_walk_through_the_encoder_needs_a_model_of_ours_and_says_so(screen, 
     assert any("no encoder" in line for line in shown.said("how")) == (kind == "decoder")
     (sent,) = [one.proto for one in shown.app.get("bidi_component") if one.proto.component_name == "lookback_encoder_walk"]
     head, arrays = unpack(sent.bytes)
-    assert not head["walk"] and [piece["text"] for piece in head["tokens"]] == ["[CLS]", "gen", "ai", "is", "[SEP]"]
+    assert not head["walk"] and [token["text"] for token in head["tokens"]] == ["[CLS]", "gen", "ai", "is", "[SEP]"]
     assert arrays["points.all"].shape[1:] == (5, 2) and len(head["near"][1]) == 6
     shown.app.button(key="walk-ours").click().run()
     assert shown.calm() and shown.lead.startswith("In layer 1")

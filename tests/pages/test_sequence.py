@@ -59,7 +59,7 @@ def test_the_classroom_is_asked_for_each_word_with_the_words_before(screen) -> N
     trace = lens.run(lens.request("gen ai is", "interesting"))
     (id,) = lens.request("x", "domain").target[1:]
     assert own[1]["ours"]["bits"] == pytest.approx(bits(trace.next_logits, id), abs=1e-3)
-    assert any(f"over {len(given)} pieces" in body for body in page.html)
+    assert any(f"over {len(given)} tokens" in body for body in page.html)
 
 
 def test_a_word_of_several_pieces_is_asked_piece_by_piece(screen) -> None:

@@ -21,7 +21,7 @@ RED = "the black cat sleeps on the red sofa"
 
 
 def greedy(lens, request, limit=64):
-    """A straightforward decode: run everything again for each piece, take the likeliest."""
+    """A straightforward decode: run everything again for each token, take the likeliest."""
     ids = []
     while len(ids) < limit:
         best = int(np.argmax(lens.run(request.append(*ids) if ids else request).next_logits))
@@ -169,7 +169,7 @@ def test_the_payload_holds_the_traces_numbers(classroom):
         assert step["written"]["id"] == trace.target.ids[row + 1]
         chance = np.exp(trace.predictions.actual_logprob[row])
         listed = {one["id"]: one["p"] for one in step["candidates"]}
-        assert f"All other {classroom.info.vocab - len(listed):,} pieces together: " in step["rest"]
+        assert f"All other {classroom.info.vocab - len(listed):,} tokens together: " in step["rest"]
         assert shows_share(step["rest"], max(0.0, 1 - sum(listed.values())))
         if step["written"]["id"] in listed:
             assert listed[step["written"]["id"]] == pytest.approx(float(chance), rel=1e-4)
@@ -290,7 +290,7 @@ def test_each_word_is_weighed_at_each_depth(screen, small):
             chance = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
             mine.append(float(chance[id]))
             assert shows_share(row[place + 1], mine[-1], "</span>")
-            # where another piece is likelier, it is told with its own probability
+            # where another token is likelier, it is told with its own probability
             other = int(chance.argmax())
             assert ("<em>" in row[place + 1]) == (other != id)
             assert other == id or shows_share(row[place + 1].partition("<em>")[2], float(chance[other]))

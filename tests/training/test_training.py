@@ -171,7 +171,7 @@ def test_every_recipe_makes_a_config() -> None:
 
     for name, recipe in RECIPES.items():
         assert recipe.name == name
-        Config(vocab=recipe.pieces, **recipe.shape)
+        Config(vocab=recipe.tokens, **recipe.shape)
 
 
 def test_a_text_said_twice_has_another_between(vocabulary: Vocabulary) -> None:

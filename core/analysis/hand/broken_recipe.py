@@ -79,7 +79,7 @@ def read_recipe(text: str) -> BrokenRecipe:
 @dataclass(frozen=True, slots=True)
 class Effect:
     """What a recipe did. spread: e^entropy of a row, the mean over all rows, heads and layers of each stream; kl: KL(trained ‖
-    now) of the next piece in nats, None where the model predicts none."""
+    now) of the next token in nats, None where the model predicts none."""
 
     spread: dict[Stream, float]
     kl: float | None
@@ -95,7 +95,7 @@ def effect(now: Trace, trained: Trace) -> Effect:
 
 
 def mean_spread(trace: Trace, stream: Stream) -> float:
-    """To how many pieces a row of a stream looks, as it were: the mean of e^entropy over the rows of all its heads that are
+    """To how many tokens a row of a stream looks, as it were: the mean of e^entropy over the rows of all its heads that are
     not silenced, in all layers. NaN where all are."""
     rows = [
         spread(attention.head(head))

@@ -34,13 +34,13 @@ def title(part: str, causal: bool) -> str:
 
 
 def payload(
-    held: Account, facts: Mapping[str, Any], piece: Any, ends: frozenset[int], version: str, step: int
+    held: Account, facts: Mapping[str, Any], token: Any, ends: frozenset[int], version: str, step: int
 ) -> dict[str, Any]:
-    """facts: d, heads, ff, vocab and causal of the model; piece: id → text; step: shown first, counted over the whole target."""
+    """facts: d, heads, ff, vocab and causal of the model; token: id → text; step: shown first, counted over the whole target."""
     count = len(held.target)
     first = max(0, count - STEPS)
     share, push, long = shares(held), pushes(held), (lengths(held.added), lengths(held.stream))
-    names = [_named(int(id), piece, ends) for id in held.written]
+    names = [_named(int(id), token, ends) for id in held.written]
     boxes = [{"part": "piece", "layer": 0, "title": "Embedding + position"}]
     boxes += [{"part": part, "layer": layer + 1, "title": title(part, facts["causal"])} for layer, part in held.parts]
     boxes.append({"part": "output", "layer": 0, "title": "Norm + output"})
@@ -52,11 +52,11 @@ def payload(
                 "adds": number(float(long[0][depth, p]), 1), "after": number(float(long[1][depth, p]), 1),
                 "share": float(share[depth, p]), "shareSaid": f"{share[depth, p]:.0%}".replace("%", "\u00a0%"),
                 "push": float(push[depth, p]), "pushSaid": signed(float(push[depth, p])),
-                "guess": _named(int(held.glimpse_id[depth, p]), piece, ends), "guessSaid": percent(float(held.glimpse[depth, p])),
+                "guess": _named(int(held.glimpse_id[depth, p]), token, ends), "guessSaid": percent(float(held.glimpse[depth, p])),
                 "right": int(held.glimpse_id[depth, p]) == int(held.written[p]), "chance": percent(float(held.chance[depth, p])),
                 **_inside(held, depth, p, facts),
             })  # fmt: skip
-        rows.append(_output(held, p, facts, piece, ends))
+        rows.append(_output(held, p, facts, token, ends))
         reads = label(held.target.text[p], 16)
         steps.append({"reads": reads, "writes": names[p], "height": number(float(held.height[p])),
                       "offset": signed(float(held.offset[p])), "rows": rows, "free": p == count - 1})  # fmt: skip
@@ -70,14 +70,14 @@ def _inside(held: Account, depth: int, p: int, facts: Mapping[str, Any]) -> dict
     reads = label(held.target.text[p], 16)
     if depth == 0:
         stages = [
-            _stage("the piece’s own vector", f"{d}", held.begin["embedding"][p]),
+            _stage("the token’s own vector", f"{d}", held.begin["embedding"][p]),
             _stage("the vector of its place in the row", f"{d}", held.begin["place"][p]),
             _stage("their sum: the stream begins", f"{d}", held.stream[0, p]),
         ]
         if not held.begin["place"].any():
             stages.pop(1)
         says = (
-            f"“{reads}”, the last piece read, becomes a row of {d} numbers: its row in a table of {facts['vocab']:,} pieces "
+            f"“{reads}”, the last token read, becomes a row of {d} numbers: its row in a table of {facts['vocab']:,} tokens "
             f"times √{d}"
             + (
                 ", plus a row that says where it stands."
@@ -103,7 +103,7 @@ def _inside(held: Account, depth: int, p: int, facts: Mapping[str, Any]) -> dict
     names = [label(text, 16) for text in keys.text[:reach]]
     pattern = values["pattern"][:, p, :reach].astype(np.float64)
     strongest = int(pattern.mean(axis=0).argmax())
-    each, most = f"{heads} heads × {reach} pieces × {d // heads}", f"of “{names[strongest]}” in head 1"
+    each, most = f"{heads} heads × {reach} tokens × {d // heads}", f"of “{names[strongest]}” in head 1"
     stages = [
         before, normed, _stage("query of head 1: what it asks", f"{heads} heads × {d // heads}", values["query"][0, p]),
         _stage(f"key {most}", each, values["key"][0, strongest]), _stage(f"value {most}", each, values["value"][0, strongest]),
@@ -115,27 +115,27 @@ def _inside(held: Account, depth: int, p: int, facts: Mapping[str, Any]) -> dict
     if part == "cross":
         says = f"“{reads}” asks the source. Queries come from the decoder, keys and values from the encoder’s output. {looks}"
     elif facts["causal"]:
-        says = f"“{reads}” asks the pieces written so far, itself included. What comes later is hidden by the mask. {looks}"
+        says = f"“{reads}” asks the tokens written so far, itself included. What comes later is hidden by the mask. {looks}"
     else:
-        says = f"“{reads}” asks all pieces of the text, those that come later too. {looks}"
+        says = f"“{reads}” asks all tokens of the text, those that come later too. {looks}"
     return {"stages": stages, "says": says, "map": {"names": names, "weights": np.round(pattern, 4).tolist()}}
 
 
-def _output(held: Account, p: int, facts: Mapping[str, Any], piece: Any, ends: frozenset[int]) -> dict[str, Any]:
+def _output(held: Account, p: int, facts: Mapping[str, Any], token: Any, ends: frozenset[int]) -> dict[str, Any]:
     rows = [
         {
-            "text": _named(id, piece, ends), "share": share, "said": percent(share), "here": id == int(held.written[p]),
+            "text": _named(id, token, ends), "share": share, "said": percent(share), "here": id == int(held.written[p]),
         }
         for id, share in zip(held.top_id[p].tolist(), held.top[p].tolist(), strict=True)
     ]  # fmt: skip
     stages = [
         _stage("the stream after the last box", f"{facts['d']}", held.stream[-1, p]),
         _stage("normalised once more", f"{facts['d']}", held.normed[p]),
-        ("a logit, a score, for every piece", f"{facts['vocab']:,}", []),
+        ("a logit, a score, for every token", f"{facts['vocab']:,}", []),
         ("softmax: probabilities that add up to 100 %", f"{facts['vocab']:,}", [row["said"] for row in rows[:SHOWN]]),
     ]
     says = (
-        f"The last row of {facts['d']} numbers is compared with the vector of each of {facts['vocab']:,} pieces; the closer, "
+        f"The last row of {facts['d']} numbers is compared with the vector of each of {facts['vocab']:,} tokens; the closer, "
         f"the higher its score. The likeliest is “{rows[0]['text']}”."
     )
     return {"stages": [list(stage) for stage in stages], "says": says, "map": None, "candidates": rows}
@@ -145,12 +145,12 @@ def _stage(name: str, shape: str, vector: np.ndarray) -> list[Any]:
     return [name, shape, [number(float(v)) for v in vector[:SHOWN]]]
 
 
-def _named(id: int, piece: Any, ends: frozenset[int]) -> str:
-    return "(end)" if id in ends else label(piece(id), 16)
+def _named(id: int, token: Any, ends: frozenset[int]) -> str:
+    return "(end)" if id in ends else label(token(id), 16)
 
 
 def strongest_push(held: Account, step: int) -> tuple[int, float]:
-    """Which addition lifts the written piece most at a step: its depth, and by how much."""
+    """Which addition lifts the written token most at a step: its depth, and by how much."""
     column = pushes(held)[:, step]
     depth = int(column.argmax())
     return depth, float(column[depth])

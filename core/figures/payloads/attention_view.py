@@ -28,8 +28,8 @@ from core.trace import Attention, Tokens, Trace
 
 BUDGET = 2_000_000  # bytes a message
 GLANCE = 48  # cells along a side of a pooled head
-LONGEST = 120  # characters of a piece; the view shortens further where it draws
-HEADER = 160_000  # bytes left for a header of 1,024 pieces and 512 heads
+LONGEST = 120  # characters of a token; the view shortens further where it draws
+HEADER = 160_000  # bytes left for a header of 1,024 tokens and 512 heads
 
 
 def overview(trace: Trace, stream: Stream) -> bytes:
@@ -247,7 +247,7 @@ def _band(widths: np.ndarray, query: int, room: int) -> tuple[int, int]:
 
 
 def _texts(trace: Trace, rows: Tokens, columns: Tokens) -> list[dict[str, Any]]:
-    """The texts of a run and the part each plays here: its pieces look (rows), are looked at (columns), both or neither."""
+    """The texts of a run and the part each plays here: its tokens look (rows), are looked at (columns), both or neither."""
     both = trace.source is not None and trace.target is not None
     told = []
     for tokens, stream, name in ((trace.source, "encoder", "Source"), (trace.target, "decoder", "Target")):
@@ -260,7 +260,7 @@ def _texts(trace: Trace, rows: Tokens, columns: Tokens) -> list[dict[str, Any]]:
                 "rows": tokens is rows,
                 "columns": tokens is columns,
                 "ids": [int(number) for number in tokens.ids],
-                "text": [label(piece, LONGEST) for piece in tokens.text],
+                "text": [label(token, LONGEST) for token in tokens.text],
                 "word": [int(number) for number in tokens.word],
                 "special": [bool(odd) for odd in tokens.special],
             }

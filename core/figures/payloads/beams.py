@@ -11,7 +11,7 @@ from core.trace import Beam, Trace
 
 
 def one_node(node: Beam) -> dict[str, Any]:
-    """One node, without its looks: text, log-probabilities in nats of its piece and of all so far, whether it lives on."""
+    """One node, without its looks: text, log-probabilities in nats of its token and of all so far, whether it lives on."""
     return {
         "parent": -1 if node.parent is None else node.parent, "step": node.step, "text": label(node.token.text, 14),
         "id": node.token.id, "nats": node.token.logprob, "total": node.logprob, "chance": percent(node.token.probability),
@@ -30,7 +30,7 @@ def one_step(nodes: Sequence[Beam]) -> dict[str, Any]:
 
 
 def path(nodes: Sequence[dict[str, Any]], index: int) -> list[int]:
-    """The nodes from the first piece to this one, by index."""
+    """The nodes from the first token to this one, by index."""
     found = []
     while index >= 0:
         found.append(index)

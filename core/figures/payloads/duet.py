@@ -28,7 +28,7 @@ def payload(given: Trace, free: Trace, ended: bool, ends: Collection[int], versi
 
 
 def side(trace: Trace, ended: bool, ends: Collection[int]) -> dict[str, Any]:
-    """One text: its steps, the probability of all of it (the product of its pieces' own), and its cross-attention."""
+    """One text: its steps, the probability of all of it (the product of its tokens' own), and its cross-attention."""
     assert trace.target is not None and trace.predictions is not None and trace.next_logits is not None
     target, expected = words(trace.target), trace.predictions
     steps, total = [], 0.0
@@ -41,19 +41,19 @@ def side(trace: Trace, ended: bool, ends: Collection[int]) -> dict[str, Any]:
             logprobs = log_softmax(trace.next_logits)
             likeliest = max(ends, key=lambda one: float(logprobs[one]))
             id, logprob = END, float(logprobs[likeliest])
-            shown = {"text": label(trace.piece(likeliest), 18), "special": True, "joins": False}
+            shown = {"text": label(trace.token_text(likeliest), 18), "special": True, "joins": False}
         else:
             continue
         total += logprob
         own = best == id or (id == END and best in ends)
-        said, instead = percent(float(np.exp(logprob))), label(trace.piece(best), 18)
+        said, instead = percent(float(np.exp(logprob))), label(trace.token_text(best), 18)
         top = percent(float(np.exp(expected.top_logprob[row][0])))
         steps.append({"id": id, **shown, "said": said, "own": own, "best": instead, "top": top})
     return {"steps": steps, "logprob": total, "odds": odds(total), "cross": block(trace, Stream.CROSS)}
 
 
 def first_difference(one: list[int], other: list[int]) -> int | None:
-    """The first step at which two texts write different pieces, or one of them stops; None where they are the same."""
+    """The first step at which two texts write different tokens, or one of them stops; None where they are the same."""
     for step in range(max(len(one), len(other))):
         if step >= len(one) or step >= len(other) or one[step] != other[step]:
             return step

@@ -18,12 +18,12 @@ from core.figures.payloads.rows import names
 from core.inside import Inner, Near
 from core.trace import Tokens, Trace
 
-WHOLE = 40  # pieces: up to here the vectors of all travel together, above it only those of the piece in focus
+WHOLE = 40  # tokens: up to here the vectors of all travel together, above it only those of the token in focus
 NEURONS = 10
 
 
 def walk(inner: Inner, near: Sequence[Sequence[Near]], token: int, facts: Mapping[str, Any]) -> bytes:
-    """Everything of a walk. near: for each position the vocabulary's nearest pieces; facts: what is told of the model, plain."""
+    """Everything of a walk. near: for each position the vocabulary's nearest tokens; facts: what is told of the model, plain."""
     n, layers = len(inner.tokens), inner.layers
     held = list(range(n)) if n <= WHOLE else [token]
     arrays = {name: inner.begin[name][held] for name in ("embedding", "place")}
@@ -107,9 +107,9 @@ def _message(
 
 
 def _views(tokens: Tokens, residual: np.ndarray) -> dict[str, tuple[list[int], np.ndarray]]:
-    """What paths are drawn of: view → which pieces, and their stream [depth, piece, d_model].
+    """What paths are drawn of: view → which tokens, and their stream [depth, token, d_model].
 
-    words: special pieces left out (where there are any, and two words beside them); all: every piece; apart: the words, the
+    words: special tokens left out (where there are any, and two words beside them); all: every token; apart: the words, the
     mean over them taken off at each depth.
     """
     every = list(range(len(tokens)))
@@ -125,5 +125,5 @@ def _views(tokens: Tokens, residual: np.ndarray) -> dict[str, tuple[list[int], n
 
 
 def _pieces(tokens: Tokens) -> list[dict[str, Any]]:
-    """A text's pieces: label, id, whether it is special and whether it goes on the word before it."""
+    """A text's tokens: label, id, whether it is special and whether it goes on the word before it."""
     return [{**piece, "id": int(id)} for piece, id in zip(names(tokens), tokens.ids, strict=True)]

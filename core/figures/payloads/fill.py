@@ -17,7 +17,7 @@ SHOWN = 10  # candidates of a mask
 
 
 def words_of(tokens: Tokens) -> dict[int, list[int]]:
-    """The places of each word's pieces; words are counted from 1, as people and links do; special pieces belong to none."""
+    """The places of each word's tokens; words are counted from 1, as people and links do; special tokens belong to none."""
     found: dict[int, list[int]] = {}
     for place, (word, special) in enumerate(zip(tokens.word, tokens.special, strict=True)):
         if not special:
@@ -26,14 +26,14 @@ def words_of(tokens: Tokens) -> dict[int, list[int]]:
 
 
 def one_place(trace: Trace, place: int, truth: int) -> dict[str, Any]:
-    """One mask: the likeliest pieces, the one that stood there with its rank, and the rows of the mask's query."""
+    """One mask: the likeliest tokens, the one that stood there with its rank, and the rows of the mask's query."""
     chances = probabilities(trace.masked_logits[place])
     best = largest(chances, SHOWN)
     return {
-        "at": place, "was": label(trace.piece(truth), 16), "said": percent(float(chances[truth])),
+        "at": place, "was": label(trace.token_text(truth), 16), "said": percent(float(chances[truth])),
         "rank": int((chances > chances[truth]).sum()) + 1, "of": len(chances),
         "candidates": [
-            {"id": int(id), "text": label(trace.piece(int(id)), 16), "share": float(chances[id]),
+            {"id": int(id), "text": label(trace.token_text(int(id)), 16), "share": float(chances[id]),
              "said": percent(float(chances[id])), "was": int(id) == truth} for id in best
         ],
         "entropy": float(-(chances * np.log2(np.maximum(chances, 1e-300))).sum()), "looks": looks(trace, place, (Stream.ENCODER,)),
@@ -49,7 +49,8 @@ def payload(tokens: Tokens, trace: Trace, masked: Sequence[int], latest: int, ve
     for place in masked:
         shown[place]["masked"] = True
     return {
-        "pieces": shown, "mask": label(trace.piece(trace.request.source[masked[0]]), 12) if masked and trace.request.source else "",
+        "pieces": shown,
+        "mask": label(trace.token_text(trace.request.source[masked[0]]), 12) if masked and trace.request.source else "",
         "places": [one_place(trace, place, tokens.ids[place]) for place in masked],
         "focus": masked.index(latest) if latest in masked else 0, "version": version,
     }  # fmt: skip

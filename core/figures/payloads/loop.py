@@ -35,7 +35,7 @@ def bits(nats: float) -> float:
 
 
 def surprisals(trace: Trace) -> list[float | None]:
-    """−log₂ p of each piece of the decoder's text, in bits; None for the first, which nothing announced. Needs predictions."""
+    """−log₂ p of each token of the decoder's text, in bits; None for the first, which nothing announced. Needs predictions."""
     assert trace.target is not None and trace.predictions is not None
     return [None, *(bits(nats) for nats in trace.predictions.actual_logprob[: len(trace.target) - 1])]
 
@@ -80,9 +80,9 @@ def _said(before: float, after: float, cut_by: str | None) -> str:
 def cut_said(cut: Filtered, sampling: Sampling, vocabulary: int) -> dict[str, Any]:
     """A filter's line through the distribution, and what it says."""
     asked = {"top-k": sampling.top_k, "top-p": sampling.top_p, "min-p": sampling.min_p}.get(cut.name)
-    kept = f"{cut.kept:,} of {vocabulary:,} pieces"
+    kept = f"{cut.kept:,} of {vocabulary:,} tokens"
     if cut.name == "greedy":
-        said = f"greedy: only the likeliest of {vocabulary:,} pieces"
+        said = f"greedy: only the likeliest of {vocabulary:,} tokens"
     elif cut.name == "min-p":
         said = f"min-p {asked:g}: at least {percent(cut.level or 0)}, leaves {kept}, together {percent(cut.mass)}"
     else:
@@ -93,7 +93,7 @@ def cut_said(cut: Filtered, sampling: Sampling, vocabulary: int) -> dict[str, An
 def cache_said(step: Step, d_model: int, dtype: str) -> dict[str, Any]:
     """What was reused and what is new, in rows of a table, with the formulas they come from.
 
-    Where the model keeps less than one key and value for each piece and layer (a window, a state), only the bytes it holds
+    Where the model keeps less than one key and value for each token and layer (a window, a state), only the bytes it holds
     are told.
     """
     layers, size = layers_of(step), WIDTHS.get(dtype, 0)
@@ -104,7 +104,7 @@ def cache_said(step: Step, d_model: int, dtype: str) -> dict[str, Any]:
     if done.bytes_reused + done.bytes_new != step.cache.bytes:
         return told
     told["rows"] = [
-        ["pieces written and read", f"{reused:,}", f"{new:,}"],
+        ["tokens written and read", f"{reused:,}", f"{new:,}"],
         ["bytes of keys and values", f"{done.bytes_reused:,}", f"{done.bytes_new:,}"],
         ["multiplications to make them", f"{count_said(done.making_reused)} spared", count_said(done.making_new)],
         ["multiplications to look: q·k and weights·v", f"{count_said(done.looking_without - done.looking)} spared",
@@ -117,15 +117,15 @@ def cache_said(step: Step, d_model: int, dtype: str) -> dict[str, Any]:
 def formulas(layers: Sequence[AttentionShape], d_model: int, size: int) -> list[str]:
     """How the numbers of the table come about, with this step's shapes."""
     found = []
-    for stream, name in ((Stream.DECODER, "a piece"), (Stream.CROSS, "a piece of the source, once")):
+    for stream, name in ((Stream.DECODER, "a token"), (Stream.CROSS, "a token of the source, once")):
         mine = [layer for layer in layers if layer.stream is stream]
         if not mine or len({(one.stored, one.width, one.heads, one.keys) for one in mine}) > 1:
             continue
         one, count = mine[0], len(mine)
-        piece = 2 * count * one.stored * one.width
+        each = 2 * count * one.stored * one.width
         found.append(
             f"{name}: 2 (key, value) × {count} layers × {one.stored} heads × {one.width} numbers × {size} bytes = "
-            f"{piece * size:,} bytes, made by × {d_model} = {count_said(piece * d_model)} multiplications"
+            f"{each * size:,} bytes, made by × {d_model} = {count_said(each * d_model)} multiplications"
         )
         found.append(
             f"looking{' at the source' if stream is Stream.CROSS else ''}: 2 (q·k, weights·v) × {count} layers × "
@@ -136,7 +136,7 @@ def formulas(layers: Sequence[AttentionShape], d_model: int, size: int) -> list[
 
 
 def payload(prompt: Trace, steps: Sequence[dict[str, Any]], forced: int, version: str, sampling: Sampling) -> dict[str, Any]:
-    """The whole loop. prompt: the trace of what was given, its predictions kept; its last `forced` pieces are a branch's."""
+    """The whole loop. prompt: the trace of what was given, its predictions kept; its last `forced` tokens are a branch's."""
     assert prompt.target is not None
     shown, surprise = names(prompt.target), surprisals(prompt)
     given = [

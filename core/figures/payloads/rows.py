@@ -44,7 +44,7 @@ def looks(trace: Trace, query: int = -1, streams: Iterable[Stream] = (Stream.DEC
 
 
 def names(tokens: Tokens | None, longest: int = 18) -> list[dict[str, Any]]:
-    """A text's pieces as chips: label, whether special, and whether it goes on the word before it."""
+    """A text's tokens as chips: label, whether special, and whether it goes on the word before it."""
     if tokens is None:
         return []
     pieces = enumerate(zip(tokens.text, tokens.special, strict=True))

@@ -1,4 +1,4 @@
-"""What the surprisal picture draws: each piece with the bits it cost two models, and what they expected instead."""
+"""What the surprisal picture draws: each token with the bits it cost two models, and what they expected instead."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def bits_said(bits: float) -> str:
 
 
 def payload(places: Sequence[Place], names: tuple[str, str], given: str, version: str, focus: int) -> dict[str, Any]:
-    """names: what the two models are called. given: why the first pieces cost nothing. focus: the place shown first."""
+    """names: what the two models are called. given: why the first tokens cost nothing. focus: the place shown first."""
     bits = [v.bits for place in places for v in (place.ours, place.theirs) if v is not None and v.bits is not None]
     return {
         "pieces": [_piece(place) for place in places], "names": list(names), "ceiling": CEILING,
@@ -67,12 +67,12 @@ def _counted(place: Place) -> str:
     if not second:
         start = f"In the training text {seen.together:,} sentences began"
         if place.id is None:
-            return f"{start}, with {seen.kinds:,} different pieces."
+            return f"{start}, with {seen.kinds:,} different tokens."
         return f"{start}, {seen.followed:,} of them with “{label(place.text, 18)}”."
     pair = f"“{first}” “{second}” stood" if first else f"a sentence began with “{second}”"
     said = f"In the training text {pair} {seen.together:,} times"
     if not seen.together:
         return f"{said}: the table falls back on shorter memories."
     if place.id is None:
-        return f"{said}, followed by {seen.kinds:,} different pieces."
+        return f"{said}, followed by {seen.kinds:,} different tokens."
     return f"{said}, followed {seen.followed:,} times by “{label(place.text, 18)}”."

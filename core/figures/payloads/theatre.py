@@ -37,14 +37,14 @@ def block(trace: Trace, stream: Stream) -> dict[str, Any]:
 
 
 def room(sites: Sequence[Site]) -> int:
-    """How many pieces a source or a target may have, so that the maps of all heads fit one message."""
+    """How many tokens a source or a target may have, so that the maps of all heads fit one message."""
     heads = sum(site.heads for site in sites)
     return int((BUDGET * 3 / 4 / max(1, heads)) ** 0.5)
 
 
 def words(tokens: Tokens) -> list[dict[str, Any]]:
-    """A text's pieces: label, word, whether it is special and whether it goes on the word before it."""
-    return [{**piece, "word": int(word)} for piece, word in zip(names(tokens), tokens.word, strict=True)]
+    """A text's tokens: label, word, whether it is special and whether it goes on the word before it."""
+    return [{**token, "word": int(word)} for token, word in zip(names(tokens), tokens.word, strict=True)]
 
 
 def payload(
@@ -53,9 +53,9 @@ def payload(
 ) -> dict[str, Any]:  # fmt: skip
     """A finished text, step by step. trace holds the whole target, its predictions among it.
 
-    Row i of the target's maps is the step that writes piece i + 1; the last row writes nothing yet: it shows what would come
-    next. given: how many pieces after the start the model did not choose by itself. at: the step to open on. ends: the ids
-    that end a text. only: row → the source pieces it was left to read. note: a line under the lead.
+    Row i of the target's maps is the step that writes token i + 1; the last row writes nothing yet: it shows what would come
+    next. given: how many tokens after the start the model did not choose by itself. at: the step to open on. ends: the ids
+    that end a text. only: row → the source tokens it was left to read. note: a line under the lead.
     """
     assert trace.source is not None and trace.target is not None
     assert trace.predictions is not None and trace.next_logits is not None
@@ -65,7 +65,7 @@ def payload(
         ids, logprobs = expected.top_ids[row][:SHOWN], expected.top_logprob[row][:SHOWN]
         chances = np.exp(logprobs.astype(np.float64))
         candidates = [
-            {"id": int(id), "text": label(trace.piece(int(id)), 18), "p": float(p), "said": percent(float(p))}
+            {"id": int(id), "text": label(trace.token_text(int(id)), 18), "p": float(p), "said": percent(float(p))}
             for id, p in zip(ids, chances, strict=True)
         ]
         last = row == len(target) - 1
@@ -93,7 +93,7 @@ def payload(
 
 
 def sharpest(trace: Trace) -> list[int] | None:
-    """The cross-attention head that is most decided on the source's own pieces: [layer, head]; None where there is none."""
+    """The cross-attention head that is most decided on the source's own tokens: [layer, head]; None where there is none."""
     assert trace.source is not None
     real = ~np.array(trace.source.special)
     best: tuple[float, list[int]] | None = None

@@ -15,7 +15,7 @@ from core.ui.running.focus import Look
 from core.ui.running.scene import Scene
 from core.ui.session import state
 
-LONGEST = 96  # pieces up to which the stages are drawn cell by cell
+LONGEST = 96  # tokens up to which the stages are drawn cell by cell
 SAYS = {  # stage: its name, its formula, what its colours show, whether they have two sides
     "product": ("q·k", "each query times each key: how well they fit", "q·k", True),
     "scaled": ("× scaling", "so that long vectors do not make the softmax too sharp", "score", True),
@@ -61,7 +61,7 @@ def _sum(it: Look, attention: Attention) -> None:
 def _stages(it: Look, attention: Attention) -> None:
     queries, keys = attention.shape[1:]
     if max(queries, keys) > LONGEST:
-        charts.words(f"The stages are drawn for texts of up to {LONGEST} pieces; this one has {max(queries, keys)}.")
+        charts.words(f"The stages are drawn for texts of up to {LONGEST} tokens; this one has {max(queries, keys)}.")
         return
     maps = stages(attention, it.choice.head)
     names = list(maps)

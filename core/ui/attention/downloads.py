@@ -70,7 +70,7 @@ def stem(view: Scene, it: Look) -> str:
 
 def take(view: Scene, it: Look, reading: str = "weight", moved: PositionRule | None = None) -> None:
     """The downloads; built when the box is open. reading and moved: how the page shows the head's numbers, and where its
-    position lab puts the pieces."""
+    position lab puts the tokens."""
     opened = box("Take it with you: figures, numbers, link, Python", "take")
     if not opened.open:
         return

@@ -36,7 +36,7 @@ SAYS = {
     ),
 }
 READING = (
-    "Each <b>row</b> is a piece that looks, each <b>column</b> a piece it looks at. Numbers are % of a row, printed from 10 %. "
+    "Each <b>row</b> is a token that looks, each <b>column</b> a token it looks at. Numbers are % of a row, printed from 10 %. "
     "<b>Hatched</b>: may not look. <b>Click</b> a cell to read it, or choose it in the lists <b>looks</b> and <b>at</b>."
 )
 

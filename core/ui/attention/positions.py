@@ -19,13 +19,13 @@ from core.ui.running.scene import Scene
 from core.ui.session import state
 from core.ui.session.state import heard, held
 
-LONGEST = 64  # pieces up to which positions are drawn
+LONGEST = 64  # tokens up to which positions are drawn
 HOW = {"off": "Off", "shuffled": "Shuffled", "shifted": "Shifted"}
 BEGINS = {"off": 0, "shuffled": 1, "shifted": 10}
 SAYS = {
-    "off": "No piece is told where it stands: the model sees the words of the text, not their order.",
-    "shuffled": "Each piece keeps its word but is told the place of another.",
-    "shifted": "Each piece is told that it stands further on in the text.",
+    "off": "No token is told where it stands: the model sees the words of the text, not their order.",
+    "shuffled": "Each token keeps its word but is told the place of another.",
+    "shifted": "Each token is told that it stands further on in the text.",
 }
 
 
@@ -37,7 +37,7 @@ def places_panel(view: Scene, it: Look) -> None:
     with opened:
         text, tokens = _text(it)
         if len(tokens) > LONGEST:
-            charts.words(f"Drawn for texts of up to {LONGEST} pieces; this one has {len(tokens)}.")
+            charts.words(f"Drawn for texts of up to {LONGEST} tokens; this one has {len(tokens)}.")
             return
         _strips(view, it, text, labels(tokens))
         if view.info.moves:
@@ -59,19 +59,19 @@ def _strips(view: Scene, it: Look, text: Stream, rows: list[str]) -> None:
     theme = charts.theme()
     end = float(np.ceil(4 * np.percentile(np.abs(entered), 99))) / 4 or 0.25
     if added is None:
-        charts.heading("What enters the first layer", f"{len(rows)} pieces, {entered.shape[1]} numbers each")
+        charts.heading("What enters the first layer", f"{len(rows)} tokens, {entered.shape[1]} numbers each")
         charts.plot(
             strip(entered, rows, theme, end, 620),
             "strip-sum",
-            f"The vectors of {len(rows)} pieces as they enter the first layer.",
+            f"The vectors of {len(rows)} tokens as they enter the first layer.",
         )
         charts.words(
-            "One row a piece. No vector is added for positions: this model turns queries and keys by an angle that grows with the "
+            "One row a token. No vector is added for positions: this model turns queries and keys by an angle that grows with the "
             "place (rotary positions, Su et al. 2021), or counts distances inside each head."
         )
         return
     parts = (
-        ("Word", "what the piece means", entered - added),
+        ("Word", "what the token means", entered - added),
         ("+ Position", "where it stands", added),
         ("= Sum", "what enters layer 1", entered),
     )
@@ -83,7 +83,7 @@ def _strips(view: Scene, it: Look, text: Stream, rows: list[str]) -> None:
             alt = f"{name}, {what}: {len(rows)} rows of {values.shape[1]} numbers."
             charts.plot(strip(values, rows, theme, end, 250, place == 0), f"strip-{place}", alt)
     charts.words(
-        "One row a piece, one thin column for each of its numbers; violet is above 0, ochre below. A word has the same first "
+        "One row a token, one thin column for each of its numbers; violet is above 0, ochre below. A word has the same first "
         "picture wherever it stands; a place has the same second picture whatever stands there (Vaswani et al. 2017, §3.5)."
     )
 
@@ -155,11 +155,11 @@ def _text(it: Look) -> tuple[Stream, Tokens]:
 
 
 def told(it: Look, now: Trace, share: float) -> str:
-    """What moving the positions did to this head, and to the next piece, in numbers: ½ Σ |Δα|, averaged over the rows."""
+    """What moving the positions did to this head, and to the next token, in numbers: ½ Σ |Δα|, averaged over the rows."""
     said = f"{percent(share)} of a row’s attention moves elsewhere in this head, on average (½ Σ |Δα|)."
     if it.now.next_logits is None:
         return said
     was, turned = changes(it.now, k=1)[0], changes(now, it.now, 1)[0]
     if was.id == turned.id:
-        return f"{said} The next piece stays “{label(was.text)}” ({percent(was.now)} → {percent(turned.now)})."
-    return f"{said} The next piece turns from “{label(was.text)}” to “{label(turned.text)}”."
+        return f"{said} The next token stays “{label(was.text)}” ({percent(was.now)} → {percent(turned.now)})."
+    return f"{said} The next token turns from “{label(was.text)}” to “{label(turned.text)}”."

@@ -1,4 +1,4 @@
-"""The text as the model gets it: pieces with their ids, bytes and words, and how each word came to its pieces, merge by merge."""
+"""The text as the model gets it: tokens with their ids, bytes and words, and how each word came to its tokens, merge by merge."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from core.ui.running.scene import Scene
 from core.ui.session import state
 from core.ui.session.state import heard, held
 
-ROWS = 400  # pieces in the table
+ROWS = 400  # tokens in the table
 REPLAYED = 400  # characters whose merges are replayed
 INSTEAD = {
     "wordpiece": (
-        "This tokenizer (WordPiece, Schuster & Nakajima 2012) merges nothing: from the left it takes the longest piece it "
+        "This tokenizer (WordPiece, Schuster & Nakajima 2012) merges nothing: from the left it takes the longest token it "
         "knows, then goes on behind it."
     ),
     "unigram": (
-        "This tokenizer (Unigram, Kudo 2018) merges nothing: of all ways to cut the text it takes the one whose pieces are "
+        "This tokenizer (Unigram, Kudo 2018) merges nothing: of all ways to cut the text it takes the one whose tokens are "
         "together the likeliest."
     ),
     "words": "This tokenizer knows whole words only.",
@@ -34,8 +34,8 @@ INSTEAD = {
 
 
 def pieces_panel(view: Scene, it: Look) -> None:
-    """Opened on demand: the table of pieces, and the merges of one word."""
-    opened = box("Pieces: ids, bytes, and how words were cut", "pieces")
+    """Opened on demand: the table of tokens, and the merges of one word."""
+    opened = box("Tokens: ids, bytes, and how words were cut", "pieces")
     if not opened.open:
         return
     with opened:
@@ -50,15 +50,15 @@ def pieces_panel(view: Scene, it: Look) -> None:
             for name, tokens in texts:
                 st.html(table(name if len(texts) > 1 else "Text", tokens, lens.raw(tokens.ids)))
             charts.words(
-                "<b>␣</b> is a space: it belongs to the piece behind it. <b>Bytes</b> are what the piece is in UTF-8, written in "
-                "hexadecimal. Pieces of one word have the same word number; <b>special</b> pieces stand in no text."
+                "<b>␣</b> is a space: it belongs to the token behind it. <b>Bytes</b> are what the token is in UTF-8, written in "
+                "hexadecimal. Tokens of one word have the same word number; <b>special</b> tokens stand in no text."
             )
         with right:
             _merges(lens, it, texts)
 
 
 def table(name: str, tokens: Tokens, raw: tuple[bytes, ...]) -> str:
-    """A text's pieces as an HTML table: place, piece, id, bytes, word."""
+    """A text's tokens as an HTML table: place, token, id, bytes, word."""
     rows = []
     for place, (piece, token, word, special) in enumerate(
         zip(tokens.text[:ROWS], tokens.ids, tokens.word, tokens.special, strict=False)
@@ -68,17 +68,17 @@ def table(name: str, tokens: Tokens, raw: tuple[bytes, ...]) -> str:
             f'<tr><td>{place + 1}</td><th scope="row"><bdi>{shown}</bdi></th><td>{token}</td>'
             f"<td>{raw[place].hex(' ').upper() or '–'}</td><td>{'special' if special else word + 1}</td></tr>"
         )
-    more = f" The first {ROWS} of {len(tokens)} pieces." if len(tokens) > ROWS else ""
+    more = f" The first {ROWS} of {len(tokens)} tokens." if len(tokens) > ROWS else ""
     head = "".join(f'<th scope="col">{word}</th>' for word in ("#", "piece", "id", "bytes", "word"))
     return (
-        f'<div class="table pieces" tabindex="0" role="region" aria-label="{escape(name)}: pieces"><table>'
-        f"<caption>{escape(name)}: {len(tokens)} piece{'s' * (len(tokens) > 1)}.{more}</caption><thead><tr>{head}</tr></thead>"
+        f'<div class="table tokens" tabindex="0" role="region" aria-label="{escape(name)}: tokens"><table>'
+        f"<caption>{escape(name)}: {len(tokens)} token{'s' * (len(tokens) > 1)}.{more}</caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 
 def visible(piece: str) -> str:
-    """A piece as HTML, its spaces as signs."""
+    """A token as HTML, its spaces as signs."""
     core = piece.strip(" ")
     left = len(piece) - len(piece.lstrip(" "))
     if not core:
@@ -101,7 +101,7 @@ def _merges(lens: Any, it: Look, texts: list[tuple[str, Tokens]]) -> None:
         charts.words(INSTEAD[found.kind])
         return
     if not found.known:
-        charts.words("This model’s tokenizer has learnt no merges: every byte is a piece of its own.")
+        charts.words("This model’s tokenizer has learnt no merges: every byte is a token of its own.")
         return
     if not words:
         charts.words("No word of this text can be replayed.")
@@ -137,7 +137,7 @@ def _merges(lens: Any, it: Look, texts: list[tuple[str, Tokens]]) -> None:
     )
     st.html(f'<div class="texts merging"><div class="chips encoder">{chips}</div></div>')
     if not last:
-        charts.words("Nothing to merge: it is one piece, or no two of its parts were ever learnt as a pair.")
+        charts.words("Nothing to merge: it is one token, or no two of its parts were ever learnt as a pair.")
     elif at == 0:
         charts.words(f"It begins as {_count(len(word.steps[0]))}. Drag to see them merge.")
     else:
@@ -156,4 +156,4 @@ def _count(number: int) -> str:
 
 
 def _pieces(number: int) -> str:
-    return "one piece" if number == 1 else f"{number} pieces: no further pair was learnt"
+    return "one token" if number == 1 else f"{number} tokens: no further pair was learnt"

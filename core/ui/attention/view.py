@@ -28,7 +28,7 @@ class ViewChoice:
     """What a visitor has chosen in the view. Layers, heads, queries and keys count from 0; pairs are (layer, head).
 
     locked: whether the head stays when the pointer leaves. query and key: the locked cell, both None where there is none.
-    pins: heads kept in sight. mixed: heads whose mean is shown (none or at least two). words: pieces joined. special and
+    pins: heads kept in sight. mixed: heads whose mean is shown (none or at least two). words: tokens joined. special and
     sinks: what is hidden. lines: ("weight", least) or ("share", of each row).
     """
 

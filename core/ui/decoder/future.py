@@ -40,7 +40,7 @@ def _turn(rule: MaskRule, turned: bool) -> None:
 
 
 def future_shown(view: Scene) -> None:
-    """The switch, the map, and the probability of each next piece with the mask on and off."""
+    """The switch, the map, and the probability of each next token with the mask on and off."""
     rule = switch_rule(view.info, Stream.DECODER)
     assert rule is not None
     trained = "on" if view.info.causal else "off"
@@ -55,7 +55,7 @@ def future_shown(view: Scene) -> None:
         _turn(rule, hides != view.info.causal)
 
     hides = view.info.causal != turned
-    st.toggle("Mask on: no piece sees what comes later" if hides else "Mask off: each piece sees the whole target",
+    st.toggle("Mask on: no token sees what comes later" if hides else "Mask off: each token sees the whole target",
               key=held("decoder-mask", hides), on_change=heard("decoder-mask", switched))  # fmt: skip
     try:
         native = view.run((), ("pattern", "predictions"))
@@ -90,12 +90,12 @@ def future_shown(view: Scene) -> None:
         )
     with right:
         now, before = (seen.on, None) if hides else (seen.off, seen.on)
-        charts.heading("Probability of the piece that comes next", "mask on" if hides else "mask off; tick: mask on")
+        charts.heading("Probability of the token that comes next", "mask on" if hides else "mask off; tick: mask on")
         rows = [
             Bar(shown.target.text[p + 1], float(now[p]), None if before is None else float(before[p]))
             for p in range(first, count - 1)
         ]  # fmt: skip
-        charts.bars(rows, charts.theme().decoder, "Next pieces", "future-bars", 420, equal=True)
+        charts.bars(rows, charts.theme().decoder, "Next tokens", "future-bars", 420, equal=True)
         charts.words(said(seen, view))
     pair()
 
@@ -114,8 +114,8 @@ def said(seen: Future, view: Scene) -> str:
         else "<b>A caveat</b>: these weights were trained with the mask off, and learnt to read off the answer."
     )
     return (
-        f"Mask off: <b>{up} of {steps}</b> next pieces become likelier, and <b>{ahead}</b> of the attention goes to what "
-        f"comes later (mean of steps, heads and layers). Surprise a piece: <b>{number(on)} bits</b> with the mask, "
+        f"Mask off: <b>{up} of {steps}</b> next tokens become likelier, and <b>{ahead}</b> of the attention goes to what "
+        f"comes later (mean of steps, heads and layers). Surprise a token: <b>{number(on)} bits</b> with the mask, "
         f"<b>{number(off)} bits</b> without. {caveat}"
     )
 
@@ -137,7 +137,7 @@ def pair() -> None:
     st.html(f'<div class="sum tally"><table><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table></div>')
     first, second = scores("induction"), scores("induction-peek")
     charts.words(
-        f"Loss is the surprise a piece in training (in nats: 1 nat is {number(1 / math.log(2))} bits). Without the mask it "
+        f"Loss is the surprise a token in training (in nats: 1 nat is {number(1 / math.log(2))} bits). Without the mask it "
         f"falls to <b>{number(second['loss'], 3)}</b> even on random letters, where the honest model keeps "
         f"<b>{number(first['first_loss'], 2)}</b>: the answer was in view. But when it must write by itself there is no "
         f"future to copy, and only <b>{percent(second['generation'])}</b> comes out right. That is what the mask is for."

@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from core.engine.lens import Lens
 
 FIRST = (
-    "A decoder writes one piece at a time. For each it keeps one row of numbers, the <b>stream</b>. Box after box reads a "
+    "A decoder writes one token at a time. For each it keeps one row of numbers, the <b>stream</b>. Box after box reads a "
     "copy of the stream and <b>adds</b> what it found to it; nothing is ever overwritten. At the end the row is compared "
-    "with every piece of the vocabulary: each gets a <b>score</b> (a logit), and the piece with the highest is written. "
+    "with every token of the vocabulary: each gets a <b>score</b> (a logit), and the token with the highest is written. "
 )
 IDEA = (
-    "<b>Masked self-attention</b> lets the last piece look back at what has been written; the mask hides the pieces that "
-    "come later, which in training are already there. <b>Cross-attention</b> lets it look at the source: the piece asks (a "
+    "<b>Masked self-attention</b> lets the last token look back at what has been written; the mask hides the tokens that "
+    "come later, which in training are already there. <b>Cross-attention</b> lets it look at the source: the token asks (a "
     "<b>query</b>), the encoder’s output answers (<b>keys</b> to be found by, <b>values</b> to be taken along). The "
     "<b>feed-forward</b> network looks at nothing else: it works on the row alone. Each result is added to the stream, so "
     "that later boxes find everything the earlier ones left there, and a share of it reaches the end: what each box "
-    "<b>pushes</b> is the part of the written piece’s score (its <b>logit</b>) that comes from this box alone. All pushes "
+    "<b>pushes</b> is the part of the written token’s score (its <b>logit</b>) that comes from this box alone. All pushes "
     "together, and a small constant, are the score."
 )
 
@@ -104,7 +104,7 @@ def box_name(held: Account, depth: int, causal: bool) -> str:
 
 
 def written_name(view: Scene, held: Account, step: int) -> str:
-    """The piece that is written at a step."""
+    """The token that is written at a step."""
     lens, id = view.lens, int(held.written[step])
     return "(end)" if id in lens.ends else label(lens.tokens([id]).text[0])
 
@@ -116,7 +116,7 @@ def lead(view: Scene, held: Account, step: int) -> str:
     return (
         f"To write “<b><bdi>{escape(written_name(view, held, step))}</bdi></b>”, {escape(view.info.name)}’s decoder adds "
         f"<b>{len(held.parts)}</b> times to one row of <b>{held.stream.shape[-1]}</b> numbers. Before the first addition "
-        f"it would have written “<b><bdi>{escape(early)}</bdi></b>”; after the last, the right piece has "
+        f"it would have written “<b><bdi>{escape(early)}</bdi></b>”; after the last, the right token has "
         f"<b>{percent(float(held.chance[-1, step]))}</b>."
     )
 
@@ -182,11 +182,11 @@ def _readers(view: Scene, feeds: bool) -> None:
     """Who asks whom: a table with this text's numbers. feeds: whether there are feed-forward boxes."""
     charts.heading("Who reads what", "with the sizes of this text")
     source, target = len(view.request.source or ()), len(view.request.target or ())
-    own = f"target so far, {target} piece{'s' * (target != 1)}"
+    own = f"target so far, {target} token{'s' * (target != 1)}"
     hides = "itself and what came before" if view.info.causal else "everything, what comes later too"
     rows = [("Decoder: self-attention", own, own, hides, f"{target} × {target}")]
     if source:
-        read = f"source, {source} piece{'s' * (source != 1)}"
+        read = f"source, {source} token{'s' * (source != 1)}"
         rows.insert(0, ("Encoder: self-attention", read, read, "everything, both ways", f"{source} × {source}"))
         memory = f"the encoder’s output, {source} row{'s' * (source != 1)}"
         rows.append(("Decoder: cross-attention", own, memory, "the whole source", f"{target} × {source}"))
@@ -264,7 +264,7 @@ def maths(view: Scene, held: Account) -> None:
     lesson.formula(
         r"\text{push}(a) = \frac{a - \bar a}{\sigma}\cdot\big(\gamma \odot (E_w - \bar E)\big)",
         "a: what a box adds, ā its mean; σ: what the last norm divides by; γ: its scale (⊙: multiplied number by number, and "
-        "the dot adds up the products); E<sub>w</sub>: the vector of the written piece, less Ē, the mean of all pieces.",
+        "the dot adds up the products); E<sub>w</sub>: the vector of the written token, less Ē, the mean of all tokens.",
     )
     lesson.formula(
         r"\mathrm{norm}(x) = \gamma \odot \frac{x - \bar x}{\sqrt{\mathrm{var}(x) + \varepsilon}} + \beta",

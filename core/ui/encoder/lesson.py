@@ -19,14 +19,14 @@ from core.ui.running.scene import Scene
 from core.ui.session import state
 
 INTRO = (
-    "An <b>encoder</b> reads a text and makes of each piece (a <b>token</b>) a list of numbers (a <b>vector</b>) that comes to say "
-    "what this piece means here. Its layers do that with <b>heads</b>, small attentions side by side that look at the other "
-    "pieces, and <b>neurons</b>, numbers that are above 0 (the neuron fires) or 0. Follow one piece from box to box."
+    "An <b>encoder</b> reads a text and makes of each token (a <b>token</b>) a list of numbers (a <b>vector</b>) that comes to say "
+    "what this token means here. Its layers do that with <b>heads</b>, small attentions side by side that look at the other "
+    "tokens, and <b>neurons</b>, numbers that are above 0 (the neuron fires) or 0. Follow one token from box to box."
 )
 IDEA = (
-    "Each piece starts as a row of a table plus a mark for its place. From then on it is a <b>running total</b>. In each layer two "
-    "boxes read it and add to it: <b>attention</b>, in which the pieces look at each other, and a <b>feed-forward</b> network, "
-    "which works on each piece alone. Nothing is ever replaced, so what an early layer found can still be used by a late one. The "
+    "Each token starts as a row of a table plus a mark for its place. From then on it is a <b>running total</b>. In each layer two "
+    "boxes read it and add to it: <b>attention</b>, in which the tokens look at each other, and a <b>feed-forward</b> network, "
+    "which works on each token alone. Nothing is ever replaced, so what an early layer found can still be used by a late one. The "
     "lecture calls what attention gets the <b>normalised input</b>: in this model that is right, for it normalises what goes "
     "<i>into</i> each box. The paper’s Figure 1 puts it the other way round: add first, then normalise the total itself."
 )
@@ -38,12 +38,12 @@ SOURCE = (
 
 
 def name_of(it: Walked, token: int | None = None) -> str:
-    """A piece in quotation marks, as HTML."""
+    """A token in quotation marks, as HTML."""
     return f"“<bdi>{escape(label(it.inner.tokens.text[it.spot.token if token is None else token]))}</bdi>”"
 
 
 def lead(it: Walked) -> None:
-    """The first sentence: where the chosen piece looks, how many neurons it fires, how far the layer turns it."""
+    """The first sentence: where the chosen token looks, how many neurons it fires, how far the layer turns it."""
     token, steps = it.spot.token, it.steps
     row = steps["pattern"][it.spot.head]
     key = strongest(row, token)
@@ -76,16 +76,16 @@ def below(it: Walked) -> None:
 
 
 def formulas(it: Walked) -> None:
-    """The walk as formulas, each with the first number of the chosen piece's vector, or the number that it gives."""
+    """The walk as formulas, each with the first number of the chosen token's vector, or the number that it gives."""
     token, head, steps, begin = it.spot.token, it.spot.head, it.steps, it.inner.begin
     d, wide = it.enters.shape[1], steps["fired"].shape[1]
     part = steps["query"].shape[-1]
-    piece = name_of(it)
+    named = name_of(it)
     e, p = float(begin["embedding"][token, 0]), float(begin["place"][token, 0])
     id, start = it.inner.tokens.ids[token], float(begin["leave"][token, 0])
     lesson.formula(
         rf"x = \sqrt{{{d}}}\,E_{{{id}}} + P_{{{token + 1}}}\qquad x_1 = {e:.3f} {p:+.3f} = {start:.3f}",
-        f"{piece} begins as row {id} of the table of embeddings E, times √{d}, plus the vector P of place {token + 1}; x₁ is the "
+        f"{named} begins as row {id} of the table of embeddings E, times √{d}, plus the vector P of place {token + 1}; x₁ is the "
         f"first of its {d} numbers.",
     )
     mean, deviation = moments(it.enters[token])
@@ -94,7 +94,7 @@ def formulas(it: Walked) -> None:
     worked = rf"\frac{{{first:.3f} - {taken}}}{{{deviation:.3f}}}"
     lesson.formula(
         rf"\hat x = \frac{{x - \mu}}{{\sigma}}\qquad \hat x_1 = {worked} = {standard:.3f}",
-        f"Layer {it.spot.layer + 1} normalises: μ is the mean of the {d} numbers of {piece}, σ their standard deviation. "
+        f"Layer {it.spot.layer + 1} normalises: μ is the mean of the {d} numbers of {named}, σ their standard deviation. "
         "Learned numbers then scale and shift each.",
     )
     row = steps["pattern"][head, token]
@@ -103,7 +103,7 @@ def formulas(it: Walked) -> None:
     product = rf"\frac{{q\cdot k}}{{\sqrt{{{part}}}}}"
     lesson.formula(
         rf"w = \mathrm{{softmax}}\!\left({product}\right)\qquad {product} = {score:.3f},\quad w = {row[key]:.3f}",
-        f"Head {head + 1}: the query of {piece} with the key of {name_of(it, key)}, where its weight is largest.",
+        f"Head {head + 1}: the query of {named} with the key of {name_of(it, key)}, where its weight is largest.",
     )
     x, more, total = (float(values[token, 0]) for values in (it.enters, steps["mixed"], steps["summed"]))
     lesson.formula(
@@ -113,7 +113,7 @@ def formulas(it: Walked) -> None:
     fed, leaves = float(steps["fed"][token, 0]), float(steps["leave"][token, 0])
     lesson.formula(
         rf"x'' = x' + \max(0,\ \hat x' W_1 + b_1)\,W_2 + b_2\qquad x''_1 = {total:.3f} {fed:+.3f} = {leaves:.3f}",
-        f"Of the {wide} numbers of max(0, …) {int(firing(steps['fired'][token]))} are above 0 for {piece}: the neurons that fire.",
+        f"Of the {wide} numbers of max(0, …) {int(firing(steps['fired'][token]))} are above 0 for {named}: the neurons that fire.",
     )
 
 
@@ -142,37 +142,37 @@ def offered() -> list[lesson.Preset]:
         ),
         lesson.Preset(
             "Few neurons",
-            "Compare how many neurons fire in layer 1, 2 and 3, and which pieces fire them.",
+            "Compare how many neurons fire in layer 1, 2 and 3, and which tokens fire them.",
             lambda: sets(banks, 2, 0, "neurons"),
         ),
         lesson.Preset(
             "An encoder alone",
-            "The filler has no decoder: at the end its vectors are compared with every embedding, to say which piece fits.",
+            "The filler has no decoder: at the end its vectors are compared with every embedding, to say which token fits.",
             lambda: sets("the children play in the park", 1, 3, "next", "filler"),
         ),
     ]
 
 
 def questions(it: Walked) -> list[lesson.Question]:
-    """Two numbers to read off and one thing to find, all about the chosen piece."""
+    """Two numbers to read off and one thing to find, all about the chosen token."""
     token, layer = it.spot.token, it.spot.layer
-    piece, wide = name_of(it), it.steps["fired"].shape[1]
+    named, wide = name_of(it), it.steps["fired"].shape[1]
     fires = [int(firing(steps["fired"][token])) for steps in it.inner.layers]
     deviation = float(moments(it.enters[token])[1])
     return [
         lesson.Number(
-            f"How many of the {wide} neurons fire at {piece} in layer {layer + 1}?", float(fires[layer]), 0.4,
+            f"How many of the {wide} neurons fire at {named} in layer {layer + 1}?", float(fires[layer]), 0.4,
             f"{fires[layer]} of {wide}, {percent(fires[layer] / wide)}. The others are below 0 and give 0.",
             "Click the box Feed-forward neurons; its second line says it.",
         ),
         lesson.Act(
-            f"In which layer do the fewest neurons fire at {piece}? Go there and open its neurons.",
+            f"In which layer do the fewest neurons fire at {named}? Go there and open its neurons.",
             fires[layer] == min(fires) and it.spot.box == "neurons",
             f"{min(fires)} fire there. All layers, from the first: {', '.join(map(str, fires))}.",
             "Choose each layer in turn and read the box Feed-forward neurons.",
         ),
         lesson.Number(
-            f"What is the standard deviation (how far, typically, its numbers lie from their mean) of the running total of {piece} "
+            f"What is the standard deviation (how far, typically, its numbers lie from their mean) of the running total of {named} "
             f"before layer {layer + 1} first normalises it?",
             deviation, max(0.006, 0.01 * deviation),
             f"{deviation:.3f}; after normalising it is 1, whatever it was before.",
@@ -198,5 +198,5 @@ def without(view: Scene, why: str) -> None:
     ):  # fmt: skip
         lesson.whole_page()
     if not walk.trail(view):
-        charts.words(f"The paths need the vectors between the layers and a text of at most {walk.ROOM} pieces.")
+        charts.words(f"The paths need the vectors between the layers and a text of at most {walk.ROOM} tokens.")
     lesson.source(SOURCE)

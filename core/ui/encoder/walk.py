@@ -29,13 +29,13 @@ BOXES = (
     "embedding", "place", "sum0", "norm1", "qkv", "map", "join", "mix", "sum1", "norm2", "neurons", "back", "sum2", "next",
 )  # fmt: skip
 OPENS = "map"
-ROOM = 128  # pieces that the paths show
-FITS = 6  # pieces that an encoder with an output layer finds likeliest at a place
+ROOM = 128  # tokens that the paths show
+FITS = 6  # tokens that an encoder with an output layer finds likeliest at a place
 
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """What is looked at: a piece, a layer and a head, counted from 0, and a box of the figure."""
+    """What is looked at: a token, a layer and a head, counted from 0, and a box of the figure."""
 
     token: int
     layer: int
@@ -85,7 +85,7 @@ def walked(view: Scene) -> Walked:
 
 
 def spot(view: Scene, inner: Inner) -> Spot:
-    """What the visitor's choice means here: the piece from the encoder's cell, layer and head as far as they exist."""
+    """What the visitor's choice means here: the token from the encoder's cell, layer and head as far as they exist."""
     choice = view.choice
     layer = min(choice.layer, len(inner.layers) - 1)
     pattern = inner.layers[layer]["pattern"]
@@ -109,7 +109,7 @@ def facts(view: Scene) -> dict[str, Any]:
 
 
 def fits(it: Walked, tokens: Iterable[int]) -> dict[str, Any]:
-    """What an encoder with an output layer finds likeliest at these pieces, with probabilities; nothing for other models."""
+    """What an encoder with an output layer finds likeliest at these tokens, with probabilities; nothing for other models."""
     if it.view.info.kind != "encoder" or not it.view.info.can_predict:
         return {}
     trace = it.view.run((), ("predictions",))
@@ -159,7 +159,7 @@ def trail(view: Scene) -> bool:
 def read_spot(raw: Any, version: str, sizes: tuple[int, int, int]) -> Spot | None:
     """What a browser sent, as a spot; None for anything else, whatever it is.
 
-    sizes: pieces, layers, heads; 0 layers where only the paths are shown: then layer, head and box mean nothing.
+    sizes: tokens, layers, heads; 0 layers where only the paths are shown: then layer, head and box mean nothing.
     """
     if type(raw) is not dict or set(raw) != {"version", "token", "layer", "head", "box"}:
         return None

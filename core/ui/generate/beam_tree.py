@@ -73,8 +73,8 @@ def searching(view: Scene, forced: tuple[int, ...], width: int) -> Searching:
 
 def held_bytes(info: Any, request: Request, width: int) -> int:
     """How many bytes of keys and values (float32) the living beams may come to hold."""
-    pieces = len(request.source or ()) + len(request.target or ()) + LONGEST
-    return 2 * 4 * width * pieces * info.layers * info.kv_heads * (info.d_model // info.heads)
+    tokens = len(request.source or ()) + len(request.target or ()) + LONGEST
+    return 2 * 4 * width * tokens * info.layers * info.kv_heads * (info.d_model // info.heads)
 
 
 def further(view: Scene, forced: tuple[int, ...], width: int, steps: int, search: Searching) -> bool:
@@ -157,14 +157,14 @@ def beam_tree(view: Scene, top: Any, numbers: tuple[int, ...]) -> None:
 
 
 def text_of(view: Scene, nodes: list[dict[str, Any]], leaf: int) -> str:
-    """A leaf's text from the first piece on."""
+    """A leaf's text from the first token on."""
     return line(view.lens.decode([nodes[n]["id"] for n in beams.path(nodes, leaf)]), 80)
 
 
 def lead(
     view: Scene, nodes: list[dict[str, Any]], found: list[int], greedy: Writing, steps: int, width: int
 ) -> list[str | tuple[str]]:
-    """What the search found, beside always taking the likeliest piece."""
+    """What the search found, beside always taking the likeliest token."""
     if not found:
         return ["Nothing has lived on yet."]
     best = nodes[found[0]]["total"]
@@ -177,9 +177,9 @@ def lead(
     if len(greedy.logprobs) < steps and not greedy.finished:
         return [*parted, "."]
     if abs(best - alone) < 5e-3:
-        return [*parted, ", just what always taking the likeliest piece gives."]
+        return [*parted, ", just what always taking the likeliest token gives."]
     more = "as likely" if best > alone else "less likely"
-    return [*parted, "; always taking the likeliest piece gives “", (greedy_text,), "” (", (f"{markup.nats(alone)} nats",),
+    return [*parted, "; always taking the likeliest token gives “", (greedy_text,), "” (", (f"{markup.nats(alone)} nats",),
             "): the search’s text is ", (ratio_said(best - alone),), f" {more}."]  # fmt: skip
 
 

@@ -34,7 +34,7 @@ def hidden(tokens: Tokens, numbers: tuple[int, ...] | None) -> list[int]:
 
 
 def masked(view: Scene, places: list[int], mask: int) -> Trace:
-    """The trace of the text with its pieces at `places` behind the mask."""
+    """The trace of the text with its tokens at `places` behind the mask."""
     source = tuple(mask if place in places else id for place, id in enumerate(view.request.source or ()))
     request = replace(view.request, source=source)
     return view.trace(under(request.keeping("pattern"), fitting(view.choice.mask, request)))

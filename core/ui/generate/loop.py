@@ -1,4 +1,4 @@
-"""Generate, step by step: the loop grows on the server a few pieces at a time, is sent, and played in the browser."""
+"""Generate, step by step: the loop grows on the server a few tokens at a time, is sent, and played in the browser."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from core.ui.running.writing import MOST, Writing, again, asked, given, turn, ve
 from core.ui.session import state
 from core.ui.session.state import heard, held
 
-MORE = 24  # pieces at a time
+MORE = 24  # tokens at a time
 
 
 def sampler(sampling: Sampling) -> None:
-    """How the next piece is chosen; everything stands in the link."""
+    """How the next token is chosen; everything stands in the link."""
 
     def into(name: str, read: Callable[[Any], Any]) -> Callable[[Any], None]:
         return lambda value: state.choose(sampling=replace(state.chosen()[SAMPLING], **{name: read(value)}))
@@ -58,9 +58,9 @@ def sampler(sampling: Sampling) -> None:
 
 
 def said(sampling: Sampling) -> str:
-    """How the next piece is chosen, in a few words."""
+    """How the next token is chosen, in a few words."""
     if sampling.temperature == 0:
-        return "Greedy: always the likeliest piece."
+        return "Greedy: always the likeliest token."
     parts = [f"temperature {sampling.temperature:g}"]
     parts += [f"{name} {value:g}" for name, value in
               (("top-k", sampling.top_k), ("top-p", sampling.top_p), ("min-p", sampling.min_p)) if value is not None]  # fmt: skip
@@ -79,7 +79,7 @@ def lead(view: Scene, text: Writing, forced: tuple[int, ...]) -> list[str | tupl
     return [
         *opening, (line(lens.decode(text.ids), 80),), f"” in {count} {'step' if count == 1 else 'steps'}: together ",
         (f"{markup.nats(text.logprob)} nats",), " of log-probability, ",
-        (f"{loop_payload.bits(text.logprob / max(1, count)):.1f} bits",), " of surprisal a piece.",
+        (f"{loop_payload.bits(text.logprob / max(1, count)):.1f} bits",), " of surprisal a token.",
     ]  # fmt: skip
 
 
@@ -105,12 +105,12 @@ def loop(view: Scene, top: Any) -> None:
             st.button(
                 "Stop", key="loop-stop", icon=":material/stop:", on_click=state.choose, kwargs={"length": max(1, len(text.steps))}
             )
-            st.html(f'<p class="busy" role="status">Writing: {len(text.steps)} of at most {wanted} pieces.</p>')
+            st.html(f'<p class="busy" role="status">Writing: {len(text.steps)} of at most {wanted} tokens.</p>')
         else:
             more = min(MOST, len(text.steps) + MORE)
             st.button(
                 "Write on", key="loop-more", on_click=state.choose, kwargs={"length": more},
-                disabled=text.finished or len(text.steps) >= MOST, help=f"At most {MORE} pieces more",
+                disabled=text.finished or len(text.steps) >= MOST, help=f"At most {MORE} tokens more",
             )  # fmt: skip
             charts.words(said(sampling))
     version = version_of(asked(view, forced), sampling)

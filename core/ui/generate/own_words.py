@@ -1,4 +1,4 @@
-"""Generate, with the visitor's own words: how much each piece surprises the model, and what forcing them costs."""
+"""Generate, with the visitor's own words: how much each token surprises the model, and what forcing them costs."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from core.ui.session.state import heard, held
 
 
 def worded(view: Scene, own: str) -> tuple[Request, int]:
-    """The text with the visitor's words behind it, read as one text; and how many of its pieces were there before.
+    """The text with the visitor's words behind it, read as one text; and how many of its tokens were there before.
 
-    A tokenizer may join the last piece before to the first one after: then the cut stands before that piece.
+    A tokenizer may join the last token before to the first one after: then the cut stands before that token.
     """
     base, lens, choice = view.base, view.lens, view.choice
     before = base.target or ()
@@ -100,12 +100,12 @@ def own_words(view: Scene, top: Any) -> None:
 
 def surprises(trace: Trace, whole: Price) -> list[str | tuple[str]]:
     """How much a text surprises the model."""
-    if not whole.pieces:
-        return ["There is nothing to be surprised at yet: the text has one piece, and nothing announces the first."]
+    if not whole.tokens:
+        return ["There is nothing to be surprised at yet: the text has one token, and nothing announces the first."]
     return [
-        f"Over {whole.pieces} {'piece' if whole.pieces == 1 else 'pieces'} the model is surprised by ", (f"{whole.bits:.1f} bits",),
-        " in all, ", (f"{whole.bits_each:.1f} bits",), " a piece: as if it had to guess among ", (three(whole.perplexity),),
-        " equally likely pieces each time (its perplexity).",
+        f"Over {whole.tokens} {'token' if whole.tokens == 1 else 'tokens'} the model is surprised by ", (f"{whole.bits:.1f} bits",),
+        " in all, ", (f"{whole.bits_each:.1f} bits",), " a token: as if it had to guess among ", (three(whole.perplexity),),
+        " equally likely tokens each time (its perplexity).",
     ]  # fmt: skip
 
 
@@ -117,7 +117,7 @@ def costs(text: str, mine: Price, its: Price) -> list[str | tuple[str]]:
         return [*opening, "nothing: it is what the model would have written by itself."]
     if more < 0:
         return ["“", (text,), "” is ", (ratio_said(more),), " likelier than what the model writes greedily: taking the likeliest "
-                "piece each time does not find the likeliest text."]  # fmt: skip
+                "token each time does not find the likeliest text."]  # fmt: skip
     return [
         *opening, (f"{more:.2f} nats ({mine.bits - its.bits:.2f} bits)",), " against the model’s own words: it finds yours ",
         (ratio_said(more),), " less likely.",
@@ -126,15 +126,15 @@ def costs(text: str, mine: Price, its: Price) -> list[str | tuple[str]]:
 
 def bill(mine: Price, its: Price) -> None:
     """Both prices and their difference, in nats and bits."""
-    charts.heading("What it costs", "log-probability, each piece given all before it")
+    charts.heading("What it costs", "log-probability, each token given all before it")
     st.table({
         "": ["your words", "what it would have written", "the difference"],
-        "pieces": [str(mine.pieces), str(its.pieces), ""],
+        "pieces": [str(mine.tokens), str(its.tokens), ""],
         "nats": [markup.nats(mine.nats), markup.nats(its.nats), markup.nats(mine.nats - its.nats)],
         "bits of surprisal": [f"{mine.bits:.2f}", f"{its.bits:.2f}", markup.nats(mine.bits - its.bits)],
-        "bits a piece": [f"{mine.bits_each:.2f}", f"{its.bits_each:.2f}", markup.nats(mine.bits_each - its.bits_each)],
+        "bits a token": [f"{mine.bits_each:.2f}", f"{its.bits_each:.2f}", markup.nats(mine.bits_each - its.bits_each)],
     })  # fmt: skip
-    if its.pieces < mine.pieces:
+    if its.tokens < mine.tokens:
         charts.words("By itself the model would have ended its text sooner.")
 
 

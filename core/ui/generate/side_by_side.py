@@ -33,14 +33,14 @@ def forget(branch: tuple[int, ...]) -> None:
 
 
 def price(prompt: Trace, forced: int) -> list[float]:
-    """ln p of the last `forced` pieces of a prompt, one by one, each given all before it. Needs predictions."""
+    """ln p of the last `forced` tokens of a prompt, one by one, each given all before it. Needs predictions."""
     assert prompt.predictions is not None and prompt.target is not None
     last = len(prompt.target) - 1
     return [float(nats) for nats in prompt.predictions.actual_logprob[last - forced : last]]
 
 
 def parting(one: tuple[int, ...], other: tuple[int, ...]) -> int:
-    """How many pieces two texts have in common at their beginning."""
+    """How many tokens two texts have in common at their beginning."""
     return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
@@ -71,9 +71,9 @@ def compare(view: Scene, text: Writing, prompt: Trace, sampling: Sampling, wante
             if branch:
                 st.button("Forget", key=f"branch-forget-{number}", on_click=forget, args=(branch,))
     charts.words(
-        "<b>Grey</b>: as it grows by itself. <b>Bold</b>: the first piece that differs. <b>log p</b>: the natural logarithm of the "
-        "probability of all pieces together, in nats; nearer to 0 is likelier. Longer texts are always less likely: compare the "
-        "number for each piece."
+        "<b>Grey</b>: as it grows by itself. <b>Bold</b>: the first token that differs. <b>log p</b>: the natural logarithm of the "
+        "probability of all tokens together, in nats; nearer to 0 is likelier. Longer texts are always less likely: compare the "
+        "number for each token."
     )
     return busy
 
@@ -89,7 +89,7 @@ def row(lens: object, ids: tuple[int, ...], shared: int, forced: int, nats: list
     return (
         f'<div class="branch{" here" if here else ""}"><span class="branch-name">{name}</span>'
         f'<bdi class="common">{common}</bdi> <bdi class="turn">{first}</bdi> <bdi>{rest}</bdi>'
-        f'<span class="branch-says">log p <b>{markup.nats(sum(nats))}</b> over {len(nats)} pieces, {markup.nats(mean)} each '
+        f'<span class="branch-says">log p <b>{markup.nats(sum(nats))}</b> over {len(nats)} tokens, {markup.nats(mean)} each '
         f"({-mean / math.log(2):.2f} bits)</span></div>"
     )
 

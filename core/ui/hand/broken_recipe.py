@@ -37,14 +37,14 @@ BREAKS = (  # what is taken away, the recipe without it, what that means
     ("nothing", AS_TRAINED, "as trained"),
     ("√d", BrokenRecipe(root=False), "scores q·k go into the softmax undivided"),
     ("temperature 1", BrokenRecipe(temperature=4.0), "it is 4 instead: scores divided by 4 more, so flat rows"),
-    ("all but the largest weight", BrokenRecipe(top_k=1), "each row looks at one piece only"),
+    ("all but the largest weight", BrokenRecipe(top_k=1), "each row looks at one token only"),
     ("the residual", BrokenRecipe(residual=False), "a layer no longer adds to what came in: it replaces it"),
     ("all heads but one", BrokenRecipe(heads=1), "of each layer only the first head stays"),
 )
 MEANS = (
-    "<b>Spread</b>: among how many pieces a row shares its look, as it were: 1 if one piece gets all, 4 if four get a quarter each "
+    "<b>Spread</b>: among how many tokens a row shares its look, as it were: 1 if one token gets all, 4 if four get a quarter each "
     "(e to the power of the row’s entropy, −Σ w ln w over its weights w); the mean over all rows, heads and layers. <b>KL</b>, the "
-    "Kullback–Leibler divergence, says how far the next piece’s probabilities p moved away from those as trained, p₀: "
+    "Kullback–Leibler divergence, says how far the next token’s probabilities p moved away from those as trained, p₀: "
     "Σ p₀ ln(p₀ / p), 0 if not at all. Its unit, the <b>nat</b>, is what a natural logarithm counts in: 1 nat is "
     f"{1 / math.log(2):.2f} bits. <b>Residual</b>: each layer’s result is added to the vector that came in, so that nothing a word "
     "already knew is lost."
@@ -120,7 +120,7 @@ def recipe(view: Scene) -> None:
 def table(parts: list[tuple[str, BrokenRecipe, str]], found: list[Broken], writes: bool) -> str:
     """One line a break: what is left out, what comes next, and the spread of each stream."""
     streams = list(found[0].effect.spread)
-    heads = ["taken away", *(["next piece", "KL, nats"] if writes else []), *(f"spread, {SAID[stream]}" for stream in streams)]
+    heads = ["taken away", *(["next token", "KL, nats"] if writes else []), *(f"spread, {SAID[stream]}" for stream in streams)]
     lines = []
     for (name, _, says), one in zip(parts, found, strict=True):
         cells = [_number(one.effect.spread[stream]) for stream in streams]
@@ -192,7 +192,7 @@ def answer(view: Scene, found: Broken) -> None:
         charts.words(SILENT[view.info.kind == "encoder"])
         return
     rows = [Bar(change.text, change.now, change.before) for change in found.next]
-    charts.bars(rows, charts.theme().decoder, "Next piece", "recipe-next", 420)
+    charts.bars(rows, charts.theme().decoder, "Next token", "recipe-next", 420)
     charts.words("Bars: now. A tick on a bar: as trained.")
 
 
@@ -204,7 +204,7 @@ def question(view: Scene | None) -> lesson.Question | None:
     parts = offered(view)
     kls = {name: one.effect.kl for (name, *_), one in zip(parts, broken(view, tuple(r for _, r, _ in parts)), strict=True)}
     return lesson.Pick(
-        "Which part, taken away alone, moves this model’s next piece most?", names, answer,
+        "Which part, taken away alone, moves this model’s next token most?", names, answer,
         f"KL {kls[answer]:.3f} nats, more than any other part here. A trained model misses some parts less than one would think.",
         "Read the column KL of the table.",
     )  # fmt: skip

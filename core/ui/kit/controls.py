@@ -43,7 +43,7 @@ def site_picker(scene: Scene, beside: Callable[[], object] | None = None) -> Non
 
 
 def row_picker(names: Sequence[str], columns: Sequence[str], cell: tuple[int, int]) -> None:
-    """Which piece looks, and at which piece: the focused cell by keyboard."""
+    """Which token looks, and at which token: the focused cell by keyboard."""
     query, key = cell
 
     takes = {
@@ -63,7 +63,7 @@ def row_picker(names: Sequence[str], columns: Sequence[str], cell: tuple[int, in
 def causal_switch(scene: Scene, queries: int, name: str = "") -> bool:
     """The switch for the stream in view, on the same weights. True where a mask of ours acts on that stream.
 
-    Absent on cross-attention, disabled where fewer than two pieces look; each time a sentence says why. name: what the
+    Absent on cross-attention, disabled where fewer than two tokens look; each time a sentence says why. name: what the
     switch is called, where no heading over it says so.
     """
     choice = scene.choice
@@ -74,7 +74,7 @@ def causal_switch(scene: Scene, queries: int, name: str = "") -> bool:
         return False
     if rule is None:
         st.html(
-            '<p class="how">Cross-attention has none: its rows are pieces being written, its columns pieces of the source. '
+            '<p class="how">Cross-attention has none: its rows are tokens being written, its columns tokens of the source. '
             "They belong to two texts, so neither comes “before” the other. Look at Encoder or Decoder to use the switch.</p>"
         )
         return False
@@ -92,7 +92,7 @@ def causal_switch(scene: Scene, queries: int, name: str = "") -> bool:
     said = (f"{name}: {said.lower()}" if name else said) + ("" if mine else ", as this model was trained")
     st.toggle(said, key=held("causal", hides), on_change=heard("causal", switched), disabled=few)
     if few:
-        st.html('<p class="how">One piece alone has no future to hide. The switch needs a map of two rows or more.</p>')
+        st.html('<p class="how">One token alone has no future to hide. The switch needs a map of two rows or more.</p>')
     return ours
 
 

@@ -1,4 +1,4 @@
-"""Masks side by side, each a card that can be adopted: what it allows, what it made of the next piece, how far it went."""
+"""Masks side by side, each a card that can be adopted: what it allows, what it made of the next token, how far it went."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ WIDEST = 999
 @dataclass(frozen=True, slots=True)
 class Card:
     """One mask, ready to be drawn. allowed bool [query, key] of the head in view, None where the mask was refused: then
-    `says` tells why. piece: the first piece it leads to; kl and share as text, bar from 0 to 1; width None: it has none."""
+    `says` tells why. token: the first token it leads to; kl and share as text, bar from 0 to 1; width None: it has none."""
 
     name: str
     title: str
     note: str
     says: str
     allowed: np.ndarray | None
-    piece: str = ""
+    token: str = ""
     share: str = ""
     turned: bool = False
     kl: str = ""

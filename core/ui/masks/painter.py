@@ -1,4 +1,4 @@
-"""The mask of one head to paint on, what it did to the next piece, and how the pattern moved: one canvas component."""
+"""The mask of one head to paint on, what it did to the next token, and how the pattern moved: one canvas component."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.figures.payloads import mask_painter as painter_payload
 from core.ui.kit.component import component
 from core.ui.kit.turns import turns
 
-LONGEST = 128  # pieces of a text that can be painted on
+LONGEST = 128  # tokens of a text that can be painted on
 
 
 def mask_painter(

@@ -155,7 +155,7 @@ def gallery(view: Scene, it: Look) -> None:
 
 
 def painter(view: Scene, it: Look) -> None:
-    """The pattern of the head in view with its mask to paint on; the next piece before and after; how the pattern moved."""
+    """The pattern of the head in view with its mask to paint on; the next token before and after; how the pattern moved."""
     native, allowed = allowed_of(it.native, it), allowed_of(it.now, it)
     before = it.native.at(it.stream, it.choice.layer).head(it.choice.head)
     if max(native.shape) > LONGEST:
@@ -208,10 +208,10 @@ def painter(view: Scene, it: Look) -> None:
     mask_painter(header, it.pattern, before, allowed, native, on_paint)
 
 
-def long(view: Scene, it: Look, pieces: int) -> None:
-    """What a mask does on a text too long to paint on: the next piece before and after."""
+def long(view: Scene, it: Look, tokens: int) -> None:
+    """What a mask does on a text too long to paint on: the next token before and after."""
     charts.words(
-        f"A mask can be painted on texts of up to {LONGEST} pieces; this one has {pieces}. The cards and the switch work on it."
+        f"A mask can be painted on texts of up to {LONGEST} tokens; this one has {tokens}. The cards and the switch work on it."
     )
     if view.writes or it.fills:
         title, where = it.next_title()
@@ -219,7 +219,7 @@ def long(view: Scene, it: Look, pieces: int) -> None:
         rows = [Bar(change.text, change.now, change.before) for change in it.next()]
         charts.bars(rows, charts.theme().encoder if it.fills else charts.theme().decoder, title, "next", 420)
     if (distance := it.divergence()) is not None:
-        charts.words(f"KL(native ‖ this), next piece: <b>{distance} nats</b>. A tick on a bar: as trained.")
+        charts.words(f"KL(native ‖ this), next token: <b>{distance} nats</b>. A tick on a bar: as trained.")
 
 
 def writing(view: Scene, it: Look) -> None:
@@ -229,7 +229,7 @@ def writing(view: Scene, it: Look) -> None:
     # cells of rows that were written after the beginning have to be there when the writing begins
     again = view.grown is not None and not any(rule.edges and rule.stream is not Stream.ENCODER for rule in it.choice.mask)
     old, new = (sentence_under(view, mask, again) for mask in ((), it.choice.mask))
-    charts.heading("The whole sentence" if again else "Written on", "greedy: always the likeliest piece")
+    charts.heading("The whole sentence" if again else "Written on", "greedy: always the likeliest token")
     begin = view.written if not again and view.written else ""
     st.html(mask_words.sentences(f"{begin} {old}".strip(), f"{begin} {new}".strip()))
 

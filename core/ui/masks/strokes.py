@@ -92,7 +92,7 @@ def painted(now: Sheet, native: Sheet, stroke: Stroke, layer: int, head: int) ->
             empty = ~changed[one].any(axis=-1) & native[place][one].any(axis=-1)
             if empty.any():
                 raise MaskError(
-                    "every row to keep at least one piece to look at",
+                    "every row to keep at least one token to look at",
                     f"nothing left for row {int(empty.argmax()) + 1} in layer {place + 1}, head {one + 1}",
                     "Nothing was painted; paint fewer cells, or this head only",
                 )

@@ -1,4 +1,4 @@
-"""What a visitor changes on Translate, as requests: pieces forced, steps that read only some words, an earlier encoder layer."""
+"""What a visitor changes on Translate, as requests: tokens forced, steps that read only some words, an earlier encoder layer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from core.engine.lens import Lens
 
 KEPT = 4  # branches for comparison, beside the one in view
-LONGEST = 64  # pieces written at most
+LONGEST = 64  # tokens written at most
 WORD = 60  # characters of a word typed by hand
 
 
@@ -50,7 +50,7 @@ BRANCHES = declare(Parameter[tuple[tuple[int, ...], ...]](
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """A text written to its end: request holds all of it. given: pieces after the start that the model did not choose freely.
+    """A text written to its end: request holds all of it. given: tokens after the start that the model did not choose freely.
     written: the ids it wrote by itself. ended: whether it wrote the end, or was stopped."""
 
     request: Request
@@ -85,7 +85,7 @@ def fitting(rules: Iterable[MaskRule], request: Request) -> tuple[MaskRule, ...]
 
 
 def closed(reads: Reads, source: int) -> tuple[Edge, ...]:
-    """The cells (row, source piece) that are shut when those rows may read only those pieces. Raises TooLongError for more
+    """The cells (row, source token) that are shut when those rows may read only those tokens. Raises TooLongError for more
     cells than a link's mask may have."""
     _few(len(reads) * source)
     return tuple((row, key) for row, keys in reads for key in sorted({*range(source)}.difference(keys)))
@@ -111,7 +111,7 @@ def _few(cells: int) -> None:
 
 
 def play(view: Scene, request: Request) -> Played:
-    """What the model writes greedily after a request, to the end or up to LONGEST pieces; equal questions are one run."""
+    """What the model writes greedily after a request, to the end or up to LONGEST tokens; equal questions are one run."""
     count = [0]
 
     def compute(lens: Lens) -> tuple[tuple[int, ...], bool]:
@@ -123,7 +123,7 @@ def play(view: Scene, request: Request) -> Played:
             count[0] = len(ids)
         return tuple(ids), False
 
-    written, ended = view.work(("theatre", request), compute, lambda: f"Writing, piece by piece: {count[0]} so far.")
+    written, ended = view.work(("theatre", request), compute, lambda: f"Writing, token by token: {count[0]} so far.")
     return Played(request.append(*written) if written else request, len(request.target or ()) - 1, written, ended)
 
 
@@ -149,14 +149,14 @@ def pieces_of(lens: Lens, source: tuple[int, ...], before: tuple[int, ...], word
         if ids and lens.decode((*before, *ids)).strip() == wanted:
             return ids
     if not ways[0]:
-        raise InputError("a word of at least one piece", f"“{word[:20]}”", "Type another word")
+        raise InputError("a word of at least one token", f"“{word[:20]}”", "Type another word")
     return ways[0]
 
 
 def read_branch(raw: Any, version: str, trace: Trace, base: int, reads: Reads, lens: Lens) -> tuple[tuple[int, ...], Reads] | None:
     """What a browser sent, as (ids forced after the base target, rows confined); None for anything else, whatever it is.
 
-    Three things can be sent for a step: a candidate's id, a typed word, the source pieces it may read. Raises LensError for a
+    Three things can be sent for a step: a candidate's id, a typed word, the source tokens it may read. Raises LensError for a
     word that the tokenizer cannot read.
     """
     assert trace.source is not None and trace.target is not None and trace.predictions is not None

@@ -18,7 +18,7 @@ from core.ui.running.scene import Scene, said
 from core.ui.session.state import SAID, Choice
 
 NEXT = 6  # candidates shown
-WHOLE, BLOCKS = 384, 256  # pieces: up to WHOLE the large map shows every cell, above it BLOCKS × BLOCKS blocks
+WHOLE, BLOCKS = 384, 256  # tokens: up to WHOLE the large map shows every cell, above it BLOCKS × BLOCKS blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Look:
     def drawn(self) -> tuple[Any, ...]:
         """What the large map is drawn from: pattern, allowed, rows, columns, stream, focus.
 
-        A text of more than WHOLE pieces is pooled to blocks, each shown by its largest weight; `pooled` tells.
+        A text of more than WHOLE tokens is pooled to blocks, each shown by its largest weight; `pooled` tells.
         """
         if not self.pooled:
             return self.pattern, self.allowed, self.rows, self.columns, self.choice.stream, (self.query, self.key)
@@ -102,7 +102,7 @@ class Look:
         return [Bar(names[key], float(weights[key])) for key in order]
 
     def next(self) -> list[Change]:
-        """The likeliest next pieces now, with their probability before; for an encoder what fits at the focused place."""
+        """The likeliest next tokens now, with their probability before; for an encoder what fits at the focused place."""
         if not self.fills:
             return changes(self.now, self.native if self.changed else None, NEXT)
         found = self.now.next_tokens(NEXT, self.query)
@@ -115,10 +115,10 @@ class Look:
         """What the candidates are candidates for: a heading and its qualifier."""
         if self.fills:
             return "What fits here", f"in place of “{self.rows[self.query]}”"
-        return "Next piece", f"after “{self.scene.ending()}”"
+        return "Next token", f"after “{self.scene.ending()}”"
 
     def divergence(self) -> str | None:
-        """KL(native ‖ now) of the next piece in nats, in three digits; None where nothing changed or no piece is next."""
+        """KL(native ‖ now) of the next token in nats, in three digits; None where nothing changed or no token is next."""
         before, now = logits_of(self.native), logits_of(self.now)
         if not self.changed or before is None or now is None:
             return None
@@ -135,11 +135,11 @@ class Look:
         if stream is Stream.CROSS or len(self.queries) < 2:
             return also.strip()
         if stream is Stream.DECODER and self.scene.info.causal:
-            return "Switch it off: same weights, but each piece also sees what comes after it." + also
-        return "Switch it on: same weights, but no piece sees what comes after it." + also
+            return "Switch it off: same weights, but each token also sees what comes after it." + also
+        return "Switch it on: same weights, but no token sees what comes after it." + also
 
     def sentence(self) -> list[str | tuple[str]]:
-        """The numbers of the focused cell in words, and what the mask did to the next piece."""
+        """The numbers of the focused cell in words, and what the mask did to the next token."""
         ours = [rule for rule in self.choice.mask if rule.stream is self.choice.stream]
         parts = markup.lead(
             self.rows[self.query], self.columns[self.key], float(self.pattern[self.query, self.key]),
@@ -151,15 +151,15 @@ class Look:
         return parts
 
     def turned(self) -> str:
-        """How the mask moved the next piece, as the end of a sentence; "" where there is no mask or no next piece."""
+        """How the mask moved the next token, as the end of a sentence; "" where there is no mask or no next token."""
         return "".join(part if isinstance(part, str) else part[0] for part in self._turned()) if self.changed else ""
 
     def next_words(self) -> list[str | tuple[str]]:
-        """The next piece as the end of a sentence: what the mask made of it, or what it is; a full stop where there is none."""
+        """The next token as the end of a sentence: what the mask made of it, or what it is; a full stop where there is none."""
         if self.changed:
             return self._turned() or ["."]
         best = changes(self.now, k=1)
-        return ["; the next piece is “", (label(best[0].text),), "” (", (percent(best[0].now),), ")."] if best else ["."]
+        return ["; the next token is “", (label(best[0].text),), "” (", (percent(best[0].now),), ")."] if best else ["."]
 
     def _turned(self) -> list[str | tuple[str]]:
         before, now = changes(self.native, k=1), changes(self.now, self.native, 1)
@@ -167,11 +167,11 @@ class Look:
             return []
         if before[0].id == now[0].id:
             return [
-                "; the next piece stays “",
+                "; the next token stays “",
                 (label(now[0].text),),
                 f"” ({percent(before[0].now)} → {percent(now[0].now)}).",
             ]
-        return ["; the next piece turns from “", (label(before[0].text),), "” to “", (label(now[0].text),), "”."]
+        return ["; the next token turns from “", (label(before[0].text),), "” to “", (label(now[0].text),), "”."]
 
 
 def look(scene: Scene) -> Look:

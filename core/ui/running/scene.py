@@ -24,7 +24,7 @@ T = TypeVar("T")
 WORDS, PIECES = 2, 16  # how far the decoder writes on its own
 SILENT = (
     "This model came without its output layer, so it predicts nothing. Its attention is all there.",
-    "This model is an encoder: it reads a text and writes none, so there is no next piece. Its attention is all there.",
+    "This model is an encoder: it reads a text and writes none, so there is no next token. Its attention is all there.",
 )  # by whether it is an encoder
 
 

@@ -1,4 +1,4 @@
-"""A text that grows a few pieces at a time, so that it can be stopped, gone on with, and watched while it grows."""
+"""A text that grows a few tokens at a time, so that it can be stopped, gone on with, and watched while it grows."""
 
 from __future__ import annotations
 
@@ -64,14 +64,14 @@ class Writing:
 
 
 def asked(view: Scene, forced: tuple[int, ...]) -> Request:
-    """What the loop begins with: the text, a typed target, the pieces forced by a branch, and the visitor's masks."""
+    """What the loop begins with: the text, a typed target, the tokens forced by a branch, and the visitor's masks."""
     request = view.base
     request = request.append(*forced) if forced else request
     return masked(request, fitting(view.choice.mask, request))
 
 
 def given(view: Scene, forced: tuple[int, ...]) -> Trace:
-    """The trace of the prompt with a branch's pieces, under the visitor's mask."""
+    """The trace of the prompt with a branch's tokens, under the visitor's mask."""
     prompt = view.base.append(*forced) if forced else view.base
     return view.trace(masked(prompt.keeping("predictions"), fitting(view.choice.mask, prompt)))
 
@@ -99,7 +99,7 @@ def turn(view: Scene, text: Writing, forced: tuple[int, ...], sampling: Sampling
     key = ("turn", asked(view, forced), sampling, count, len(text.steps))
     try:
         view.work(
-            key, lambda lens: text.grow(count, TURN), lambda: f"Writing: {len(text.steps)} of at most {count} pieces.",
+            key, lambda lens: text.grow(count, TURN), lambda: f"Writing: {len(text.steps)} of at most {count} tokens.",
             soon=TURN * 2, keep=False,
         )  # fmt: skip
     except BaseException:  # a loop that broke off cannot be gone on with: the next who asks begins anew

@@ -1,4 +1,4 @@
-"""Sequence modelling: any text weighed piece by piece by a network and by counting, and the loop that writes with it."""
+"""Sequence modelling: any text weighed token by token by a network and by counting, and the loop that writes with it."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ GIVEN = {
     False: "is given: nobody was asked how likely it was.",
 }  # by whether the model is asked for the text itself
 FIRST = (
-    "A model of sequences says, at each place of a text, how likely every possible next <b>piece</b> is (a word, or a part of a "
-    "rare one). The less likely the piece that then comes, the greater the <b>surprise</b>, counted in bits: 50 % is 1 bit, 25 % "
+    "A model of sequences says, at each place of a text, how likely every possible next <b>token</b> is (a word, or a part of a "
+    "rare one). The less likely the token that then comes, the greater the <b>surprise</b>, counted in bits: 50 % is 1 bit, 25 % "
     "are 2 bits, 12.5 % are 3. "
 )
-BESIDE = " In grey, a <b>trigram</b>: it learnt nothing and only counted which piece came how often after which two."
+BESIDE = " In grey, a <b>trigram</b>: it learnt nothing and only counted which token came how often after which two."
 IDEA = (
     "<b>Sequence</b>: a row of things in order, like the notes of a tune, days of weather, the words of a sentence. To model "
     "one is to say, at every place, how likely each next thing is.<br>"
-    "<b>Token</b>: what a language model reads and writes, called <b>piece</b> here: a whole word, or a part of a rare one.<br>"
-    "<b>Probability</b>: a share of 100 %. At every place the model shares 100 % out among all pieces it knows. Then the "
-    "text goes on, and we see which piece really stood there.<br>"
-    "<b>Surprisal</b>: how surprising that piece was, in <b>bits</b>. 1 bit for a piece with 50 %, and one bit more each "
+    "<b>Token</b>: what a language model reads and writes, called <b>token</b> here: a whole word, or a part of a rare one.<br>"
+    "<b>Probability</b>: a share of 100 %. At every place the model shares 100 % out among all tokens it knows. Then the "
+    "text goes on, and we see which token really stood there.<br>"
+    "<b>Surprisal</b>: how surprising that token was, in <b>bits</b>. 1 bit for a token with 50 %, and one bit more each "
     "time the probability halves (25 %: 2 bits).<br>"
-    "<b>Perplexity</b>: the mean of the bits, turned back into a number of pieces. With a perplexity of 8 the model was, on "
-    "average, as unsure as someone who must guess among 8 equally likely pieces. Lower is better."
+    "<b>Perplexity</b>: the mean of the bits, turned back into a number of tokens. With a perplexity of 8 the model was, on "
+    "average, as unsure as someone who must guess among 8 equally likely tokens. Lower is better."
 )
 TRIGRAM_SAYS = (
-    "The <b>trigram</b> learns nothing: it only counts, in {sentences:,} sentences, which piece came how often after which "
-    "two (three pieces in a row: a tri-gram). Where it has not seen the two, it falls back on one, then on none. It forgets "
+    "The <b>trigram</b> learns nothing: it only counts, in {sentences:,} sentences, which token came how often after which "
+    "two (three tokens in a row: a tri-gram). Where it has not seen the two, it falls back on one, then on none. It forgets "
     "everything further back; the network reads the whole beginning."
 )
 
@@ -87,29 +87,29 @@ def lead(places: Sequence[Place], name: str) -> str:
         )
     count = len(counting(places))
     said = (
-        f"Of {count} piece{'s' * (count != 1)} that the model {escape(name)} tried to foresee, "
+        f"Of {count} token{'s' * (count != 1)} that the model {escape(name)} tried to foresee, "
         f"“<b><bdi>{escape(label(hard.text))}</bdi></b>” surprised it most: it had given it "
         f"<b>{percent(hard.ours.probability)}</b>, which is <b>{bits_said(hard.ours.bits or 0.0)} bits</b> of surprise"
     )
     if (theirs := hard.theirs) is None or theirs.probability is None:
         return f"{said}."
     bits = bits_said(theirs.bits or 0.0)
-    return f"{said}; counting triples of pieces gave it <b>{percent(theirs.probability)}</b>, <b>{bits} bits</b>."
+    return f"{said}; counting triples of tokens gave it <b>{percent(theirs.probability)}</b>, <b>{bits} bits</b>."
 
 
 def _reading(view: Scene) -> str:
     name = escape(view.info.name)
     if view.info.kind == "decoder":
-        return f"Each piece of your text, with the surprise it was for {name}, which had read all pieces before it."
+        return f"Each token of your text, with the surprise it was for {name}, which had read all tokens before it."
     if task(view.model) == "continue":
         return (
-            f"Each piece of your text, with the surprise it was for {name}: for each word its encoder read the words before "
+            f"Each token of your text, with the surprise it was for {name}: for each word its encoder read the words before "
             "it, and its decoder was asked for the next. <b>Underlined</b>: what it wrote on by itself; its own words come "
             "cheap, so they are not counted below."
         )
     return (
-        f"{name} writes with the source in view: “{escape(short(state.chosen().text, 80))}”. Each piece of the target, with "
-        "the surprise it was. <b>Underlined</b>: it wrote the piece itself, so it is hardly surprised. Type another target "
+        f"{name} writes with the source in view: “{escape(short(state.chosen().text, 80))}”. Each token of the target, with "
+        "the surprise it was. <b>Underlined</b>: it wrote the token itself, so it is hardly surprised. Type another target "
         "in the bar to test it."
     )
 
@@ -117,9 +117,9 @@ def _reading(view: Scene) -> str:
 def _score(places: Sequence[Place], found: Tally, names: tuple[str, str]) -> None:
     """Bits and perplexity of both, in a table."""
     count = len(found.ours)
-    charts.heading("The whole text in one number", f"over {count} piece{'s' * (count != 1)}")
+    charts.heading("The whole text in one number", f"over {count} token{'s' * (count != 1)}")
     if not count:
-        charts.words("No piece was judged yet: write a longer text in the bar above.")
+        charts.words("No token was judged yet: write a longer text in the bar above.")
         return
     rows = []
     for name, bits, better in ((names[0], found.ours, found.won), (names[1], found.theirs, found.lost)):
@@ -131,10 +131,10 @@ def _score(places: Sequence[Place], found: Tally, names: tuple[str, str]) -> Non
             f'<td class="result">{three(perplexity(bits))}</td>{better_said}</tr>'
         )
     last = "<th>foresaw better</th>" if found.theirs is not None else ""
-    head = f"<thead><tr><th></th><th>bits in all</th><th>bits a piece</th><th>perplexity</th>{last}</tr></thead>"
+    head = f"<thead><tr><th></th><th>bits in all</th><th>bits a token</th><th>perplexity</th>{last}</tr></thead>"
     st.html(f'<div class="sum tally"><table>{head}<tbody>{"".join(rows)}</tbody></table></div>')
     charts.words(
-        "<b>Perplexity</b>: the model was as unsure as someone guessing among that many equally likely pieces. Lower is better."
+        "<b>Perplexity</b>: the model was as unsure as someone guessing among that many equally likely tokens. Lower is better."
     )
 
 
@@ -148,15 +148,15 @@ def _winners(view: Scene, places: Sequence[Place], found: Tally) -> None:
         return
     best, worst = gaps(places)
     for place, winner, why in (
-        (best, view.info.name, "It can use everything before the piece, and what it learnt about similar words."),
+        (best, view.info.name, "It can use everything before the token, and what it learnt about similar words."),
         (
             worst,
             TABLE,
-            "Two pieces of memory are enough where a phrase was often seen, or where the network is too sure of another.",
+            "Two tokens of memory are enough where a phrase was often seen, or where the network is too sure of another.",
         ),
     ):
         if place is None or place.ours is None or place.theirs is None:
-            charts.words(f"<b>{escape(winner)}</b> is ahead at no piece of this text.")
+            charts.words(f"<b>{escape(winner)}</b> is ahead at no token of this text.")
             continue
         pair = sorted((place.ours.bits or 0.0, place.theirs.bits or 0.0))
         charts.words(
@@ -220,7 +220,7 @@ def maths(view: Scene, places: Sequence[Place], found: Tally) -> None:
     """The formulas with the numbers of this text."""
     held = counting(places)
     if not held:
-        charts.words("The formulas come with the first piece that was judged: write a longer text.")
+        charts.words("The formulas come with the first token that was judged: write a longer text.")
         return
     hard = hardest(places)
     assert hard is not None and hard.ours is not None and hard.ours.probability is not None
@@ -243,32 +243,32 @@ def maths(view: Scene, places: Sequence[Place], found: Tally) -> None:
         r"p(w_1 \dots w_n) = p(w_1)\, p(w_2 \mid w_1) \cdots p(w_n \mid w_1 \dots w_{n-1}) \qquad p_3 \approx p(w_i \mid "
         r"w_{i-2}\, w_{i-1})",
         "p(w₂ | w₁) is the probability of w₂ once w₁ has been read. The chain rule: a text is as likely as all its steps "
-        "multiplied, so the bits add up. p₃, the trigram’s, keeps only the two pieces just before.",
+        "multiplied, so the bits add up. p₃, the trigram’s, keeps only the two tokens just before.",
     )
     _counted_out(view, places, gaps(places)[1] or hard)
 
 
 def _counted_out(view: Scene, places: Sequence[Place], place: Place) -> None:
-    """The trigram's probability of one piece, with its counts."""
+    """The trigram's probability of one token, with its counts."""
     table = counts(view.model)
     if table is None or place.id is None:
         return
     before = [one.id for one in places[: places.index(place)] if one.id is not None and not one.special]
     term = table.terms(before, place.id)[0]
-    known = ("no piece", "the piece", "the two pieces")[term.known]
+    known = ("no token", "the token", "the two tokens")[term.known]
     counts_said = (
         f"c, how often it followed {known} before; C, how often anything did"
         if term.known == 2
         else f"these two were never seen before, so it falls back. Then not times are counted but neighbours: c, behind how many "
-        f"different pieces {'it' if term.known == 0 else 'it and the piece before it'} stood; C, the same for all pieces together"
+        f"different tokens {'it' if term.known == 0 else 'it and the token before it'} stood; C, the same for all tokens together"
     )
     lesson.formula(
         rf"p_3 = \frac{{\max(0, c - D)}}{{C}} + \frac{{D \cdot k}}{{C}}\, p_2 = "
         rf"\frac{{\max(0, {term.seen} - {term.discount:.3f})}}{{{term.total}}} "
         rf"+ \frac{{{term.discount:.3f} \cdot {term.kinds}}}{{{term.total}}} \cdot {power(term.lower)} = {power(term.p)}",
         f"The trigram at “{escape(label(place.text))}”: {counts_said}; "
-        "k, how many different pieces followed; D, a discount taken off each count, so that something is left for what was never "
-        "seen; p₂, the same with one piece of memory less.",
+        "k, how many different tokens followed; D, a discount taken off each count, so that something is left for what was never "
+        "seen; p₂, the same with one token of memory less.",
     )
 
 
@@ -282,13 +282,13 @@ def questions(view: Scene, places: Sequence[Place], found: Tally) -> list[lesson
         asked.append(lesson.Number(
             f"How many bits did “{escape(label(first.text))}” cost {escape(view.info.name)}?", first.ours.bits, 0.06,
             f"It had given it {percent(first.ours.probability or 0.0)}.",
-            f"Read the bold number under “{escape(label(first.text))}”, the first piece that has one.", "bits",
+            f"Read the bold number under “{escape(label(first.text))}”, the first token that has one.", "bits",
         ))  # fmt: skip
         mean = sum(found.ours) / len(found.ours)
         asked.append(lesson.Number(
-            f"If each piece had cost exactly one bit less, what would {escape(view.info.name)}’s perplexity be?", 2 ** (mean - 1),
+            f"If each token had cost exactly one bit less, what would {escape(view.info.name)}’s perplexity be?", 2 ** (mean - 1),
             0.02 * 2 ** (mean - 1) + 0.05, f"One bit less halves it: 2 to the power of {mean:.2f} − 1.",
-            "Perplexity is 2 to the power of the bits a piece. What does one less in the power do?",
+            "Perplexity is 2 to the power of the bits a token. What does one less in the power do?",
         ))  # fmt: skip
     behind = found.theirs is not None and perplexity(found.theirs) < perplexity(found.ours)
     asked.append(lesson.Act(

@@ -19,7 +19,7 @@ from core.ui.session import state
 from core.ui.shell import bar
 
 OFFERED = 5  # candidates one can choose by hand
-MOST = 60  # pieces one can append
+MOST = 60  # tokens one can append
 
 
 def stepper(view: Scene) -> None:
@@ -45,15 +45,15 @@ def stepper(view: Scene) -> None:
     left, right = st.columns([460, 500], gap="large")
     with left:
         charts.words(
-            "<b>1 · Predict.</b> The model reads the text so far and gives every piece it knows a probability."
+            "<b>1 · Predict.</b> The model reads the text so far and gives every token it knows a probability."
         )
         rows = [Bar(_name(lens, token.id, token.text), token.probability) for token in tokens]
         charts.bars(rows, charts.theme().decoder, "What could come next", "loop-bars", 380)
         rest = 1 - sum(token.probability for token in tokens)
-        charts.words(f"All other {len(chances) - len(tokens):,} pieces together: <b>{percent(max(0.0, rest))}</b>.")
+        charts.words(f"All other {len(chances) - len(tokens):,} tokens together: <b>{percent(max(0.0, rest))}</b>.")
     with right, st.container(key="loop-choose"):
         charts.words(
-            "<b>2 · Choose.</b> Take the likeliest, another, or let chance decide: each piece as often as its share."
+            "<b>2 · Choose.</b> Take the likeliest, another, or let chance decide: each token as often as its share."
         )
         with st.container(key="loop-candidates", horizontal=True, gap="small"):
             for place, token in enumerate(tokens):
@@ -98,11 +98,11 @@ def _so_far(view: Scene, lens: Any, forced: tuple[int, ...]) -> str:
 def _appended(lens: Any, forced: tuple[int, ...], ended: bool) -> str:
     say = "<b>3 · Append.</b> "
     if ended:
-        return f"{say}The piece it chose is the end of the text: here the loop stops."
+        return f"{say}The token it chose is the end of the text: here the loop stops."
     if len(forced) >= MOST:
-        return f"{say}{MOST} pieces are appended; Generate writes on from here."
+        return f"{say}{MOST} tokens are appended; Generate writes on from here."
     if not forced:
-        return f"{say}The piece you choose joins the text, and the model is asked again, now with one piece more."
+        return f"{say}The token you choose joins the text, and the model is asked again, now with one token more."
     last = escape(_name(lens, forced[-1], lens.tokens([forced[-1]]).text[0]))
     return f"{say}“<b>{last}</b>” has joined the text ({len(forced)} so far), and the model was asked again: see 1."
 

@@ -1,4 +1,4 @@
-"""A text weighed piece by piece: what the model in view expected at each place, and what a table of counted triples did."""
+"""A text weighed token by token: what the model in view expected at each place, and what a table of counted triples did."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from core.ui.running.scene import Scene
 from core.ui.running.waiting import work
 
 SHOWN = 7  # candidates of a place
-Announced = tuple[Trace, int] | None  # which row of which run expected a piece; None where nobody was asked
+Announced = tuple[Trace, int] | None  # which row of which run expected a token; None where nobody was asked
 
 
 def task(model: str) -> str:
@@ -36,9 +36,9 @@ def counts(model: str) -> Any:
 
 
 def weigh(view: Scene) -> list[Place]:
-    """Every piece of the text in view, and last the place after it.
+    """Every token of the text in view, and last the place after it.
 
-    A decoder announces each piece by the row of the one before. An encoder–decoder does so for its target. One that was
+    A decoder announces each token by the row of the one before. An encoder–decoder does so for its target. One that was
     trained to continue is also asked for each word of the source, with the words before it as the source. Raises LensError.
     """
     lens = view.lens
@@ -66,7 +66,7 @@ def weigh(view: Scene) -> list[Place]:
 
 
 def _continued(view: Scene, request: Request) -> list[tuple[int, bool, Announced]]:
-    """The pieces of the source; each word but the first announced by a run that read only the words before it."""
+    """The tokens of the source; each word but the first announced by a run that read only the words before it."""
     lens = view.lens
     specials = lens.specials
     source = request.source or ()

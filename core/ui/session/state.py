@@ -296,7 +296,7 @@ def choose(**changes: Any) -> None:
         kept = tuple(rule for rule in known.choice.mask if fits_any(rule, "model" in changes))
         if kept != known.choice.mask:
             changes["mask"] = kept
-            known.notes += ("What was painted pointed at pieces of the old text, so it is taken off.",)
+            known.notes += ("What was painted pointed at tokens of the old text, so it is taken off.",)
     known.choice = known.choice.but(**changes)
     known.outdated = st.query_params.to_dict()
 

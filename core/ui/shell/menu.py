@@ -36,7 +36,7 @@ class Page:
 
 PAGES = (
     Page("home", "Start", "Home"),
-    Page("sequence", "Learn", "Sequence modelling", "Predict the next piece, again and again: that is all it does."),
+    Page("sequence", "Learn", "Sequence modelling", "Predict the next token, again and again: that is all it does."),
     Page("rnn", "Learn", "From RNN to attention", "One memory forgets what came early; looking back does not."),
     Page("hand", "Learn", "Self-attention by hand", "Drag queries, keys and values, and watch the weights follow."),
     Page("encoder", "Learn", "The encoder", "From a text to vectors: two steps a layer, every number in view."),
@@ -45,7 +45,7 @@ PAGES = (
     Page("attention", "Explore", "Attention", "All heads of any model, and one of them large."),
     Page("masks", "Explore", "Masks", "Change what may be looked at; the weights stay the same."),
     Page("translate", "Explore", "Translate", "Encoder and decoder at work on a sentence, step by step."),
-    Page("generate", "Explore", "Generate", "A text grows; each new piece joins the input."),
+    Page("generate", "Explore", "Generate", "A text grows; each new token joins the input."),
 )
 
 

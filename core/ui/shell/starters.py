@@ -22,7 +22,7 @@ class Starter:
 
     look: the line for the shipped model; ask: a question that any model of the kind can be asked. at: the stream it speaks of;
     its head is the one that shows it most clearly (`head_of`). sees: (query, key, weight at least), each the largest of its row.
-    ignored: a column that all rows together give less than half of one row. next: the likeliest next piece. target: what the
+    ignored: a column that all rows together give less than half of one row. next: the likeliest next token. target: what the
     decoder has written; written: what it writes by itself.
     """
 
@@ -55,8 +55,8 @@ CONTINUES = (
         "Under Cross: which word of the source is read while the time is written?", CROSS, ((1, 2, 0.7), (2, 2, 0.7)),
     ),
     Starter(
-        "my brother does not like cold soup", "Every piece gives nearly all to the end sign: such a column is called a sink.",
-        f"Sort by “{SORT['received'].says}”: which head gives nearly all to one piece? Such a column is called a sink.", ENCODER,
+        "my brother does not like cold soup", "Every token gives nearly all to the end sign: such a column is called a sink.",
+        f"Sort by “{SORT['received'].says}”: which head gives nearly all to one token? Such a column is called a sink.", ENCODER,
         tuple((place, 7, 0.8) for place in range(7)),
     ),
     Starter(
@@ -78,8 +78,8 @@ TRANSLATES = (
     ),
     Starter(
         "where is the blue umbrella",
-        "One word becomes several pieces: after “o”, “guarda” and “-” this head still reads “umbrella”.",
-        "Under Cross: what is read while one long word is written in pieces?", CROSS,
+        "One word becomes several tokens: after “o”, “guarda” and “-” this head still reads “umbrella”.",
+        "Under Cross: what is read while one long word is written in tokens?", CROSS,
         ((3, 4, 0.9), (4, 4, 0.9), (5, 4, 0.9)), target="onde está o guarda-chuva azul",
     ),
     Starter(
@@ -101,7 +101,7 @@ TRANSLATES = (
 )  # fmt: skip
 WRITES = (
     Starter(
-        "one two three one two three one", "This head looks one piece back: a line just under the diagonal.",
+        "one two three one two three one", "This head looks one token back: a line just under the diagonal.",
         f"Sort by “{SORT['previous'].says}”: which head does that most?", DECODER, tuple((n + 1, n, 0.8) for n in range(1, 7)),
     ),
     Starter(
@@ -114,12 +114,12 @@ WRITES = (
         "One spelling, two meanings: what does each “bank” look at?", DECODER, ((3, 2, 0.9), (7, 6, 0.9)),
     ),
     Starter(
-        "the cats on the table are", "Every piece gives nearly all to the start sign: such a column is called a sink.",
-        f"Sort by “{SORT['first'].says}”: which heads give nearly all to the first piece? Such a column is called a sink.", DECODER,
+        "the cats on the table are", "Every token gives nearly all to the start sign: such a column is called a sink.",
+        f"Sort by “{SORT['first'].says}”: which heads give nearly all to the first token? Such a column is called a sink.", DECODER,
         tuple((place, 0, 0.8) for place in range(1, 7)),
     ),
     Starter(
-        "gen ai is interesting", "The sentence of the lecture, written so far: “domain” is by far the likeliest next piece.",
+        "gen ai is interesting", "The sentence of the lecture, written so far: “domain” is by far the likeliest next token.",
         "The sentence of the lecture: what comes next?", next=" domain",
     ),
     Starter(
@@ -137,19 +137,19 @@ FILLS = (
         "Which head lets “with” look back at “coffee”?", ENCODER, ((3, 2, 0.7),),
     ),
     Starter(
-        "the old teacher reads a new book", "“the” looks at “old” and “old” at “teacher”: one piece ahead.",
+        "the old teacher reads a new book", "“the” looks at “old” and “old” at “teacher”: one token ahead.",
         f"Sort by “{SORT['next'].says}”: which head does that most?", ENCODER, ((0, 1, 0.8), (1, 2, 0.8)),
     ),
     Starter(
         "the river bank and the money bank", "“river” and “money” each look ahead at their own “bank”.",
-        "One spelling, two meanings: which pieces look at which “bank”?", ENCODER, ((1, 2, 0.5), (5, 6, 0.5)),
+        "One spelling, two meanings: which tokens look at which “bank”?", ENCODER, ((1, 2, 0.5), (5, 6, 0.5)),
     ),
     Starter(
         "my brother does not like cold soup", "“like” and “cold” both look ahead at “soup”, what they speak of.",
         "Which head looks ahead at “soup”?", ENCODER, ((4, 6, 0.7), (5, 6, 0.8)),
     ),
     Starter(
-        "one two three one two three", "This head, too, looks one piece back: each “two” at the “one” before it.",
+        "one two three one two three", "This head, too, looks one token back: each “two” at the “one” before it.",
         "A repetition: does a word look at its other self?", ENCODER, ((1, 0, 0.3), (4, 3, 0.3)),
     ),
 )  # fmt: skip

@@ -43,7 +43,7 @@ def digits() -> PointSet:
 
 
 def texts() -> tuple[tuple[str, ...], PointSet]:
-    """EACH short statements of each topic, and their vectors: the encoder's last layer, mean over the pieces, length 1.
+    """EACH short statements of each topic, and their vectors: the encoder's last layer, mean over the tokens, length 1.
 
     A statement's topic is the section of our grammar that wrote it (core/data/labelled.py).
     """

@@ -50,7 +50,7 @@ def page() -> None:
         slot.html(f'<p class="lead">{boards.lead(found)}</p>')
         charts.words(
             f"{len(texts)} short statements that our own grammar wrote and no model was trained on, {datasets.EACH} a topic. "
-            "The encoder Filler reads each; its last layer, averaged over the pieces, is the text’s place. Drawn are the two "
+            "The encoder Filler reads each; its last layer, averaged over the tokens, is the text’s place. Drawn are the two "
             "directions in which the places differ most; distances are measured in all of them."
         )
         boards.table(board, points, found, texts)

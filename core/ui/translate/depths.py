@@ -25,7 +25,7 @@ from core.ui.shell.starters import searched
 if TYPE_CHECKING:
     from core.engine.lens import Lens
 
-MANY = 8  # layers above which the sentences are computed only when asked for: a pass per piece and layer
+MANY = 8  # layers above which the sentences are computed only when asked for: a pass per token and layer
 
 
 def depths(view: Scene) -> None:
@@ -92,7 +92,7 @@ def sentences(view: Scene, played: list[Played]) -> list[str]:
 
 
 def weighed(view: Scene, last: Played) -> Settling:
-    """How likely each piece of the text that the last depth gives is at every depth."""
+    """How likely each token of the text that the last depth gives is at every depth."""
     traces = []
     for depth in range(deepest(view) + 1):
         # the last depth is the model as it was trained: the same request, whichever way it is asked
@@ -112,12 +112,12 @@ def lead(view: Scene, said: list[str], found: Settling) -> list[str | tuple[str]
     names = _pieces(view, found.ids)
     others = [depth for depth in range(most) if said[depth] != said[-1]]
     if not others:
-        piece = int(np.argmax(np.abs(found.chance[-1] - found.chance[0])))
+        token = int(np.argmax(np.abs(found.chance[-1] - found.chance[0])))
         return [
             "Each depth gives “", (line(said[-1], 80),), "”. What the layers change is how sure the decoder is of the whole: ",
             (before,), " where it reads the embedded words alone, ", (after,), " after the last layer. It changes most for “",
-            (names[piece],), "”: ", (percent(float(found.chance[0, piece])),), " → ",
-            (percent(float(found.chance[-1, piece])),), ".",
+            (names[token],), "”: ", (percent(float(found.chance[0, token])),), " → ",
+            (percent(float(found.chance[-1, token])),), ".",
         ]  # fmt: skip
     first = others[0]
     where = "Reading the embedded words alone" if first == 0 else f"Reading layer {first} of {most}"
@@ -135,7 +135,7 @@ def lead(view: Scene, said: list[str], found: Settling) -> list[str | tuple[str]
 
 
 def _pieces(view: Scene, ids: tuple[int, ...]) -> list[str]:
-    """Pieces by name; the end of a text has no letters."""
+    """Tokens by name; the end of a text has no letters."""
     lens = view.lens
     return ["(end)" if id in lens.ends else label(text, 14) for id, text in zip(ids, lens.tokens(ids).text, strict=True)]
 
@@ -147,8 +147,8 @@ def _table(view: Scene, found: Settling, chosen: int) -> None:
     others = [_pieces(view, tuple(row.tolist())) for row in found.likeliest]
     st.html(depth_table.table(found, names, _pieces(view, found.ids), others, chosen))
     charts.words(
-        "A cell: the probability of the piece above it. <b>In italics</b>, where another piece is likelier there: that one, and "
-        "its probability. <b>Framed</b>: from this layer on the piece is the first choice. <b>All together</b>: the row’s product."
+        "A cell: the probability of the token above it. <b>In italics</b>, where another token is likelier there: that one, and "
+        "its probability. <b>Framed</b>: from this layer on the token is the first choice. <b>All together</b>: the row’s product."
     )
 
 
@@ -198,7 +198,7 @@ def disagreeing(view: Scene, texts: tuple[str, ...]) -> tuple[str, int]:
 
 
 def weigh(lens: Lens, text: str) -> Settling:
-    """A text's translation, written greedily as the model was trained, and how likely each piece of it is at every depth."""
+    """A text's translation, written greedily as the model was trained, and how likely each token of it is at every depth."""
     start = lens.request(text, "")
     ids, end = [], None
     for step in lens.generate(start.keeping(), Sampling(temperature=0.0), LONGEST):

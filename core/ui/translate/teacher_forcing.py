@@ -26,7 +26,7 @@ def teacher(view: Scene) -> None:
     charts.words(
         "In training a model is not left to itself: at each step a teacher hands it the right words so far, whatever it would have "
         "written (<b>teacher forcing</b>). Alone, it reads its own words (<b>free running</b>). Give a translation, or change a "
-        "word of its own, and see where the two part. A text’s probability is the product of its pieces’ own."
+        "word of its own, and see where the two part. A text’s probability is the product of its tokens’ own."
     )
     given = state.chosen()[TEACHER]
 
@@ -80,7 +80,7 @@ def duet(view: Scene, text: str, depth: int | None) -> None:
     longest = max(len(request.target or ()) for request in (given, free))
     most = min(ROOM, room(view.info.sites))
     if max(longest, len(given.source or ())) > most:
-        charts.words(f"For this model the two runs show texts of up to {most} pieces; here are {longest}.")
+        charts.words(f"For this model the two runs show texts of up to {most} tokens; here are {longest}.")
         return
     version = f"{abs(hash((given, free))):x}"
     data = duet_payload.payload(*traces, ended, view.lens.ends, version)

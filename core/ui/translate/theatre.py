@@ -30,7 +30,7 @@ from core.ui.running.branches import (
 from core.ui.running.scene import Scene
 from core.ui.session import state
 
-ROOM = 96  # pieces of source or target that the maps can show, where all heads of the model fit one message
+ROOM = 96  # tokens of source or target that the maps can show, where all heads of the model fit one message
 
 
 def theatre(view: Scene) -> None:
@@ -51,7 +51,7 @@ def theatre(view: Scene) -> None:
         return
     _stage(view, played, trace)
     if not played.ended:
-        charts.words(f"It was stopped after {LONGEST} pieces, or where the model takes no more; it had not ended its text.")
+        charts.words(f"It was stopped after {LONGEST} tokens, or where the model takes no more; it had not ended its text.")
     if choice[READS] or choice.forced:
         _branches(view, request, trace)
 
@@ -63,7 +63,7 @@ def _fits(view: Scene, trace: Trace) -> bool:
     if max(len(trace.source), len(trace.target)) <= most:
         return True
     charts.words(
-        f"For this model the theatre shows texts of up to {most} pieces; here are {len(trace.source)} and "
+        f"For this model the theatre shows texts of up to {most} tokens; here are {len(trace.source)} and "
         f"{len(trace.target)}. Attention shows longer ones."
     )
     return False

@@ -54,10 +54,10 @@ def test_both_runs_hold_the_models_own_numbers(lens):
         for row, step in enumerate(side["steps"]):
             request = lens.request("the red car", target_ids=own[:row])
             logprobs = log_softmax(lens.run(request).next_logits)
-            piece = own[row] if row < len(own) else max(lens.ends, key=lambda end, held=logprobs: held[end])
-            total += logprobs[piece]
-            assert step["own"] == (int(logprobs.argmax()) == piece)
-            assert step["best"] == label(trace.piece(int(logprobs.argmax())), 18)
+            token = own[row] if row < len(own) else max(lens.ends, key=lambda end, held=logprobs: held[end])
+            total += logprobs[token]
+            assert step["own"] == (int(logprobs.argmax()) == token)
+            assert step["best"] == label(trace.token_text(int(logprobs.argmax())), 18)
         assert side["logprob"] == pytest.approx(total, abs=1e-4)
     assert all(step["own"] for step in made["free"]["steps"])
     assert made["first"] == first_difference([*other, END], [*ids, END])
