@@ -106,7 +106,7 @@ def test_a_mask_stands_in_the_gallery(copy: Copy) -> None:
     assert card["title"] == "Stride" and card["width"] == 3 and re.search(r"\b3 \w+ away", card["says"])
     apart = np.abs(np.subtract.outer(np.arange(7), np.arange(7)))
     assert card["rows"] == ["".join("1" if one % 3 == 0 else "0" for one in row) for row in apart]
-    assert card["piece"] and float(card["kl"].removeprefix("≈ ")) >= 0
+    assert card["token"] and float(card["kl"].removeprefix("≈ ")) >= 0
 
 
 def test_a_head_score_stands_in_the_sort_menu(copy: Copy) -> None:

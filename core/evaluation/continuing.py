@@ -114,7 +114,7 @@ def measure_write(shipped: Shipped) -> Report:
     words = sum(len(vocabulary.decode(ids).split(" ")) + 1 for ids in rows)
     numbers = report.numbers
     numbers["held-out sentences"] = len(rows)
-    for unit, count in (("piece", tokens), ("word", words)):
+    for unit, count in (("token", tokens), ("word", words)):
         numbers[f"perplexity per {unit}"] = math.exp(ours / count)
         numbers[f"perplexity per {unit}, trigram with backoff"] = math.exp(theirs / count)
     long = [ids[:8] for ids in rows if len(ids) >= 8][:200]

@@ -15,7 +15,7 @@ LOGITS = arrays(np.float64, 6, elements=st.floats(-30, 30))
 
 def trace(*odds: float, masked: dict | None = None) -> SimpleNamespace:
     logits = np.log(np.array(odds)) if odds else None
-    return SimpleNamespace(next_logits=logits, masked_logits=masked or {}, token=lambda i: "abcdef"[i])
+    return SimpleNamespace(next_logits=logits, masked_logits=masked or {}, token_text=lambda i: "abcdef"[i])
 
 
 def test_probabilities_are_the_softmax():
@@ -65,7 +65,7 @@ def test_an_encoder_is_asked_at_a_place():
 
 @given(LOGITS, LOGITS, st.integers(1, 6))
 def test_the_first_candidate_is_always_the_likeliest_now(before, after, k):
-    now, was = (SimpleNamespace(next_logits=one, masked_logits={}, token=lambda i: "abcdef"[i]) for one in (after, before))
+    now, was = (SimpleNamespace(next_logits=one, masked_logits={}, token_text=lambda i: "abcdef"[i]) for one in (after, before))
     rows = changes(now, was, k)
     assert len(rows) == k and rows[0].now == max(probabilities(after))
     assert k == 1 or int(np.argmax(before)) in {row.id for row in rows}

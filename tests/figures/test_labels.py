@@ -10,7 +10,7 @@ from core.figures.labels import LONGEST, label, percent, plotly, ratio_said, thr
 
 
 @pytest.mark.parametrize(
-    ("piece", "shown"),
+    ("token", "shown"),
     [
         (" night", "night"),
         ("</s>", "</s>"),

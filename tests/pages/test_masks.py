@@ -86,7 +86,7 @@ def test_each_card_shows_what_the_api_gives_for_its_mask(screen, stream):
         wanted = trace.at(Stream(stream), 0).allowed[0]
         assert [[sign == "1" for sign in row] for row in card["rows"]] == wanted.tolist()
         best = trace.next_tokens(1)[0]
-        assert (card["piece"], card["share"]) == (label(best.text), percent(best.probability))
+        assert (card["token"], card["share"]) == (label(best.text), percent(best.probability))
         assert card["turned"] == (best.id != native.next_tokens(1)[0].id)
         if card["kl"] == "≈ 0":
             assert far[name] < 0.005

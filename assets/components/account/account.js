@@ -1,4 +1,4 @@
-// The decoder's account: one stream, what each box adds to it, how far it pushes the piece that is written, and what is inside a box.
+// The decoder's account: one stream, what each box adds to it, how far it pushes the token that is written, and what is inside a box.
 
 import { dress, element, mounted } from "../shared/build.js";
 import { shade } from "../shared/draw.js";
@@ -9,7 +9,7 @@ const ACCENT = { piece: "--ink3", own: "--decoder", cross: "--cross", ff: "--ink
 const HOW = [
   ["Click a box to look inside; \u2191 \u2193 move along the boxes, \u2190 \u2192 along the steps. "], ["Adds", true],
   [" compares lengths of rows, \u221a(sum of squares). "], ["Pushes", true],
-  [": the part of the written piece\u2019s score, above the mean of all pieces, that this box alone brings; ochre: it takes away. "],
+  [": the part of the written token\u2019s score, above the mean of all tokens, that this box alone brings; ochre: it takes away. "],
   ["Would write", true], [": what the end of the decoder makes of the unfinished stream (a \u201clogit lens\u201d); it was never trained for that."],
 ];
 
@@ -18,7 +18,7 @@ class Account {
     this.box = element("section", root, "account");
     this.pick = element("div", this.box, "pick");
     this.pick.setAttribute("role", "group");
-    this.pick.setAttribute("aria-label", "Which step: the piece that is written");
+    this.pick.setAttribute("aria-label", "Which step: the token that is written");
     this.summary = element("p", this.box, "summary");
     this.summary.setAttribute("aria-live", "polite");
     const panes = element("div", this.box, "panes");
@@ -101,7 +101,7 @@ class Account {
     say(step.writes, true);
     say("\u201d. What raises its score most: ");
     say(`${place.title.toLowerCase()}${place.layer ? `, layer ${place.layer}` : ""}`, true);
-    say(`, by ${step.rows[best].pushSaid} of ${step.height} above the mean of all pieces.`);
+    say(`, by ${step.rows[best].pushSaid} of ${step.height} above the mean of all tokens.`);
     this.drawLedger(step);
     this.drawPanel(step, theme);
   }
@@ -174,7 +174,7 @@ class Account {
       element("span", item, "shape", `[${shape}]`);
       if (numbers.length) element("span", item, "numbers", `${numbers.join("  ")} \u2026`);
     }
-    if (!row.candidates) element("p", this.panel, "how", `Length of what is added: ${row.adds}. Length of the stream after it: ${row.after}. The written piece would now have ${row.chance}.`);
+    if (!row.candidates) element("p", this.panel, "how", `Length of what is added: ${row.adds}. Length of the stream after it: ${row.after}. The written token would now have ${row.chance}.`);
     if (row.candidates) {
       const most = Math.max(...row.candidates.map((one) => one.share), 1e-9);
       for (const one of row.candidates) {
@@ -191,7 +191,7 @@ class Account {
     const scroller = element("div", this.panel, "scroller");
     scroller.tabIndex = 0;
     const table = element("table", scroller);
-    table.setAttribute("aria-label", "Where it looks: pieces down, heads across");
+    table.setAttribute("aria-label", "Where it looks: tokens down, heads across");
     const head = element("tr", element("thead", table));
     element("td", head);
     map.weights.forEach((_, h) => (element("th", head, "", `head ${h + 1}`).scope = "col"));

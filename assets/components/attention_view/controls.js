@@ -11,7 +11,7 @@ const HOW_HEADS = [
 ];
 const HOW_MAP = [
   "Numbers are % of a row, from ", ["10 %", "i"], "; ≈ is rounded, until you click the head. ", ["Hatched", "b"], ": may not look. ",
-  ["Hover", "b"], " a cell, a row or a piece: only its lines stay. ", ["Click", "b"], " locks it, ", ["Esc", "kbd"], " lets go, arrow keys move. ",
+  ["Hover", "b"], " a cell, a row or a token: only its lines stay. ", ["Click", "b"], " locks it, ", ["Esc", "kbd"], " lets go, arrow keys move. ",
   ["+", "kbd"], " ", ["−", "kbd"], " or pinch zoom, ", ["drag", "b"], " moves, ", ["F", "kbd"], " fits. On touch: tap, then tap again.",
 ];
 
@@ -53,9 +53,9 @@ export function build(view) {
   const top = element("div", "top");
   top.append(parts.heading, parts.bar);
   Object.assign(parts, twoSheets("map", "Map of one head. Arrow keys move from cell to cell, Enter locks, Escape lets go, plus and minus zoom, F fits.", element("div", "map")));
-  parts.words = toggle("Whole words", "Pieces of one word as one: keys summed, queries averaged");
-  parts.special = toggle("Hide special", "Take start, end and padding pieces out and renormalise each row");
-  parts.sinks = toggle("Hide sinks", "Take out pieces that get 30 % or more, on average, of those who may look at them, and renormalise");
+  parts.words = toggle("Whole words", "Tokens of one word as one: keys summed, queries averaged");
+  parts.special = toggle("Hide special", "Take start, end and padding tokens out and renormalise each row");
+  parts.sinks = toggle("Hide sinks", "Take out tokens that get 30 % or more, on average, of those who may look at them, and renormalise");
   parts.zoomOut = element("button", "toggle", "−", { type: "button", "aria-label": "Zoom out" });
   parts.zoomIn = element("button", "toggle", "+", { type: "button", "aria-label": "Zoom in" });
   parts.fit = element("button", "toggle", "Fit", { type: "button", "aria-label": "Fit: show the whole map" });
@@ -134,7 +134,7 @@ export function showControls(view) {
   parts.special.disabled = !hasSpecial && !state.special;
 }
 
-const LEGEND = "Spread: to about how many pieces a row looks (e to the power of its entropy). Received: a column added up.";
+const LEGEND = "Spread: to about how many tokens a row looks (e to the power of its entropy). Received: a column added up.";
 
 // Where the map is larger than its window, which part is seen and how to see the rest.
 function showWindow(view) {

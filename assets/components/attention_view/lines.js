@@ -1,4 +1,4 @@
-// The same head as lines between two columns of pieces, on the map's row height; and the heads pinned beside each other.
+// The same head as lines between two columns of tokens, on the map's row height; and the heads pinned beside each other.
 
 import { font } from "../shared/canvas.js";
 import { element, prepare, shortened, widest, write } from "../shared/paint.js";

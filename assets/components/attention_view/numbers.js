@@ -111,7 +111,7 @@ function anyMay(model, heads) {
   return may;
 }
 
-// Pieces of one word stand side by side; a special piece is a word of its own.
+// Tokens of one word stand side by side; a special token is a word of its own.
 function groupsOf(text) {
   if (text.groups) return text.groups;
   const of = [];
@@ -139,7 +139,7 @@ function readable(text) {
   });
 }
 
-// Keys of a word are summed, its queries averaged; a word may look where one of its pieces may.
+// Keys of a word are summed, its queries averaged; a word may look where one of its tokens may.
 function wordLevel(shown, rowText, keyText) {
   const rows = groupsOf(rowText);
   const keys = groupsOf(keyText);

@@ -1,4 +1,4 @@
-// What is said in words: the sentence on top, pieces as chips, titles, the tooltip, the table for screen readers.
+// What is said in words: the sentence on top, tokens as chips, titles, the tooltip, the table for screen readers.
 
 import { element, shortened } from "../shared/paint.js";
 import { percent, weightSaid } from "./numbers.js";
@@ -21,7 +21,7 @@ function sentenceParts(view) {
   const { pattern, model, state, around } = view;
   const focus = view.focus();
   if (pattern.pooled) return [["This head is held as a small picture. Click its thumbnail to fetch its numbers.", false]];
-  if (focus.q === null && focus.k === null) return [["Point at a cell, a row or a piece to read it here.", false]];
+  if (focus.q === null && focus.k === null) return [["Point at a cell, a row or a token to read it here.", false]];
   const mean = state.mixed.length > 1 && view.preview === null ? `On average over ${state.mixed.length} heads, ` : "";
   const opening = mean || around.before || "";
   if (focus.q === null) {
@@ -34,7 +34,7 @@ function sentenceParts(view) {
   if (pattern.hiddenKeys && pattern.hiddenKeys[key]) return [[`${opening}“`, false], names[1], ["” is hidden: the rest of the row adds up to 100 % without it.", false]];
   const value = `${pattern.isExact(focus.q) ? "" : "≈ "}${percent(pattern.value(focus.q, key))}`;
   const what = pattern.hidden ? " of what is left of its attention to “" : " of its attention to “";
-  const unit = state.words ? "word" : "piece";
+  const unit = state.words ? "word" : "token";
   let clause = "";
   if (model.stream === "cross") clause = `, a ${unit} of the source`;
   else if (!state.words && key > focus.q + model.start) clause = model.stream === "encoder" ? `, a ${unit} it can only see because the encoder looks both ways` : `, a ${unit} it can only see because the mask is off`;
@@ -84,10 +84,10 @@ export function title(view) {
 export function hiddenSaid(view) {
   const { pattern } = view;
   const focus = view.focus();
-  if (pattern.pooled && (view.state.special || view.state.sinks || view.state.words)) return "Fetch this head (click) to hide or join its pieces.";
+  if (pattern.pooled && (view.state.special || view.state.sinks || view.state.words)) return "Fetch this head (click) to hide or join its tokens.";
   if (!pattern.hidden) return "";
   const count = pattern.hiddenKeys.reduce((sum, one) => sum + one, 0);
-  if (!count) return "Nothing here is a sink: no piece gets 30 % or more of those who may look at it.";
+  if (!count) return "Nothing here is a sink: no token gets 30 % or more of those who may look at it.";
   const approx = pattern.exact ? "" : "≈ ";
   const row = focus.q === null ? "" : ` of ${quoted(pattern.rowNames[focus.q], 14)} ${approx}${percent(pattern.hidden[focus.q])},`;
   return `Hidden:${row} on average ${approx}${percent(pattern.hiddenMean)} of a row (${count} ${count === 1 ? "column" : "columns"}); the rest renormalised.`;
@@ -115,7 +115,7 @@ export function chips(view) {
   }
   // a long text scrolls in its box, so the box takes the keyboard's focus
   const scrolls = parts.texts.scrollHeight > parts.texts.clientHeight + 1;
-  for (const [name, value] of [["tabindex", "0"], ["role", "group"], ["aria-label", "The texts as pieces"]]) {
+  for (const [name, value] of [["tabindex", "0"], ["role", "group"], ["aria-label", "The texts as tokens"]]) {
     if (scrolls) parts.texts.setAttribute(name, value);
     else parts.texts.removeAttribute(name);
   }

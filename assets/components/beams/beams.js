@@ -21,7 +21,7 @@ class Beams {
       element("i", pair, `mark ${kind}`);
       pair.append(text);
     }
-    element("p", this.box, "how", "The number is the natural logarithm of the probability of all pieces up to there: nearer to 0 is likelier. Point at a box to see where it looked, click to keep it in view; arrow keys walk the tree.");
+    element("p", this.box, "how", "The number is the natural logarithm of the probability of all tokens up to there: nearer to 0 is likelier. Point at a box to see where it looked, click to keep it in view; arrow keys walk the tree.");
     const panes = element("div", this.box, "panes");
     const left = element("div", panes);
     this.says = element("p", left, "node-says");
@@ -168,7 +168,7 @@ class Beams {
     speak(this.says, ["\u201c", [path.map((at) => nodes[at].text).join(" ")], "\u201d: ", [`${node.total.toFixed(2).replace("-", "\u2212")} nats`], fate]);
     this.table.replaceChildren();
     const head = element("tr", element("thead", this.table));
-    for (const text of ["piece", "probability", "log p", "so far"]) element("th", head, "", text).scope = "col";
+    for (const text of ["token", "probability", "log p", "so far"]) element("th", head, "", text).scope = "col";
     const body = element("tbody", this.table);
     for (const at of path) {
       const row = element("tr", body);

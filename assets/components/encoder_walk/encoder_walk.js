@@ -1,4 +1,4 @@
-// The walk: pieces to choose from, the figure, what the chosen box did, and the paths. Everything is drawn here from one message;
+// The walk: tokens to choose from, the figure, what the chosen box did, and the paths. Everything is drawn here from one message;
 // a click is drawn at once and told to the page, which keeps it in the link and in its sentences.
 
 import { element } from "../shared/build.js";
@@ -20,7 +20,7 @@ class Walk {
     const top = element("div", this.box, "top");
     this.pieces = element("div", top, "pieces");
     this.pieces.setAttribute("role", "group");
-    this.pieces.setAttribute("aria-label", "Choose a piece of the text");
+    this.pieces.setAttribute("aria-label", "Choose a token of the text");
     const pickers = (this.pickers = element("div", top, "pickers"));
     this.inside = element("div", this.box, "inside");
     this.layers = this.picker(pickers, "Layer");
@@ -126,14 +126,14 @@ class Walk {
   chips() {
     const focused = this.box.getRootNode().activeElement?.dataset?.chip;
     this.pieces.replaceChildren();
-    element("span", this.pieces, "name", "Piece");
+    element("span", this.pieces, "name", "Token");
     this.data.tokens.forEach((piece, place) => {
       const made = element("button", this.pieces, `chip${piece.special ? " special" : ""}${piece.joins ? " joins" : ""}`);
       made.type = "button";
       made.dataset.chip = place;
       element("bdi", made, "", piece.text);
       made.setAttribute("aria-pressed", String(place === this.state.token));
-      made.setAttribute("aria-label", `${piece.text}, piece ${place + 1}`);
+      made.setAttribute("aria-label", `${piece.text}, token ${place + 1}`);
       made.tabIndex = place === this.state.token ? 0 : -1; // one stop for Tab, arrows go on from there
       made.addEventListener("keydown", (event) => {
         const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];

@@ -175,8 +175,8 @@ export class Figure {
     this.space = element("div", this.box);
     this.frameName = element("span", this.box, "frame-name");
     this.note = element("div", this.box, "note");
-    this.help = say(this.box, "*Click* a box to see what it did to the chosen piece. *Tab* goes into the figure, *arrow keys* from box to box, *Enter* opens. " +
-      "Beside each arrow: its shape (pieces \u00d7 numbers) and the chosen piece\u2019s own numbers.", "how help");
+    this.help = say(this.box, "*Click* a box to see what it did to the chosen token. *Tab* goes into the figure, *arrow keys* from box to box, *Enter* opens. " +
+      "Beside each arrow: its shape (tokens \u00d7 numbers) and the chosen token\u2019s own numbers.", "how help");
   }
 
   key(event, name) {

@@ -3,7 +3,7 @@
 import { element } from "../shared/build.js";
 import { group, limitOf, number, paint, percent, pick, ramp, say, term } from "./strips.js";
 
-// A piece that stands twice in a text is told apart by its place.
+// A token that stands twice in a text is told apart by its place.
 export function named(data, piece) {
   const { text } = data.tokens[piece];
   return data.tokens.filter((one) => one.text === text).length > 1 ? `${text} (${piece + 1})` : text;
@@ -18,7 +18,7 @@ export const PANELS = {
   embedding(p, { data, at, word, token }) {
     const row = pick(data, "embedding", at);
     heading(p, "Embedding", `of ${word}`);
-    say(p, `A *vector* is a list of numbers. A table learned in training holds one for each of the ${data.vocab} pieces the model knows; ` +
+    say(p, `A *vector* is a list of numbers. A table learned in training holds one for each of the ${data.vocab} tokens the model knows; ` +
       `row ${data.tokens[token].id} is the *embedding* of ${word}: *${data.d} numbers*, each times \u221a${data.d} = ${number(Math.sqrt(data.d))}.`);
     group(p, data.theme, [["embedding", row]], (i) => number(row[i], 4));
     nearest(p, data, token, word);
@@ -31,11 +31,11 @@ export const PANELS = {
       return;
     }
     if (!data.waves) {
-      say(p, "The table does not know where a piece stands, so each place has a vector of its own, learned in training.");
+      say(p, "The table does not know where a token stands, so each place has a vector of its own, learned in training.");
       group(p, data.theme, [["position", row]], (i) => number(row[i], 4));
       return;
     }
-    say(p, `The table does not know where a piece stands, so each place has a vector of its own. It is not learned: pairs of waves, ` +
+    say(p, `The table does not know where a token stands, so each place has a vector of its own. It is not learned: pairs of waves, ` +
       `sin and cos of (place \u2212 1) / 10000^(2i / ${data.d}), fast on the left, slow on the right. The same word elsewhere gets another sum.`);
     group(p, data.theme, [["position", row]], (i) => {
       const speed = 10000 ** (-(2 * Math.floor(i / 2)) / data.d);
@@ -56,7 +56,7 @@ export const PANELS = {
     const [q, k, v] = ["query", "key", "value"].map((name) => pick(data, name, layer, at, head));
     heading(p, "Query, key, value", `of ${word} in head ${head + 1}`);
     say(p, `Three learned tables turn the normalised vector into a *query* (what ${word} looks for), a *key* (what it can be found by) and a ` +
-      `*value* (what it hands over). Each is cut into ${data.heads} pieces of ${data.headD} numbers, one a *head*: ${data.heads} small attentions work side by side.`);
+      `*value* (what it hands over). Each is cut into ${data.heads} parts of ${data.headD} numbers, one a *head*: ${data.heads} small attentions work side by side.`);
     group(p, data.theme, [["query", q], ["key", k], ["value", v]], (i) => `query ${number(q[i])}, key ${number(k[i])}, value ${number(v[i])}`);
   },
   map(p, it) {
@@ -67,8 +67,8 @@ export const PANELS = {
     const out = pick(data, "joined", layer, at).subarray(head * data.headD, (head + 1) * data.headD);
     const strongest = Array.from(row.keys()).sort((a, b) => row[b] - row[a]).slice(0, 6);
     heading(p, `Head ${head + 1}`, `row of ${word}`);
-    say(p, `The query of ${word} times the key of each piece, divided by \u221a${data.headD}, and all made to sum to 1 (softmax): the *weights*. ` +
-      `The values of all pieces, each times its weight, add up to the head\u2019s answer for ${word}: ${data.headD} numbers.`);
+    say(p, `The query of ${word} times the key of each token, divided by \u221a${data.headD}, and all made to sum to 1 (softmax): the *weights*. ` +
+      `The values of all tokens, each times its weight, add up to the head\u2019s answer for ${word}: ${data.headD} numbers.`);
     const sides = element("div", p, "sides");
     bigMap(sides, it, pattern);
     const right = element("div", sides);
@@ -98,7 +98,7 @@ export const PANELS = {
     const fires = pick(data, "firing", layer)[token];
     const limit = limitOf(fired);
     heading(p, "Feed-forward neurons", `at ${word}`);
-    say(p, "The *feed-forward* network treats each piece alone. A *neuron* multiplies the normalised vector, number by number, with numbers it has learned, and adds " +
+    say(p, "The *feed-forward* network treats each token alone. A *neuron* multiplies the normalised vector, number by number, with numbers it has learned, and adds " +
       `up. If the sum is above 0 it *fires* with that value; if not it gives 0. *${fires} of ${data.dff}* fire here (${percent(fires / data.dff)}).`);
     const sides = element("div", p, "sides");
     const left = element("div", sides, "field");
@@ -121,7 +121,7 @@ export const PANELS = {
       return;
     }
     const table = element("table", element("div", sides, "scroller"));
-    element("caption", table, "", `The ${some.length === 1 ? "one that fires" : `${some.length} strongest`}, and the pieces of this text that fire them most`);
+    element("caption", table, "", `The ${some.length === 1 ? "one that fires" : `${some.length} strongest`}, and the tokens of this text that fire them most`);
     const top = element("tr", element("thead", table));
     for (const name of ["neuron", "value here", "fires most at"]) element("th", top, "", name).scope = "col";
     const body = element("tbody", table);
@@ -148,7 +148,7 @@ export const PANELS = {
     if (last) {
       const final = pick(data, "final", at);
       say(p, `After the last layer the running total is normalised once more. This is what the encoder made of ${word}: ` +
-        (data.tail === "decoder" ? "the decoder reads it by cross-attention, in each of its layers." : "the output layer compares it with every embedding to say which piece fits here."));
+        (data.tail === "decoder" ? "the decoder reads it by cross-attention, in each of its layers." : "the output layer compares it with every embedding to say which token fits here."));
       group(p, data.theme, [["running total", leaves], ["normalised", final]], (i) => `${number(leaves[i])} becomes ${number(final[i])}`, 1, true);
       if (data.fits) {
         say(p, `What fits in the place of ${word}, with its probability:`);
@@ -259,7 +259,7 @@ function bigMap(parent, { data, token, send }, pattern) {
   const frame = element("i", field, "row");
   frame.style.top = `${(token * cell) / 16}rem`;
   frame.style.height = `${cell / 16}rem`;
-  const reading = element("p", box, "reading", "Point at a cell to read it; click a row to choose its piece.");
+  const reading = element("p", box, "reading", "Point at a cell to read it; click a row to choose its token.");
   const spot = (event) => {
     const { left, top, width } = canvas.getBoundingClientRect();
     const place = (value) => Math.max(0, Math.min(n - 1, Math.floor((n * value) / width)));

@@ -1,4 +1,4 @@
-// Where the vectors move: every piece's path through the layers on two axes, and who is near at each depth.
+// Where the vectors move: every token's path through the layers on two axes, and who is near at each depth.
 
 import { element } from "../shared/build.js";
 import { drawn } from "../shared/draw.js";
@@ -18,9 +18,9 @@ function placed(points, width, height, pad) {
   return { x, y };
 }
 
-const VIEWS = { words: "Words only", all: "All pieces", apart: "Words, without what all share" };
+const VIEWS = { words: "Words only", all: "All tokens", apart: "Words, without what all share" };
 const EXPLAINED = {
-  words: "Special pieces, which often lie far off, are left out. ",
+  words: "Special tokens, which often lie far off, are left out. ",
   all: "",
   apart: "At each depth the mean of all words was taken off first: what is left is how they differ from each other. ",
 };
@@ -95,7 +95,7 @@ export class PathsView {
       });
       const path = drawn("g", this.svg, {
         class: "path", tabindex: piece === stop ? 0 : -1, role: "button", opacity: on ? 1 : n > 20 ? 0.25 : 0.5, "data-piece": piece,
-        "aria-label": `${data.tokens[piece].text}, piece ${piece + 1}${on ? ", shown" : ""}`,
+        "aria-label": `${data.tokens[piece].text}, token ${piece + 1}${on ? ", shown" : ""}`,
       });
       drawn("polyline", path, { points: spots.map((spot) => spot.join()).join(" "), class: "hit" });
       for (let depth = 1; depth < depths; depth += 1) {
@@ -124,11 +124,11 @@ export class PathsView {
     if (focused !== undefined) this.svg.querySelector(`[data-piece="${focused}"]`)?.focus({ preventScroll: true });
     this.drawing = false;
     this.words.replaceChildren();
-    say(this.words, `Each line is one piece: the *ring* is its start before any layer, each *arrow head* is one layer further. ` +
+    say(this.words, `Each line is one token: the *ring* is its start before any layer, each *arrow head* is one layer further. ` +
       `The two axes are the directions in which the ${n} \u00d7 ${depths} vectors of this text differ most (principal components, fitted on all of them at once); together they show ` +
       `*${percent(share[0] + share[1])}* of the differences, and each axis has its own scale. ${EXPLAINED[this.view]}` +
       `*Point* at a line, or go from one to the next with the *arrow keys*, to light it; *click* or *Enter* chooses it.` +
-      (pieces.includes(state.token) ? "" : ` \u201c${data.tokens[state.token].text}\u201d is a special piece: *All pieces* shows it.`));
+      (pieces.includes(state.token) ? "" : ` \u201c${data.tokens[state.token].text}\u201d is a special token: *All tokens* shows it.`));
   }
 
   root() {

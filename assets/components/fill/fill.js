@@ -17,7 +17,7 @@ class Fill {
     element("h3", left, "", "What fits here");
     this.says = element("p", left, "how");
     this.list = element("div", left, "candidates");
-    element("p", left, "how", "Click a piece to write it into the text.");
+    element("p", left, "how", "Click a token to write it into the text.");
     const right = element("div", this.panes);
     this.looks = new Looks(right, (_, key) => this.light(key));
     this.watch = new ResizeObserver(() => this.looks.draw());

@@ -16,7 +16,7 @@ class Head {
     this.lead.setAttribute("aria-live", "polite");
     this.words = element("div", element("div", this.box, "tools"), "words");
     this.words.setAttribute("role", "group");
-    this.words.setAttribute("aria-label", "Which piece looks");
+    this.words.setAttribute("aria-label", "Which token looks");
     this.panes = element("div", this.box, "panes");
     this.maps = element("div", this.box, "pair");
     this.box.addEventListener("keydown", (event) => this.key(event));

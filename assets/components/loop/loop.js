@@ -41,7 +41,7 @@ class Loop {
       this.stop();
       this.go(Number(this.scrub.value));
     });
-    element("p", this.box, "how", "Space plays, \u2190 \u2192 step, drag the dot to go anywhere. Under a piece: its surprisal, in bits.");
+    element("p", this.box, "how", "Space plays, \u2190 \u2192 step, drag the dot to go anywhere. Under a token: its surprisal, in bits.");
     const panes = element("div", this.box, "panes");
     const left = element("div", panes);
     element("h3", left, "", "What could come next");
@@ -51,7 +51,7 @@ class Loop {
     this.cuts = element("p", left, "how cuts");
     this.list = element("div", left, "candidates");
     this.rest = element("p", left, "how");
-    element("p", left, "how", "Click another piece to write it instead: the text branches there.");
+    element("p", left, "how", "Click another token to write it instead: the text branches there.");
     const right = element("div", panes);
     this.looks = new Looks(right, (stream, key) => this.light(stream, key));
     const cache = element("div", right, "cache");
@@ -95,7 +95,7 @@ class Loop {
     if (start) this.fly(start);
   }
 
-  // The piece that was written moves to its place in the input.
+  // The token that was written moves to its place in the input.
   fly(start) {
     const joined = this.words.querySelector(".chip.last");
     if (!joined || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
@@ -191,9 +191,9 @@ class Loop {
 
   drawLead(step, input) {
     speak(this.lead, [
-      `Step ${this.step + 1} of ${this.data.steps.length}: it reads ${input.length} ${input.length === 1 ? "piece" : "pieces"} and writes \u201c`,
+      `Step ${this.step + 1} of ${this.data.steps.length}: it reads ${input.length} ${input.length === 1 ? "token" : "tokens"} and writes \u201c`,
       [step.written.text], "\u201d, to which it gave ", [step.written.said],
-      step.finished ? "; there it stops." : ". The piece joins the input, and the model is asked again.",
+      step.finished ? "; there it stops." : ". The token joins the input, and the model is asked again.",
     ]);
   }
 
@@ -312,8 +312,8 @@ class Loop {
       g.fillText(words, from + 1, down);
     });
     const said = it.cuts.map((cut) => cut.said).join("; ") || "nothing is cut";
-    this.spectrum.setAttribute("aria-label", `Probability of the ${count} likeliest of ${it.all} pieces, likeliest first, from ${percent(it.before[0])} down. ${said}. The one written is number ${it.rank}.`);
-    this.cuts.textContent = it.cuts.length ? `The cut: ${said}.` : `Nothing is cut: any of ${it.all.toLocaleString("en")} pieces may be drawn.`;
+    this.spectrum.setAttribute("aria-label", `Probability of the ${count} likeliest of ${it.all} tokens, likeliest first, from ${percent(it.before[0])} down. ${said}. The one written is number ${it.rank}.`);
+    this.cuts.textContent = it.cuts.length ? `The cut: ${said}.` : `Nothing is cut: any of ${it.all.toLocaleString("en")} tokens may be drawn.`;
   }
 
   drawList(step) {
@@ -356,9 +356,9 @@ class Loop {
   drawCache(cache) {
     const kept = `${cache.held} of keys and values are held.`;
     this.cacheSays.textContent = cache.anew
-      ? `A mask lets old pieces see new ones, so nothing can be reused: all ${cache.new} are computed anew.`
+      ? `A mask lets old tokens see new ones, so nothing can be reused: all ${cache.new} are computed anew.`
       : cache.reused
-        ? `A piece that was read leaves a key and a value in every layer; they do not change when a piece joins, so they are kept. ${kept}`
+        ? `A token that was read leaves a key and a value in every layer; they do not change when a token joins, so they are kept. ${kept}`
         : `The first step reads everything and fills the cache. ${kept}`;
     this.table.replaceChildren();
     this.table.hidden = !cache.rows.length;

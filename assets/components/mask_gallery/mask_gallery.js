@@ -1,4 +1,4 @@
-// Cards of masks: a picture of the mask, the first piece it leads to, and how far the model's expectation moved.
+// Cards of masks: a picture of the mask, the first token it leads to, and how far the model's expectation moved.
 
 import { pageScale } from "../shared/draw.js";
 import { element, hatching, prepare } from "../shared/paint.js";
@@ -34,7 +34,7 @@ function widthOfMask(gallery, card) {
   input.min = 1;
   input.max = 999;
   input.value = card.width;
-  input.setAttribute("aria-label", `${card.title}: how many pieces`);
+  input.setAttribute("aria-label", `${card.title}: how many tokens`);
   input.addEventListener("change", () => {
     const width = Math.round(Number(input.value));
     if (width >= 1 && width <= 999) gallery.pick(card.name, width);
@@ -62,7 +62,7 @@ function cardOf(gallery, card, data, theme, scale) {
     canvas.setAttribute("aria-hidden", "true");
     drawMask(canvas, card.rows, theme[data.stream], theme, scale);
     const facts = element("span", "facts");
-    if (card.share) facts.append(element("bdi", card.turned ? "piece turned" : "piece", card.piece), " ", element("span", "share", card.share), " ");
+    if (card.share) facts.append(element("bdi", card.turned ? "piece turned" : "piece", card.token), " ", element("span", "share", card.share), " ");
     if (card.kl) {
       facts.append(element("span", "kl", `KL ${card.kl}`));
       const bar = element("span", "bar");

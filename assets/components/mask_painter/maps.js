@@ -1,4 +1,4 @@
-// Two maps over the same pieces: the pattern with its mask, to paint on, and how the pattern moved. They share one focus.
+// Two maps over the same tokens: the pattern with its mask, to paint on, and how the pattern moved. They share one focus.
 
 import { font } from "../shared/canvas.js";
 import { cssOf, inkOn, mixed } from "../shared/draw.js";

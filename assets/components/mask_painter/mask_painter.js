@@ -1,4 +1,4 @@
-// The painter: a map to paint on, what it does to the next piece, how the pattern moved. One message goes when a gesture ends.
+// The painter: a map to paint on, what it does to the next token, how the pattern moved. One message goes when a gesture ends.
 
 import { drawn, pageScale } from "../shared/draw.js";
 import { element, forgetWidths } from "../shared/paint.js";
@@ -50,7 +50,7 @@ class Painter {
     parts.status = element("p", "status");
     parts.status.setAttribute("role", "status");
     const how = element("p", "how");
-    const say = ["A row looks, a column is looked at. ", ["b", "Drag"], " over cells to paint, let go to run. ", ["b", "Double-click"], " a piece to hide its column from everyone, again to open it. Keys: arrows move, ",
+    const say = ["A row looks, a column is looked at. ", ["b", "Drag"], " over cells to paint, let go to run. ", ["b", "Double-click"], " a token to hide its column from everyone, again to open it. Keys: arrows move, ",
       ["kbd", "Space"], " paints the cell in focus, ", ["kbd", "C"], " its column, ", ["kbd", "F"], " and ", ["kbd", "A"], " choose the brush, ",
       ["kbd", "Ctrl+Z"], " takes back. Numbers: % of a row. Hatched: may not look. A dot: not as trained."];
     how.append(...say.map((part) => (typeof part === "string" ? part : element(part[0], "", part[1]))));
@@ -184,12 +184,12 @@ class Painter {
     parts.over.setAttribute("aria-label",
       `${data.name}: the mask. Rows look, columns are looked at. Arrow keys move, Space forbids or allows, C forbids a column.`);
     this.drawBase();
-    parts.next.replaceChildren(data.silent ? "Next piece" : `${data.title} `, element("bdi", "", data.silent ? "" : data.where));
+    parts.next.replaceChildren(data.silent ? "Next token" : `${data.title} `, element("bdi", "", data.silent ? "" : data.where));
     parts.dumbbells.style.display = data.silent ? "none" : "";
     if (!data.silent) drawDumbbells(parts.dumbbells, this.pen, data, theme, parts.next.clientWidth, k);
     parts.legend.textContent = data.silent || (data.changed ? "○ as trained, ● under the mask. Violet: more likely, ochre: less." : "● as trained. Under a mask, ○ will stand where it was.");
     parts.kl.replaceChildren();
-    if (data.kl !== null) parts.kl.append("KL(native ‖ this), next piece: ", element("b", "", `${data.kl} nats`));
+    if (data.kl !== null) parts.kl.append("KL(native ‖ this), next token: ", element("b", "", `${data.kl} nats`));
     const shown = data.changed ? "" : "none";
     parts.moved.style.display = parts.ends.style.display = parts.shift.style.display = shown;
     parts.nothing.style.display = data.changed ? "none" : "";
@@ -330,7 +330,7 @@ class Painter {
     const still = matchMedia(STILL).matches;
     const until = performance.now() + (still ? 900 : 350);
     this.refused = { q: cell[0], c: cell[1], still };
-    this.lasting = `“${this.data.rows[cell[0]]}” must keep one piece to look at: its weights have to add up to 1. Allow another cell of its row first.`;
+    this.lasting = `“${this.data.rows[cell[0]]}” must keep one token to look at: its weights have to add up to 1. Allow another cell of its row first.`;
     this.tell(this.lasting);
     const shake = () => {
       if (performance.now() >= until) this.refused = null;

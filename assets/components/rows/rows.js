@@ -124,7 +124,7 @@ class Rows {
       g.lineWidth = 1.5;
       g.strokeRect(at.left + key * at.cell - 0.5, this.y(line, at) - 0.5, at.cell, at.high);
     }
-    this.canvas.setAttribute("aria-label", `${this.spec.title}: ${at.lines} heads, a line each, over ${keys} pieces. ${this.summary()}`);
+    this.canvas.setAttribute("aria-label", `${this.spec.title}: ${at.lines} heads, a line each, over ${keys} tokens. ${this.summary()}`);
   }
 
   best() {

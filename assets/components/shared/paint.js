@@ -52,7 +52,7 @@ function letters(text) {
 
 const shorter = new Map();
 
-// A long piece loses its middle, never half of a letter.
+// A long token loses its middle, never half of a letter.
 export function shortened(text, longest = 14) {
   if (text.length <= longest) return text;
   const name = `${longest}|${text}`;
@@ -74,7 +74,7 @@ export function directionOf(text) {
   return RIGHT_TO_LEFT.test(text) ? "rtl" : "ltr";
 }
 
-// Write one piece: its own direction inside, but its place by the left or right edge as asked.
+// Write one token: its own direction inside, but its place by the left or right edge as asked.
 export function write(context, text, x, y, align, longest = 0) {
   context.textAlign = align;
   context.direction = directionOf(text);

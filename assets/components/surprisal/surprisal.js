@@ -1,4 +1,4 @@
-// A text and what each of its pieces cost two models in bits. Pointing at a piece shows what they had expected there.
+// A text and what each of its tokens cost two models in bits. Pointing at a token shows what they had expected there.
 
 import { dress, element, mounted } from "../shared/build.js";
 import { shade } from "../shared/draw.js";
@@ -9,7 +9,7 @@ class Surprisal {
     this.keys = element("div", this.box, "keys");
     this.row = element("div", this.box, "row");
     this.row.setAttribute("role", "group");
-    this.row.setAttribute("aria-label", "The text, piece by piece, with what each cost in bits. Arrow keys move along it.");
+    this.row.setAttribute("aria-label", "The text, token by token, with what each cost in bits. Arrow keys move along it.");
     this.summary = element("p", this.box, "summary");
     this.summary.setAttribute("aria-live", "polite");
     this.lists = element("div", this.box, "lists");
@@ -141,7 +141,7 @@ class Surprisal {
         element("span", line, "", row.rank ? `${row.said} \u00b7 ${row.rank}` : row.said);
       }
     }
-    this.how.textContent = "Point at a piece, or tap it, to see what was expected there; a click keeps it, the arrow keys move along the text. Bold: the piece that stood there.";
+    this.how.textContent = "Point at a token, or tap it, to see what was expected there; a click keeps it, the arrow keys move along the text. Bold: the token that stood there.";
   }
 }
 

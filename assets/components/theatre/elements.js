@@ -5,9 +5,9 @@ import { readHeads } from "./figures.js";
 
 const SPEEDS = [0.5, 1, 2, 4];
 export const TITLES = {
-  encoder: ["Encoder", "reads the source: each piece looks at all the others"],
-  decoder: ["Decoder", "reads what it wrote: each piece looks back"],
-  cross: ["Cross", "reads the encoder: each written piece looks at the source"],
+  encoder: ["Encoder", "reads the source: each token looks at all the others"],
+  decoder: ["Decoder", "reads what it wrote: each token looks back"],
+  cross: ["Cross", "reads the encoder: each written token looks at the source"],
   all: ["All in one", "source above, target below: encoder, cross and decoder in one square"],
 };
 

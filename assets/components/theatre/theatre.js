@@ -13,8 +13,8 @@ const NARROW = 560; // px of width below which the sentences become two columns
 const TALL = 640; // px that the rows of a map may take together, times the page's scale, where cells need not be as large as a finger
 const WAITING = 15; // words not yet written that a phone's column shows
 const HOW =
-  "Point at a word or a cell, or touch it: it lights in both sentences, the ribbons and the maps. A row is named by the piece " +
-  "being written, its columns are the pieces it reads. Click a row or a target word to jump to its step.";
+  "Point at a word or a cell, or touch it: it lights in both sentences, the ribbons and the maps. A row is named by the token " +
+  "being written, its columns are the tokens it reads. Click a row or a target word to jump to its step.";
 
 class Theatre {
   constructor(root) {
@@ -147,7 +147,7 @@ class Theatre {
     if (!same) this.draw();
   }
 
-  // The pieces of one word, so that a word of several pieces lights as one.
+  // The tokens of one word, so that a word of several tokens lights as one.
   wordOf({ side, index }) {
     const names = side === "s" ? this.data.source : this.data.steps.map((step) => step.written);
     if (index < 0 || names[index].word < 0) return [index];

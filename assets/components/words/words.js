@@ -1,15 +1,15 @@
-// Surprisal: a bar for each piece of a text, as high as the piece was unexpected; and what was expected in its place.
+// Surprisal: a bar for each token of a text, as high as the token was unexpected; and what was expected in its place.
 
 import { button, dress, element, mounted, speak } from "../shared/build.js";
 
 class Words {
   constructor(root) {
     this.box = element("section", root, "surprise");
-    this.box.setAttribute("aria-label", "Surprisal, piece by piece");
+    this.box.setAttribute("aria-label", "Surprisal, token by token");
     this.rows = element("div", this.box);
     this.rows.addEventListener("keydown", (event) => this.typed(event));
     this.rows.addEventListener("pointerleave", () => this.preview(null));
-    element("p", this.box, "how", "Each bar is a piece; its height is its surprisal in bits, \u2212log\u2082 of the probability that the model gave it: 1 bit for one in two, 10 bits for one in a thousand. Point at a piece, or walk with the arrow keys, to see what was expected there; click keeps it.");
+    element("p", this.box, "how", "Each bar is a token; its height is its surprisal in bits, \u2212log\u2082 of the probability that the model gave it: 1 bit for one in two, 10 bits for one in a thousand. Point at a token, or walk with the arrow keys, to see what was expected there; click keeps it.");
     this.says = element("p", this.box, "place-says");
     this.says.setAttribute("aria-live", "polite");
     this.list = element("div", this.box, "expected");
@@ -71,7 +71,7 @@ class Words {
     this.says.replaceChildren();
     this.list.replaceChildren();
     if (piece.bits === null) {
-      speak(this.says, ["Nothing comes before the first piece, so nothing announced it."]);
+      speak(this.says, ["Nothing comes before the first token, so nothing announced it."]);
       return;
     }
     const rank = piece.rank ? `its choice number ${piece.rank}` : `not among its first ${piece.listed} choices`;

@@ -18,7 +18,7 @@ NAMES = "abcdef"
 
 
 def trace(logits):
-    return SimpleNamespace(next_logits=logits, masked_logits={}, token=lambda place: NAMES[place])
+    return SimpleNamespace(next_logits=logits, masked_logits={}, token_text=lambda place: NAMES[place])
 
 
 @given(LOGITS, LOGITS)
