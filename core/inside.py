@@ -26,7 +26,7 @@ class Inner:
     final: np.ndarray
 
     def residual(self) -> np.ndarray:
-        """The stream before each layer and after the last: float32 [depth, position, d_model]."""
+        """The residual stream before each layer and after the last: float32 [depth, position, d_model]."""
         return np.stack([steps["leave"] for steps in (self.begin, *self.layers)])
 
 
@@ -35,12 +35,14 @@ class Account:
     """A decoder from the inside: what enters the residual stream, sublayer by sublayer, at every position of its target.
 
     parts: (layer, "own" | "cross" | "ff") of each sublayer in order; inside: its values by the names of
-    `core.model.decoder_steps`; begin: the embedding's. Depth 0 is the embedding, depth n + 1 the n-th sublayer:
-    added and stream float32 [depth, position, d_model]: what it adds, and the stream after it.
-    written int64 [position]: the token that stands next (the likeliest at the end). chance, glimpse float32 and glimpse_id int64
-    [depth, position]: the written token's probability, and the likeliest token with its own, if the decoder ended there.
-    aim float32 [position, d_model], deviation and offset [position]: the last norm and the output layer as one direction
-    (`core.analysis.decoder.pushes`); height float32 [position]: the written token's logit above the mean of all.
+    `core.model.decoder_steps`; begin: those of the embedding. Depth 0 is the embedding, depth n the n-th sublayer, from 1:
+    added and residual float32 [depth, position, d_model]: what it adds, and the residual stream after it.
+    written int64 [position]: the token that stands next (at the last position the likeliest one).
+    The logit lens at each depth: lens_top float32 and lens_top_id int64 [depth, position], the likeliest token's probability and
+    id; lens_written float32 [depth, position], the written token's probability.
+    direction float32 [position, d_model], deviation and offset float32 [position]: the last norm and the output layer, for the
+    written token, as one direction (`core.analysis.decoder.direct_logit_attribution`).
+    above_mean_logit float32 [position]: the written token's logit less the mean logit of all tokens.
     top float32 and top_id int64 [position, k]: the likeliest next tokens; normed float32 [position, d_model].
     """
 
@@ -51,15 +53,15 @@ class Account:
     begin: Mapping[str, np.ndarray]
     inside: tuple[Mapping[str, np.ndarray], ...]
     added: np.ndarray
-    stream: np.ndarray
+    residual: np.ndarray
     written: np.ndarray
-    glimpse: np.ndarray
-    glimpse_id: np.ndarray
-    chance: np.ndarray
-    aim: np.ndarray
+    lens_top: np.ndarray
+    lens_top_id: np.ndarray
+    lens_written: np.ndarray
+    direction: np.ndarray
     deviation: np.ndarray
     offset: np.ndarray
-    height: np.ndarray
+    above_mean_logit: np.ndarray
     top: np.ndarray
     top_id: np.ndarray
     normed: np.ndarray

@@ -1,5 +1,5 @@
-"""The account of a decoder: how much each sublayer adds to the stream, how far it pushes the token that is written, and what
-the future would give away."""
+"""The account of a decoder: how much each sublayer adds to the residual stream, how much of the written token's logit it
+adds, and what the future would give away."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ def lengths(vectors: np.ndarray) -> np.ndarray:
     return np.linalg.norm(np.asarray(vectors, dtype=np.float64), axis=-1)
 
 
-def shares(held: Account) -> np.ndarray:
-    """|added| / |stream after it|: float64 [depth, position]. 1 at the embedding, which is all there is; may exceed 1 where a
-    sublayer takes away."""
-    return lengths(held.added) / np.maximum(lengths(held.stream), 1e-30)
+def shares(account: Account) -> np.ndarray:
+    """|added| / |residual stream after it|: float64 [depth, position]. 1 at the embedding, where nothing else is there yet; may
+    exceed 1 where a sublayer takes away."""
+    return lengths(account.added) / np.maximum(lengths(account.residual), 1e-30)
 
 
-def pushes(held: Account) -> np.ndarray:
-    """How far each addition lifts the written token's logit above the mean of all tokens: float64 [depth, position].
+def direct_logit_attribution(account: Account) -> np.ndarray:
+    """How much each addition alone adds to the written token's logit above the mean logit: float64 [depth, position].
 
-    (a − mean of a) / σ · γ ⊙ (E_w − mean of E), with the σ of the last norm as it was: the norm is linear once σ is known, so the
-    pushes and the offset β · (E_w − mean of E) add up to that logit (direct logit attribution; Elhage et al. 2021).
+    (a − mean of a) / σ · γ ⊙ (E_w − mean of E), the σ of the last norm account fixed: the norm is linear once σ is known, so all
+    attributions and the offset β · (E_w − mean of E) add up to logit − mean logit (Elhage et al. 2021).
     """
-    added = held.added.astype(np.float64)
+    added = account.added.astype(np.float64)
     centred = added - added.mean(axis=-1, keepdims=True)
-    return np.einsum("spd,pd->sp", centred, held.aim.astype(np.float64)) / held.deviation.astype(np.float64)
+    return np.einsum("spd,pd->sp", centred, account.direction.astype(np.float64)) / account.deviation.astype(np.float64)
 
 
 class Future(NamedTuple):

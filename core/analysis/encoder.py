@@ -1,4 +1,4 @@
-"""What a walk through an encoder says about vectors: how long, how spread, which neurons, where they move, who is near."""
+"""What a walk through an encoder says about vectors: mean and deviation, neurons that fire, where they move, who is near."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Paths:
-    """The stream of all depths on two axes. points float64 [depth, position, 2]; share: of the variance along each axis."""
+    """The residual stream of all depths on two axes. points float64 [depth, position, 2]; share: each axis's of the variance."""
 
     points: np.ndarray
     share: tuple[float, float]
@@ -25,7 +25,7 @@ class Neuron:
 
 
 def paths(residual: np.ndarray) -> Paths:
-    """Principal component analysis of the stream [depth, position, d_model], all depths jointly (Pearson 1901).
+    """Principal component analysis of the residual stream [depth, position, d_model], all depths jointly (Pearson 1901).
 
     The mean over all depth · position vectors is taken off; the axes are the two directions of most variance, each turned so
     that its largest coordinate is positive. Where the vectors span fewer than two directions the rest is 0.

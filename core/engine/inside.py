@@ -51,7 +51,7 @@ def walkable(lens: Lens) -> str:
     return ""
 
 
-def nearest_pieces(lens: Lens, ids: tuple[int, ...], k: int = 6) -> tuple[tuple[Near, ...], ...]:
+def nearest_tokens(lens: Lens, ids: tuple[int, ...], k: int = 6) -> tuple[tuple[Near, ...], ...]:
     """For each id the k tokens of the vocabulary whose embedding has the largest cosine, u·v / (|u| |v|), with its own; itself
     left out. Empty tuples where the model gives no table of embeddings."""
     table = lens.backend.embeddings()
@@ -83,19 +83,20 @@ def account(lens: Lens, request: Request) -> Account:
         begin, layers, end = decoder_steps(model, target, source)
         flat = [(layer, name, part) for layer, parts in enumerate(layers) for name, part in parts.items()]
         added = torch.stack([begin["leave"], *(part["added"] for _, _, part in flat)])
-        stream = torch.stack([begin["leave"], *(part["leave"] for _, _, part in flat)])
-        chances = end["logits"].softmax(dim=-1)
-        written = torch.cat([target[1:], chances[-1:].argmax(dim=-1)])
-        aim, deviation, offset = _aim(model.decoder_norm, model.embedding.weight, written, stream[-1])
-        glimpse, glimpse_id, here = _glimpses(model, stream, written)
-        top = chances.topk(TOP, dim=-1)
+        residual = torch.stack([begin["leave"], *(part["leave"] for _, _, part in flat)])
         logits = end["logits"]
-        height = logits.gather(1, written[:, None])[:, 0] - logits.mean(dim=-1)
+        chances = logits.softmax(dim=-1)
+        written = torch.cat([target[1:], chances[-1:].argmax(dim=-1)])
+        direction, deviation, offset = _direction(model.decoder_norm, model.embedding.weight, written, residual[-1])
+        lens_top, lens_top_id, lens_written = _logit_lens(model, residual, written)
+        top = chances.topk(TOP, dim=-1)
+        above_mean_logit = logits.gather(1, written[:, None])[:, 0] - logits.mean(dim=-1)
     arrays = {
-        "added": added, "stream": stream, "aim": aim, "deviation": deviation, "offset": offset, "height": height,
-        "glimpse": glimpse, "chance": here, "top": top.values, "normed": end["normed"],
+        "added": added, "residual": residual, "direction": direction, "deviation": deviation, "offset": offset,
+        "above_mean_logit": above_mean_logit, "lens_top": lens_top, "lens_written": lens_written, "top": top.values,
+        "normed": end["normed"],
     }  # fmt: skip
-    whole = {"written": written, "glimpse_id": glimpse_id, "top_id": top.indices}
+    whole = {"written": written, "lens_top_id": lens_top_id, "top_id": top.indices}
     return Account(
         request=request,
         source=None if request.source is None else lens.tokens(request.source),
@@ -109,36 +110,36 @@ def account(lens: Lens, request: Request) -> Account:
 
 
 def accountable(lens: Lens) -> str:
-    """Why the inside of a lens's decoder cannot be told, as the end of a sentence; "" where it can."""
+    """Why the inside of a lens's decoder cannot be shown, as the end of a sentence; "" where it can."""
     if (model := _ours(lens)) is None:
         return FOREIGN
     config = model.config
     if not config.writes:
         return "which has no decoder: it only reads"
     if config.norm != "pre":
-        return "whose stream is normed after each addition, so that what was added is not kept"
+        return "whose residual stream is normalised after each addition, so that what was added is not kept"
     return ""
 
 
-def _aim(norm: nn.LayerNorm, table: Tensor, written: Tensor, last: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The final norm and the output layer as one direction a position: aim [position, d_model] = γ ⊙ (E_w − mean of E);
-    deviation [position]: what the norm divides by; offset [position]: β · (E_w − mean of E)."""
+def _direction(norm: nn.LayerNorm, table: Tensor, written: Tensor, last: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The final norm and the output layer as one direction for each position: direction [position, d_model] =
+    γ ⊙ (E_w − mean of E); deviation [position]: what the norm divides by; offset [position]: β · (E_w − mean of E)."""
     above = table[written] - table.mean(dim=0)
     deviation = (last.var(dim=-1, unbiased=False) + norm.eps).sqrt()
     return above * norm.weight, deviation, above @ norm.bias
 
 
-def _glimpses(model: Transformer, stream: Tensor, written: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The logit lens (nostalgebraist 2020): the final norm and output layer put on the stream of every depth. The likeliest
-    token's probability and id, and the written token's probability, each [depth, position]."""
-    best, ids, here = [], [], []
-    for depth in stream:
+def _logit_lens(model: Transformer, residual: Tensor, written: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The logit lens (nostalgebraist 2020): the final norm and output layer put on the residual stream of every
+    depth. The likeliest token's probability and id, and the written token's probability, each [depth, position]."""
+    best, ids, right = [], [], []
+    for depth in residual:
         chances = model.predict(model.decoder_norm(depth)[None], None)[0].softmax(dim=-1)
         top = chances.max(dim=-1)
         best.append(top.values)
         ids.append(top.indices)
-        here.append(chances.gather(1, written[:, None])[:, 0])
-    return torch.stack(best), torch.stack(ids), torch.stack(here)
+        right.append(chances.gather(1, written[:, None])[:, 0])
+    return torch.stack(best), torch.stack(ids), torch.stack(right)
 
 
 def _ours(lens: Lens) -> Transformer | None:

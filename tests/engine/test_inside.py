@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from core import Stream, load
-from core.analysis.decoder import lengths, pushes, shares
-from core.engine.inside import account, accountable, inner, nearest_pieces, walkable
+from core.analysis.decoder import direct_logit_attribution, lengths, shares
+from core.engine.inside import account, accountable, inner, nearest_tokens, walkable
 from core.errors import UnsupportedModelError
 from core.trace import log_softmax
 
@@ -30,11 +30,11 @@ def told(request):
 def test_the_account_meets_the_trace_at_every_layer(told) -> None:
     _, _, held, trace = told
     depths = trace.residual[Stream.DECODER]
-    assert np.array_equal(held.stream[0], depths[0]) or np.abs(held.stream[0] - depths[0]).max() <= 1e-5
+    assert np.array_equal(held.residual[0], depths[0]) or np.abs(held.residual[0] - depths[0]).max() <= 1e-5
     ends = [n + 1 for n, (layer, _) in enumerate(held.parts) if n + 1 == len(held.parts) or held.parts[n + 1][0] != layer]
     assert len(ends) == len(depths) - 1
     for end, depth in zip(ends, depths[1:], strict=True):
-        assert np.abs(held.stream[end] - depth).max() <= 1e-4
+        assert np.abs(held.residual[end] - depth).max() <= 1e-4
     for (layer, part), inside in zip(held.parts, held.inside, strict=True):
         if part == "ff":
             continue
@@ -44,46 +44,46 @@ def test_the_account_meets_the_trace_at_every_layer(told) -> None:
             assert np.abs(inside[name] - getattr(site, name)).max() <= 1e-4
 
 
-def test_what_is_added_adds_up_to_the_stream(told) -> None:
+def test_what_is_added_adds_up_to_the_residual_stream(told) -> None:
     _, _, held, _ = told
-    assert np.abs(np.cumsum(held.added.astype(np.float64), axis=0) - held.stream).max() <= 1e-3
-    assert np.allclose(shares(held)[1:], lengths(held.added)[1:] / lengths(held.stream)[1:])
+    assert np.abs(np.cumsum(held.added.astype(np.float64), axis=0) - held.residual).max() <= 1e-3
+    assert np.allclose(shares(held)[1:], lengths(held.added)[1:] / lengths(held.residual)[1:])
     assert np.allclose(shares(held)[0], 1)
 
 
-def test_all_pushes_and_the_offset_are_the_score(told) -> None:
+def test_all_attributions_and_the_offset_are_the_logit_above_the_mean(told) -> None:
     _, asked, held, trace = told
     logits = trace.next_logits.astype(np.float64)
     assert held.written[-1] == logits.argmax() and held.written[:-1].tolist() == list(asked.target[1:])
-    assert held.height[-1] == pytest.approx(logits.max() - logits.mean(), abs=1e-3)
-    assert np.abs(pushes(held).sum(axis=0) + held.offset - held.height).max() <= 1e-3
+    assert held.above_mean_logit[-1] == pytest.approx(logits.max() - logits.mean(), abs=1e-3)
+    assert np.abs(direct_logit_attribution(held).sum(axis=0) + held.offset - held.above_mean_logit).max() <= 1e-3
 
 
-def test_a_push_is_the_models_own_answer_to_the_stream_with_and_without(told) -> None:
-    """The norm's scale held still, taking an addition out of the last stream takes its push off the score."""
+def test_an_attribution_is_the_models_own_answer_with_and_without_an_addition(told) -> None:
+    """The norm's scale held still, a residual stream without an addition has a logit smaller by the attribution."""
     lens, _, held, _ = told
     model = lens.backend.model
     norm, table = model.decoder_norm, model.embedding.weight.double()
-    last, at = torch.tensor(held.stream[-1], dtype=torch.float64), len(held.target) - 1
+    last, at = torch.tensor(held.residual[-1], dtype=torch.float64), len(held.target) - 1
     sigma = (last[at].var(unbiased=False) + norm.eps).sqrt()
 
-    def score(x: torch.Tensor) -> float:
+    def above_mean_logit(x: torch.Tensor) -> float:
         logits = ((x - x.mean()) / sigma * norm.weight.double() + norm.bias.double()) @ table.T
         return float(logits[int(held.written[at])] - logits.mean())
 
     with torch.inference_mode():
-        whole = score(last[at])
-        for depth, push in enumerate(pushes(held)[:, at]):
-            without = score(last[at] - torch.tensor(held.added[depth, at], dtype=torch.float64))
-            assert whole - without == pytest.approx(push, abs=1e-4)
+        whole = above_mean_logit(last[at])
+        for depth, attribution in enumerate(direct_logit_attribution(held)[:, at]):
+            without = above_mean_logit(last[at] - torch.tensor(held.added[depth, at], dtype=torch.float64))
+            assert whole - without == pytest.approx(attribution, abs=1e-4)
 
 
-def test_the_unfinished_stream_ends_in_the_real_prediction(told) -> None:
+def test_the_logit_lens_ends_in_the_real_prediction(told) -> None:
     _, _, held, trace = told
     chance = np.exp(log_softmax(trace.next_logits))
-    assert held.chance[-1, -1] == held.glimpse[-1, -1] == pytest.approx(chance.max(), abs=1e-5)
+    assert held.lens_written[-1, -1] == held.lens_top[-1, -1] == pytest.approx(chance.max(), abs=1e-5)
     assert held.top_id[-1].tolist() == [token.id for token in trace.next_tokens(7)]
-    assert np.abs(np.log(held.chance[-1, :-1]) - trace.predictions.actual_logprob[:-1]).max() <= 1e-3
+    assert np.abs(np.log(held.lens_written[-1, :-1]) - trace.predictions.actual_logprob[:-1]).max() <= 1e-3
 
 
 def test_a_step_is_the_same_whether_the_rest_is_there_or_not() -> None:
@@ -93,7 +93,7 @@ def test_a_step_is_the_same_whether_the_rest_is_there_or_not() -> None:
     ids = lens.request(source, target).target
     for n in range(1, len(ids)):
         alone = account(lens, lens.request(source, target_ids=ids[1:n]))
-        assert np.abs(alone.stream[:, n - 1] - whole.stream[:, n - 1]).max() <= 1e-4
+        assert np.abs(alone.residual[:, n - 1] - whole.residual[:, n - 1]).max() <= 1e-4
 
 
 def test_a_model_without_a_decoder_of_ours_is_told_apart() -> None:
@@ -119,12 +119,12 @@ def test_the_walk_meets_the_trace_at_every_layer(name):
     assert not walked.final.flags.writeable
 
 
-def test_nearest_pieces_are_those_of_the_whole_table():
+def test_nearest_tokens_are_those_of_the_whole_table():
     lens = load("classroom")
     ids = lens.encode("river bank")
     table = lens.backend.model.embedding.weight.detach().double().numpy()
     unit = table / np.linalg.norm(table, axis=1, keepdims=True)
-    for id, found in zip(ids, nearest_pieces(lens, ids, 5), strict=True):
+    for id, found in zip(ids, nearest_tokens(lens, ids, 5), strict=True):
         cosine = unit @ unit[id]
         cosine[id] = -2
         order = np.argsort(-cosine)[:5]

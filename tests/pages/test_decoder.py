@@ -9,7 +9,7 @@ import streamlit as st
 
 import core
 from core import MaskRule, Stream, paths
-from core.analysis.decoder import pushes, shares
+from core.analysis.decoder import direct_logit_attribution, shares
 from core.engine.inside import account
 from core.figures.labels import percent
 from core.figures.payloads.account import number
@@ -38,15 +38,15 @@ def test_every_box_of_every_step_is_the_account(screen, case) -> None:
     page, (lens, request) = screen("decoder", **case), asked(case)
     assert page.calm() and not page.said("trouble")
     held, data = account(lens, request), sent(page)
-    push, share = pushes(held), shares(held)
+    attribution, share = direct_logit_attribution(held), shares(held)
     assert len(data["steps"]) == len(held.target)
     kinds = [box["part"] for box in data["boxes"]]
     assert ("cross" in kinds) == ("target" in case)  # a decoder alone has none
     for p, step in enumerate(data["steps"]):
         rows = step["rows"][:-1]
-        assert [row["push"] for row in rows] == pytest.approx(push[:, p], abs=1e-9)
+        assert [row["attribution"] for row in rows] == pytest.approx(attribution[:, p], abs=1e-9)
         assert [row["share"] for row in rows] == pytest.approx(share[:, p], abs=1e-9)
-        assert [row["guessSaid"] for row in rows] == [percent(float(one)) for one in held.glimpse[:, p]]
+        assert [row["lensSaid"] for row in rows] == [percent(float(one)) for one in held.lens_top[:, p]]
         for row, (layer, part), inside in zip(rows[1:], held.parts, held.inside, strict=True):
             assert row["stages"][-1][2] == [number(float(v)) for v in inside["added"][p, :5]]
             if part != "ff":
@@ -56,7 +56,7 @@ def test_every_box_of_every_step_is_the_account(screen, case) -> None:
                 assert part == "cross" or len(row["map"]["names"]) == p + 1  # the mask
     first = len(held.target) - 1 if case is BOOK else 1
     assert data["step"] == first
-    assert percent(float(held.chance[-1, first])) in page.lead and str(len(held.parts)) in page.lead
+    assert percent(float(held.lens_written[-1, first])) in page.lead and str(len(held.parts)) in page.lead
 
 
 def test_the_shipped_default_opens_at_its_second_word(screen) -> None:
@@ -118,15 +118,15 @@ def test_who_reads_what_counts_this_text(screen) -> None:
 def test_the_questions_are_checked(screen) -> None:
     page, (lens, request) = screen("decoder", **CAT), asked(CAT)
     held = account(lens, request)
-    push = pushes(held)[:, 1]
-    name = box_name(held, int(push.argmax()), True).removeprefix("the ").capitalize()
+    attribution = direct_logit_attribution(held)[:, 1]
+    name = box_name(held, int(attribution.argmax()), True).removeprefix("the ").capitalize()
     page.app.get_by_key("ask-decoder-0").set_value(name).run()
-    # taken from the score, and added up from the numbers beside the bars: the norm's constant lies between the two
-    shown = sorted(float(f"{one:.2f}") for one in push)
-    for left in (held.height[1] - push.max(), sum(shown[:-1])):
+    # taken from the logit, and added up from the numbers beside the bars: the norm's constant lies between the two
+    shown = sorted(float(f"{one:.2f}") for one in attribution)
+    for left in (held.above_mean_logit[1] - attribution.max(), sum(shown[:-1])):
         page.app.text_input(key="ask-decoder-1").set_value(f"{left:.2f}").run()
         assert [line.startswith("Right.") for line in page.said("verdict")] == [True, True]
-    page.app.text_input(key="ask-decoder-1").set_value(f"{held.height[1]:.2f}").run()
+    page.app.text_input(key="ask-decoder-1").set_value(f"{held.above_mean_logit[1]:.2f}").run()
     assert page.said("verdict")[-1].startswith("Not yet.")
 
 
@@ -144,10 +144,10 @@ def test_the_dial_turns(screen, depth) -> None:
     assert page.calm()
     if depth == "Maths":
         held = account(lens, request)
-        (added,) = [element.value for element in page.app.latex if "score" in element.value]
+        (added,) = [element.value for element in page.app.latex if "mean logit" in element.value]
         said = [float(one.replace(" ", "")) for one in re.findall(r"[+-]\d+\.\d\d", added.replace("= ", "+").replace("+-", "-"))]
-        assert len(said) == len(held.parts) + 3  # the embedding, every box, the constant, the score
-        assert said[:-2] == pytest.approx(pushes(held)[:, 1], abs=0.0051)
+        assert len(said) == len(held.parts) + 3  # the embedding, every box, the constant, the logit above the mean
+        assert said[:-2] == pytest.approx(direct_logit_attribution(held)[:, 1], abs=0.0051)
         assert sum(said[:-1]) == pytest.approx(said[-1], abs=0.005 * len(said))
     else:
         assert any("def attention_steps" in element.value for element in page.app.code)

@@ -23,10 +23,10 @@ def sent(page) -> dict:
 
 
 def judged(page) -> list[dict]:
-    return [one for one in sent(page)["pieces"] if one["ours"] and one["ours"]["bits"] is not None]
+    return [one for one in sent(page)["tokens"] if one["ours"] and one["ours"]["bits"] is not None]
 
 
-def test_a_writers_pieces_are_asked_one_by_one(screen) -> None:
+def test_a_writers_tokens_are_asked_one_by_one(screen) -> None:
     text = "neither the students nor the teacher"
     page, lens = screen("sequence", model="writer", text=text), core.load("writer")
     ids = lens.request(text).target
@@ -41,7 +41,7 @@ def test_a_writers_pieces_are_asked_one_by_one(screen) -> None:
     nor = next(one for one in shown if one["text"] == "nor")
     assert nor["ours"]["bits"] < nor["theirs"]["bits"] - 5  # what only a long memory can know
     assert shows(page.lead, max(ours), 1, " bits")
-    last = sent(page)["pieces"][-1]
+    last = sent(page)["tokens"][-1]
     best = lens.run(lens.request(text)).next_tokens(1)[0]
     assert last["next"] and last["ours"]["rows"][0]["share"] == pytest.approx(best.probability, rel=1e-4)
 
@@ -62,7 +62,7 @@ def test_the_classroom_is_asked_for_each_word_with_the_words_before(screen) -> N
     assert any(f"over {len(given)} tokens" in body for body in page.html)
 
 
-def test_a_word_of_several_pieces_is_asked_piece_by_piece(screen) -> None:
+def test_a_word_of_several_tokens_is_asked_token_by_token(screen) -> None:
     page, lens = screen("sequence", text="we furiously", target=""), core.load("classroom")
     ids = lens.request("x", "furiously").target[1:]
     assert len(ids) > 1

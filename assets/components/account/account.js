@@ -1,16 +1,16 @@
-// The decoder's account: one stream, what each box adds to it, how far it pushes the token that is written, and what is inside a box.
+// The decoder's account: one residual stream, what each box adds to it and to the written token's logit, and what is inside a box.
 
 import { dress, element, mounted } from "../shared/build.js";
 import { shade } from "../shared/draw.js";
 
 const REST = 800; // ms without a click or a key, after which the page is told what is looked into
-const ACCENT = { piece: "--ink3", own: "--decoder", cross: "--cross", ff: "--ink3", output: "--ink3" };
+const ACCENT = { embedding: "--ink3", own: "--decoder", cross: "--cross", ff: "--ink3", output: "--ink3" };
 
 const HOW = [
   ["Click a box to look inside; \u2191 \u2193 move along the boxes, \u2190 \u2192 along the steps. "], ["Adds", true],
-  [" compares lengths of rows, \u221a(sum of squares). "], ["Pushes", true],
-  [": the part of the written token\u2019s score, above the mean of all tokens, that this box alone brings; ochre: it takes away. "],
-  ["Would write", true], [": what the end of the decoder makes of the unfinished stream (a \u201clogit lens\u201d); it was never trained for that."],
+  [" compares lengths of vectors, \u221a(sum of squares). "], ["Direct logit attribution", true],
+  [": how much of the written token\u2019s logit, counted above the mean logit of all tokens, this box alone adds, the final normalisation held fixed; ochre: it takes away. "],
+  ["Logit lens", true], [": what the decoder would write if it ended here: its last norm and output layer read the unfinished residual stream, for which they were never trained."],
 ];
 
 class Account {
@@ -48,7 +48,7 @@ class Account {
       clearTimeout(this.resting);
       this.step = data.step;
       const first = data.steps[data.step].rows.slice(0, -1);
-      this.at = data.box >= 0 ? data.box : first.reduce((a, row, n) => (row.push > first[a].push ? n : a), 0);
+      this.at = data.box >= 0 ? data.box : first.reduce((a, row, n) => (row.attribution > first[a].attribution ? n : a), 0);
     }
     this.data = data;
     this.draw();
@@ -91,7 +91,7 @@ class Account {
         this.pick.querySelectorAll("button")[n].focus();
       });
     });
-    const best = step.rows.slice(0, -1).reduce((a, row, n, rows) => (row.push > rows[a].push ? n : a), 0);
+    const best = step.rows.slice(0, -1).reduce((a, row, n, rows) => (row.attribution > rows[a].attribution ? n : a), 0);
     const place = data.boxes[best];
     const say = (text, strong) => this.summary.append(strong ? Object.assign(document.createElement("b"), { textContent: text }) : text);
     this.summary.replaceChildren();
@@ -99,9 +99,9 @@ class Account {
     say(step.reads, true);
     say(step.free ? "\u201d and would write \u201c" : "\u201d and is to write \u201c");
     say(step.writes, true);
-    say("\u201d. What raises its score most: ");
+    say("\u201d. What raises its logit most: ");
     say(`${place.title.toLowerCase()}${place.layer ? `, layer ${place.layer}` : ""}`, true);
-    say(`, by ${step.rows[best].pushSaid} of ${step.height} above the mean of all tokens.`);
+    say(`, by ${step.rows[best].attributionSaid} of ${step.aboveMean} above the mean logit.`);
     this.drawLedger(step);
     this.drawPanel(step, theme);
   }
@@ -110,10 +110,10 @@ class Account {
     const { data } = this;
     this.ledger.replaceChildren();
     const head = element("div", this.ledger, "head");
-    for (const text of ["", "box: click to look inside", "adds: its length as % of the stream\u2019s after it", `pushes \u201c${step.writes}\u201d: score down / up`, "would write, if it stopped here"]) element("span", head, "", text);
-    const pushes = step.rows.slice(0, -1).map((row) => row.push);
-    const low = Math.min(0, ...pushes);
-    const span = Math.max(Math.max(0, ...pushes) - low, 1e-9);
+    for (const text of ["", "box: click to look inside", "adds: its length as % of the residual stream\u2019s after it", `direct logit attribution to \u201c${step.writes}\u201d: down / up`, "logit lens: would write, if it stopped here"]) element("span", head, "", text);
+    const attributions = step.rows.slice(0, -1).map((row) => row.attribution);
+    const low = Math.min(0, ...attributions);
+    const span = Math.max(Math.max(0, ...attributions) - low, 1e-9);
     const widest = Math.max(1, ...step.rows.slice(0, -1).map((row) => row.share));
     let layer = 0;
     data.boxes.forEach((box, n) => {
@@ -144,19 +144,19 @@ class Account {
       const gauge = element("span", line, "gauge");
       element("i", gauge).style.width = `${(100 * row.share) / widest}%`;
       element("span", gauge, "", row.shareSaid);
-      const push = element("span", line, "push");
-      const axis = element("span", push, "axis");
+      const attribution = element("span", line, "attribution");
+      const axis = element("span", attribution, "axis");
       axis.style.setProperty("--zero", `${(-100 * low) / span}%`);
-      const bar = element("i", axis, row.push < 0 ? "less" : "more");
-      bar.style.width = `${(100 * Math.abs(row.push)) / span}%`;
-      bar.style.left = `${(100 * (Math.min(row.push, 0) - low)) / span}%`;
-      element("span", push, "", row.pushSaid);
-      const guess = element("span", line, `guess${row.right ? " right" : ""}`);
-      guess.dataset.name = "would write";
-      guess.append("\u201c");
-      element("b", guess, "", row.guess);
-      guess.append(`\u201d ${row.guessSaid}`);
-      line.setAttribute("aria-label", `${box.title}${box.layer ? `, layer ${box.layer}` : ""}: adds ${row.shareSaid} of the stream, pushes ${step.writes} by ${row.pushSaid}; would write ${row.guess}, ${row.guessSaid}`);
+      const bar = element("i", axis, row.attribution < 0 ? "less" : "more");
+      bar.style.width = `${(100 * Math.abs(row.attribution)) / span}%`;
+      bar.style.left = `${(100 * (Math.min(row.attribution, 0) - low)) / span}%`;
+      element("span", attribution, "", row.attributionSaid);
+      const lens = element("span", line, `lens${row.right ? " right" : ""}`);
+      lens.dataset.name = "logit lens";
+      lens.append("\u201c");
+      element("b", lens, "", row.lens);
+      lens.append(`\u201d ${row.lensSaid}`);
+      line.setAttribute("aria-label", `${box.title}${box.layer ? `, layer ${box.layer}` : ""}: adds ${row.shareSaid} of the residual stream, direct logit attribution to ${step.writes} ${row.attributionSaid}; logit lens ${row.lens}, ${row.lensSaid}`);
     });
   }
 
@@ -174,7 +174,7 @@ class Account {
       element("span", item, "shape", `[${shape}]`);
       if (numbers.length) element("span", item, "numbers", `${numbers.join("  ")} \u2026`);
     }
-    if (!row.candidates) element("p", this.panel, "how", `Length of what is added: ${row.adds}. Length of the stream after it: ${row.after}. The written token would now have ${row.chance}.`);
+    if (!row.candidates) element("p", this.panel, "how", `Length of what is added: ${row.adds}. Length of the residual stream after it: ${row.after}. By the logit lens the written token has ${row.lensWritten} here.`);
     if (row.candidates) {
       const most = Math.max(...row.candidates.map((one) => one.share), 1e-9);
       for (const one of row.candidates) {

@@ -18,9 +18,9 @@ class Walk {
     this.box.setAttribute("aria-label", "A walk through the encoder");
     this.probe = element("span", this.box, "probe");
     const top = element("div", this.box, "top");
-    this.pieces = element("div", top, "pieces");
-    this.pieces.setAttribute("role", "group");
-    this.pieces.setAttribute("aria-label", "Choose a token of the text");
+    this.tokens = element("div", top, "tokens");
+    this.tokens.setAttribute("role", "group");
+    this.tokens.setAttribute("aria-label", "Choose a token of the text");
     const pickers = (this.pickers = element("div", top, "pickers"));
     this.inside = element("div", this.box, "inside");
     this.layers = this.picker(pickers, "Layer");
@@ -42,7 +42,7 @@ class Walk {
     this.up.addEventListener("click", () => this.figure.buttons[this.state.box].scrollIntoView({ block: "center" }));
     this.found = element("div", this.panel, "found");
     this.found.setAttribute("aria-live", "polite");
-    this.paths = new PathsView(this.box, { lit: (piece) => this.light(piece), choose: (change) => this.choose(change) });
+    this.paths = new PathsView(this.box, { lit: (token) => this.light(token), choose: (change) => this.choose(change) });
     this.watch = new ResizeObserver(() => this.draw());
     this.watch.observe(this.box);
     this.probe.addEventListener("transitionend", () => this.draw());
@@ -99,16 +99,16 @@ class Walk {
     this.panel.scrollIntoView({ block: bottom - top < innerHeight ? "nearest" : "start", behavior: calm ? "instant" : "smooth" });
   }
 
-  light(piece) {
-    if (this.state.lit === piece) return;
-    this.state.lit = piece;
+  light(token) {
+    if (this.state.lit === token) return;
+    this.state.lit = token;
     this.lightChips();
     this.paths.draw(this.data, this.state, this.theme, this.k);
   }
 
   lightChips() {
     const shown = this.state.lit;
-    [...this.pieces.querySelectorAll("button")].forEach((chip, piece) => chip.classList.toggle("lit", piece === shown));
+    [...this.tokens.querySelectorAll("button")].forEach((chip, token) => chip.classList.toggle("lit", token === shown));
   }
 
   buttons(parent, count, chosen, name) {
@@ -125,27 +125,27 @@ class Walk {
 
   chips() {
     const focused = this.box.getRootNode().activeElement?.dataset?.chip;
-    this.pieces.replaceChildren();
-    element("span", this.pieces, "name", "Token");
-    this.data.tokens.forEach((piece, place) => {
-      const made = element("button", this.pieces, `chip${piece.special ? " special" : ""}${piece.joins ? " joins" : ""}`);
+    this.tokens.replaceChildren();
+    element("span", this.tokens, "name", "Token");
+    this.data.tokens.forEach((token, place) => {
+      const made = element("button", this.tokens, `chip${token.special ? " special" : ""}${token.joins ? " joins" : ""}`);
       made.type = "button";
       made.dataset.chip = place;
-      element("bdi", made, "", piece.text);
+      element("bdi", made, "", token.text);
       made.setAttribute("aria-pressed", String(place === this.state.token));
-      made.setAttribute("aria-label", `${piece.text}, token ${place + 1}`);
+      made.setAttribute("aria-label", `${token.text}, token ${place + 1}`);
       made.tabIndex = place === this.state.token ? 0 : -1; // one stop for Tab, arrows go on from there
       made.addEventListener("keydown", (event) => {
         const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
         if (!step) return;
         event.preventDefault();
-        this.pieces.querySelector(`[data-chip="${place + step}"]`)?.focus();
+        this.tokens.querySelector(`[data-chip="${place + step}"]`)?.focus();
       });
       made.addEventListener("click", () => this.choose({ token: place }));
       made.addEventListener("pointerenter", () => this.light(place));
       made.addEventListener("pointerleave", () => this.light(null));
     });
-    if (focused !== undefined) this.pieces.querySelector(`[data-chip="${focused}"]`)?.focus({ preventScroll: true });
+    if (focused !== undefined) this.tokens.querySelector(`[data-chip="${focused}"]`)?.focus({ preventScroll: true });
   }
 
   draw() {

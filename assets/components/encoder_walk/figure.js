@@ -1,5 +1,5 @@
-// The drawn walk: boxes that read from the stream and add to it. Two layouts of the same boxes: a wide one that goes from left
-// to right under the stream, and a tall one with the stream on the left.
+// The drawn walk: boxes that read from the residual stream and add to it. Two layouts of the same boxes: a wide one that goes
+// from left to right under the residual stream, and a tall one with the residual stream on the left.
 
 import { element } from "../shared/build.js";
 import { drawn } from "../shared/draw.js";
@@ -220,7 +220,7 @@ export class Figure {
       place(made, [x, y, w]);
       made.classList.toggle("column", kind === "column");
       made.classList.toggle("on-stream", kind === "stream");
-      made.shape.textContent = kind === "total" ? `running total ${shape}` : shape;
+      made.shape.textContent = kind === "total" ? `residual stream ${shape}` : shape;
       paint(made.strip, values, values.length, theme, name === "neurons" ? "weights" : "change", limitOf(values));
       const some = w < 200 ? 2 : 3;
       made.some.textContent = name === "neurons" ? `${names.neurons[1].split(" ")[0]} above 0` : `${Array.from(values.subarray(0, some), (value) => number(value)).join(" ")} \u2026`;

@@ -4,9 +4,9 @@ import { element } from "../shared/build.js";
 import { group, limitOf, number, paint, percent, pick, ramp, say, term } from "./strips.js";
 
 // A token that stands twice in a text is told apart by its place.
-export function named(data, piece) {
-  const { text } = data.tokens[piece];
-  return data.tokens.filter((one) => one.text === text).length > 1 ? `${text} (${piece + 1})` : text;
+export function named(data, position) {
+  const { text } = data.tokens[position];
+  return data.tokens.filter((one) => one.text === text).length > 1 ? `${text} (${position + 1})` : text;
 }
 
 export function heading(parent, title, qualifier) {
@@ -45,9 +45,9 @@ export const PANELS = {
   sum0(p, { data, at, word }) {
     const [a, b, sum] = [pick(data, "embedding", at), pick(data, "place", at), pick(data, "stream", 0, at)];
     heading(p, "Embedding + position", `of ${word}`);
-    say(p, `Added number by number. From here on this is the *running total* of ${word} (the *residual stream*): every further box ` +
+    say(p, `Added number by number. From here on this is the *residual stream* of ${word}: every further box ` +
       "reads it and adds to it, none replaces it.");
-    group(p, data.theme, [["embedding", a], ["+ position", b], ["= running total", sum]], (i) => `${number(a[i])} + ${term(b[i])} = ${number(sum[i])}`);
+    group(p, data.theme, [["embedding", a], ["+ position", b], ["= residual stream", sum]], (i) => `${number(a[i])} + ${term(b[i])} = ${number(sum[i])}`);
   },
   norm1(p, it) {
     normalised(p, it, 0, pick(it.data, "stream", it.layer, it.at), "standard", "normed", "Attention");
@@ -67,7 +67,7 @@ export const PANELS = {
     const out = pick(data, "joined", layer, at).subarray(head * data.headD, (head + 1) * data.headD);
     const strongest = Array.from(row.keys()).sort((a, b) => row[b] - row[a]).slice(0, 6);
     heading(p, `Head ${head + 1}`, `row of ${word}`);
-    say(p, `The query of ${word} times the key of each token, divided by \u221a${data.headD}, and all made to sum to 1 (softmax): the *weights*. ` +
+    say(p, `The query of ${word} times the key of each token, divided by \u221a${data.headD}, and all made to sum to 1 (softmax): the *attention weights*. ` +
       `The values of all tokens, each times its weight, add up to the head\u2019s answer for ${word}: ${data.headD} numbers.`);
     const sides = element("div", p, "sides");
     bigMap(sides, it, pattern);
@@ -147,17 +147,17 @@ export const PANELS = {
     heading(p, last ? "The end of the encoder" : `On to layer ${layer + 2}`, `with ${word}`);
     if (last) {
       const final = pick(data, "final", at);
-      say(p, `After the last layer the running total is normalised once more. This is what the encoder made of ${word}: ` +
+      say(p, `After the last layer the residual stream is normalised once more. This is what the encoder made of ${word}: ` +
         (data.tail === "decoder" ? "the decoder reads it by cross-attention, in each of its layers." : "the output layer compares it with every embedding to say which token fits here."));
-      group(p, data.theme, [["running total", leaves], ["normalised", final]], (i) => `${number(leaves[i])} becomes ${number(final[i])}`, 1, true);
+      group(p, data.theme, [["residual stream", leaves], ["normalised", final]], (i) => `${number(leaves[i])} becomes ${number(final[i])}`, 1, true);
       if (data.fits) {
         say(p, `What fits in the place of ${word}, with its probability:`);
         bars(p, data.fits[at], percent);
       }
       return;
     }
-    say(p, `The running total of ${word} goes up as it is. Layer ${layer + 2} has the same boxes with other learned tables.`);
-    group(p, data.theme, [["running total", leaves]], (i) => number(leaves[i], 4));
+    say(p, `The residual stream of ${word} goes up as it is. Layer ${layer + 2} has the same boxes with other learned tables.`);
+    group(p, data.theme, [["residual stream", leaves]], (i) => number(leaves[i], 4));
     const button = element("button", p, "go", `Walk layer ${layer + 2}`);
     button.type = "button";
     button.addEventListener("click", () => send({ layer: layer + 1, box: "norm1" }));
@@ -187,10 +187,10 @@ function nearest(p, data, token, word) {
 }
 
 function normalised(p, { data, at, layer, token, word }, which, before, standard, after, reader) {
-  const strips = [["running total", before], ["mean 0, deviation 1", pick(data, standard, layer, at)], ["scaled and shifted", pick(data, after, layer, at)]];
+  const strips = [["residual stream", before], ["mean 0, deviation 1", pick(data, standard, layer, at)], ["scaled and shifted", pick(data, after, layer, at)]];
   heading(p, "Normalise", `the vector of ${word}`);
   say(p, "To *normalise*: subtract the mean, then divide by the *standard deviation* (how far the numbers typically lie from their mean). After that each " +
-    `number is scaled and shifted by learned ones. ${reader} reads this *normalised input*; the running total itself stays untouched.`);
+    `number is scaled and shifted by learned ones. ${reader} reads this *normalised input*; the residual stream itself stays untouched.`);
   const table = element("table", element("div", p, "scroller"));
   const top = element("tr", element("thead", table));
   for (const name of ["", "mean", "standard deviation"]) element("th", top, "", name).scope = "col";
@@ -203,10 +203,10 @@ function normalised(p, { data, at, layer, token, word }, which, before, standard
     element("td", line, "", number(deviation, 3));
   });
   group(p, data.theme, strips, (i) => `${number(strips[0][1][i])} \u2192 ${number(strips[1][1][i])} \u2192 ${number(strips[2][1][i])}`, 1, true);
-  say(p, "This model normalises *before* each box, and the running total stays as it is (*pre-norm*, as in most models today). The paper\u2019s Figure 1 " +
-    "adds first and normalises the total itself (*post-norm*):", "how");
-  order(p, "this model", ["total", "\u2192", "Normalise", "\u2192", "Attention", "\u2192", "+ total"], 2);
-  order(p, "the paper", ["total", "\u2192", "Attention", "\u2192", "+ total", "\u2192", "Normalise"], 6);
+  say(p, "This model normalises *before* each box, and the residual stream stays as it is (*pre-norm*, as in most models today). The paper\u2019s Figure 1 " +
+    "adds first and normalises the residual stream itself (*post-norm*):", "how");
+  order(p, "this model", ["residual stream", "\u2192", "Normalise", "\u2192", "Attention", "\u2192", "+ residual stream"], 2);
+  order(p, "the paper", ["residual stream", "\u2192", "Attention", "\u2192", "+ residual stream", "\u2192", "Normalise"], 6);
 }
 
 // The order of the parts of a sublayer as a row; the part at `marked` stands out.
@@ -221,10 +221,10 @@ function added(p, { data, at, layer, token, word }, before, part, after, from, n
   const sum = after === "stream" ? pick(data, "stream", layer + 1, at) : pick(data, after, layer, at);
   const lengths = [0, 1, 2].map((step) => pick(data, "lengths", layer, from + step)[token]);
   heading(p, `Add what ${name} found`, `to ${word}`);
-  say(p, `The box\u2019s result is added to the running total, not put in its place (a *residual* connection): what was found before stays in it. ` +
-    `*Lengths* (a vector\u2019s length is the root of the sum of the squares of its numbers): the total before *${number(lengths[0])}*, what is added ` +
-    `*${number(lengths[1])}*, the new total *${number(lengths[2])}*.`);
-  group(p, data.theme, [["running total", before], [`+ ${name}`, more], ["= new total", sum]], (i) => `${number(before[i])} + ${term(more[i])} = ${number(sum[i])}`);
+  say(p, `The box\u2019s result is added to the residual stream, not put in its place (a *residual* connection): what was found before stays in it. ` +
+    `*Lengths* (a vector\u2019s length is the root of the sum of the squares of its numbers): the residual stream before *${number(lengths[0])}*, what is added ` +
+    `*${number(lengths[1])}*, the residual stream after *${number(lengths[2])}*.`);
+  group(p, data.theme, [["residual stream", before], [`+ ${name}`, more], ["= residual stream", sum]], (i) => `${number(before[i])} + ${term(more[i])} = ${number(sum[i])}`);
 }
 
 // The chosen head's map, rows look, columns are looked at; the chosen row is framed.
@@ -238,14 +238,14 @@ function bigMap(parent, { data, token, send }, pattern) {
   grid.style.gridTemplateColumns = `auto ${(cell * n) / 16}rem`;
   element("span", grid);
   const across = element("div", grid, "across");
-  across.style.height = `${Math.min(5, 0.9 + 0.32 * Math.max(...data.tokens.map((piece) => [...piece.text].length)))}rem`;
+  across.style.height = `${Math.min(5, 0.9 + 0.32 * Math.max(...data.tokens.map((one) => [...one.text].length)))}rem`;
   const down = element("div", grid, "down");
   const step = cell < 13 ? Math.ceil(13 / cell) : 1;
-  data.tokens.forEach((piece, place) => {
+  data.tokens.forEach((one, place) => {
     const show = place % step === 0 || place === token;
-    const top = element("bdi", across, place === token ? "here" : "", show ? piece.text : "");
+    const top = element("bdi", across, place === token ? "here" : "", show ? one.text : "");
     top.style.left = `${((place + 0.5) * cell) / 16}rem`;
-    const side = element("bdi", down, place === token ? "here" : "", show ? piece.text : "");
+    const side = element("bdi", down, place === token ? "here" : "", show ? one.text : "");
     side.style.height = `${cell / 16}rem`;
     side.style.lineHeight = `${cell / 16}rem`;
   });

@@ -67,8 +67,8 @@ export class PathsView {
     const width = this.left.clientWidth / k;
     if (!width) return;
     const height = Math.max(280, Math.min(400, width * 0.66));
-    const { pieces, share } = data.views[this.view];
-    const n = pieces.length;
+    const { positions, share } = data.views[this.view];
+    const n = positions.length;
     const name = `points.${this.view}`;
     const [, [depths]] = data.arrays[name];
     const all = pick(data, name);
@@ -77,25 +77,25 @@ export class PathsView {
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.svg.style.height = `${height * k}px`;
     this.svg.setAttribute("aria-label", `Paths of ${n} vectors over ${depths} depths on the first two principal axes`);
-    const focused = this.root().activeElement?.dataset?.piece;
+    const focused = this.root().activeElement?.dataset?.token;
     this.drawing = true;
     this.svg.replaceChildren();
     drawn("text", this.svg, { x: 16, y: height - 8, fill: theme.ink2, class: "axis" }, `\u2192 axis 1: ${percent(share[0])} of all differences (variance)`);
     drawn("text", this.svg, { x: 12, y: height - 34, fill: theme.ink2, class: "axis", transform: `rotate(-90 12 ${height - 34})` }, `\u2192 axis 2: ${percent(share[1])}`);
-    const order = Array.from(pieces.keys()).sort((a, b) => (pieces[a] === shown) - (pieces[b] === shown));
-    const stop = pieces.includes(state.token) ? state.token : pieces[0]; // one stop for Tab, arrows go on from there
+    const order = Array.from(positions.keys()).sort((a, b) => (positions[a] === shown) - (positions[b] === shown));
+    const stop = positions.includes(state.token) ? state.token : positions[0]; // one stop for Tab, arrows go on from there
     const labels = [];
     for (const index of order) {
-      const piece = pieces[index];
-      const on = piece === shown;
+      const token = positions[index];
+      const on = token === shown;
       const colour = on ? theme.ink : theme[data.stream];
       const spots = Array.from({ length: depths }, (_, depth) => {
         const at = 2 * (depth * n + index);
         return [x(all[at]), y(all[at + 1])];
       });
       const path = drawn("g", this.svg, {
-        class: "path", tabindex: piece === stop ? 0 : -1, role: "button", opacity: on ? 1 : n > 20 ? 0.25 : 0.5, "data-piece": piece,
-        "aria-label": `${data.tokens[piece].text}, token ${piece + 1}${on ? ", shown" : ""}`,
+        class: "path", tabindex: token === stop ? 0 : -1, role: "button", opacity: on ? 1 : n > 20 ? 0.25 : 0.5, "data-token": token,
+        "aria-label": `${data.tokens[token].text}, token ${token + 1}${on ? ", shown" : ""}`,
       });
       drawn("polyline", path, { points: spots.map((spot) => spot.join()).join(" "), class: "hit" });
       for (let depth = 1; depth < depths; depth += 1) {
@@ -108,27 +108,27 @@ export class PathsView {
         if (on) drawn("text", path, { x: x2, y: y2 - 8, fill: theme.ink, class: "axis strong", "text-anchor": "middle" }, String(depth));
       }
       drawn("circle", path, { cx: spots[0][0], cy: spots[0][1], r: on ? 4 : 3, fill: theme.bg, stroke: colour, "stroke-width": 1.5 });
-      labels.push({ piece, on, at: spots[depths - 1], leftward: depths > 1 && spots[depths - 1][0] < spots[depths - 2][0] });
-      path.addEventListener("pointerenter", () => this.lit(piece));
+      labels.push({ token, on, at: spots[depths - 1], leftward: depths > 1 && spots[depths - 1][0] < spots[depths - 2][0] });
+      path.addEventListener("pointerenter", () => this.lit(token));
       path.addEventListener("pointerleave", () => this.lit(null));
-      path.addEventListener("focus", () => this.lit(piece));
-      path.addEventListener("click", () => this.choose({ token: piece }));
+      path.addEventListener("focus", () => this.lit(token));
+      path.addEventListener("click", () => this.choose({ token }));
       path.addEventListener("keydown", (event) => {
         const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
         if (step || event.key === "Enter" || event.key === " ") event.preventDefault();
-        if (step) this.svg.querySelector(`[data-piece="${pieces[pieces.indexOf(piece) + step]}"]`)?.focus();
-        else if (event.key === "Enter" || event.key === " ") this.choose({ token: piece });
+        if (step) this.svg.querySelector(`[data-token="${positions[positions.indexOf(token) + step]}"]`)?.focus();
+        else if (event.key === "Enter" || event.key === " ") this.choose({ token });
       });
     }
     this.labels(labels, data, theme, height);
-    if (focused !== undefined) this.svg.querySelector(`[data-piece="${focused}"]`)?.focus({ preventScroll: true });
+    if (focused !== undefined) this.svg.querySelector(`[data-token="${focused}"]`)?.focus({ preventScroll: true });
     this.drawing = false;
     this.words.replaceChildren();
     say(this.words, `Each line is one token: the *ring* is its start before any layer, each *arrow head* is one layer further. ` +
       `The two axes are the directions in which the ${n} \u00d7 ${depths} vectors of this text differ most (principal components, fitted on all of them at once); together they show ` +
       `*${percent(share[0] + share[1])}* of the differences, and each axis has its own scale. ${EXPLAINED[this.view]}` +
       `*Point* at a line, or go from one to the next with the *arrow keys*, to light it; *click* or *Enter* chooses it.` +
-      (pieces.includes(state.token) ? "" : ` \u201c${data.tokens[state.token].text}\u201d is a special token: *All tokens* shows it.`));
+      (positions.includes(state.token) ? "" : ` \u201c${data.tokens[state.token].text}\u201d is a special token: *All tokens* shows it.`));
   }
 
   root() {
@@ -155,7 +155,7 @@ export class PathsView {
       drawn("text", layer, {
         x: one.at[0] + (one.leftward ? -10 : 10), y: one.y, "text-anchor": one.leftward ? "end" : "start", fill: one.on ? theme.ink : theme.ink2,
         class: one.on ? "axis strong" : "axis",
-      }, data.tokens[one.piece].text);
+      }, data.tokens[one.token].text);
     }
   }
 

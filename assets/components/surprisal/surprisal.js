@@ -39,32 +39,32 @@ class Surprisal {
     key("ours", `bits it cost ${this.data.names[0]}`);
     if (this.data.two) key("theirs", `bits it cost ${this.data.names[1]}`);
     const scale = element("span", this.keys);
-    scale.append("word: 0");
+    scale.append("token: 0");
     element("i", scale, "scale").style.background = `linear-gradient(90deg, ${this.theme.weights.join(",")})`;
     scale.append(`${this.data.ceiling} bits or more`);
   }
 
   drawRow() {
     this.row.replaceChildren();
-    this.places = this.data.pieces.map((piece, at) => {
-      const judged = piece.ours && piece.ours.bits !== null;
-      const kind = piece.next ? "next" : judged ? (piece.written ? "written" : "") : "given";
-      const made = element("button", this.row, `place ${kind}${piece.joins ? " joins" : ""}`);
+    this.places = this.data.tokens.map((token, at) => {
+      const judged = token.ours && token.ours.bits !== null;
+      const kind = token.next ? "next" : judged ? (token.written ? "written" : "") : "given";
+      const made = element("button", this.row, `place ${kind}${token.joins ? " joins" : ""}`);
       made.type = "button";
       made.tabIndex = at === this.locked ? 0 : -1;
       const bars = element("span", made, "bars");
       for (const side of ["ours", "theirs"]) {
-        if (!piece[side] || piece[side].bits === null) continue;
-        element("i", bars, side).style.height = `${(100 * Math.min(piece[side].bits, this.data.reach)) / this.data.reach}%`;
+        if (!token[side] || token[side].bits === null) continue;
+        element("i", bars, side).style.height = `${(100 * Math.min(token[side].bits, this.data.reach)) / this.data.reach}%`;
       }
-      const word = element("bdi", made, "word", piece.text);
+      const word = element("bdi", made, "word", token.text);
       if (judged) {
-        const colour = shade(this.theme, piece.ours.bits / this.data.ceiling);
+        const colour = shade(this.theme, token.ours.bits / this.data.ceiling);
         word.style.background = colour.fill;
         word.style.color = colour.ink;
       }
-      element("b", element("span", made, "cost"), "", judged ? piece.ours.bitsSaid : piece.next ? "next" : "given");
-      if (this.data.two) element("span", made, "cost theirs", piece.theirs && piece.theirs.bits !== null ? piece.theirs.bitsSaid : "\u00a0");
+      element("b", element("span", made, "cost"), "", judged ? token.ours.bitsSaid : token.next ? "next" : "given");
+      if (this.data.two) element("span", made, "cost theirs", token.theirs && token.theirs.bits !== null ? token.theirs.bitsSaid : "\u00a0");
       made.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && this.show(at));
       made.addEventListener("click", () => this.lock(at));
       return made;
@@ -92,49 +92,49 @@ class Surprisal {
       place.classList.toggle("on", n === at);
       place.setAttribute("aria-pressed", String(n === at));
     });
-    const piece = this.data.pieces[at];
+    const token = this.data.tokens[at];
     this.summary.replaceChildren();
     const say = (text, strong) => this.summary.append(strong ? Object.assign(document.createElement("b"), { textContent: text }) : text);
     const quote = (text) => { say("\u201c"); say(text, true); say("\u201d"); };
-    if (!piece.ours) {
-      quote(piece.text);
+    if (!token.ours) {
+      quote(token.text);
       say(` ${this.data.given}`);
-    } else if (piece.next) {
+    } else if (token.next) {
       say(`The text ends here. ${this.data.names[0]} expects \u201c`);
-      say(piece.ours.rows[0].text, true);
+      say(token.ours.rows[0].text, true);
       say("\u201d most, with ");
-      say(piece.ours.rows[0].said, true);
-      if (piece.theirs) {
+      say(token.ours.rows[0].said, true);
+      if (token.theirs) {
         say(`; ${this.data.names[1]} expects \u201c`);
-        say(piece.theirs.rows[0].text, true);
+        say(token.theirs.rows[0].text, true);
         say("\u201d, with ");
-        say(piece.theirs.rows[0].said, true);
+        say(token.theirs.rows[0].said, true);
       }
       say(".");
     } else {
       say(`${this.data.names[0]} gave `);
-      quote(piece.text);
+      quote(token.text);
       say(" a probability of ");
-      say(piece.ours.said, true);
+      say(token.ours.said, true);
       say(", so it cost ");
-      say(`${piece.ours.bitsSaid} bits`, true);
-      if (piece.theirs) {
+      say(`${token.ours.bitsSaid} bits`, true);
+      if (token.theirs) {
         say(`. ${this.data.names[1]} gave it `);
-        say(piece.theirs.said, true);
+        say(token.theirs.said, true);
         say(": ");
-        say(`${piece.theirs.bitsSaid} bits`, true);
+        say(`${token.theirs.bitsSaid} bits`, true);
       }
       say(".");
     }
-    if (piece.counted) say(` ${piece.counted}`);
+    if (token.counted) say(` ${token.counted}`);
     this.lists.replaceChildren();
     for (const [side, n] of [["ours", 0], ["theirs", 1]]) {
-      if (!piece[side]) continue;
+      if (!token[side]) continue;
       const list = element("div", this.lists);
       list.style.setProperty("--accent", side === "ours" ? "var(--decoder)" : "var(--ink3)");
       element("h3", list, "", `${this.data.names[n]} expected here`);
-      const most = Math.max(...piece[side].rows.map((row) => row.share), 1e-9);
-      for (const row of piece[side].rows) {
+      const most = Math.max(...token[side].rows.map((row) => row.share), 1e-9);
+      for (const row of token[side].rows) {
         const line = element("div", list, `line${row.here ? " here" : ""}`);
         element("bdi", line, "", row.text);
         element("i", line).style.width = `${(100 * row.share) / most}%`;

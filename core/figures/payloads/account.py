@@ -1,4 +1,4 @@
-"""What the decoder's account draws: for every step the boxes in order, what each adds and pushes, and the values inside."""
+"""What the decoder's account draws: for every step the boxes in order, what each adds, and the values inside."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from core.analysis.decoder import lengths, pushes, shares
+from core.analysis.decoder import direct_logit_attribution, lengths, shares
 from core.figures.labels import label, percent
 from core.inside import Account
 
@@ -34,71 +34,74 @@ def title(part: str, causal: bool) -> str:
 
 
 def payload(
-    held: Account, facts: Mapping[str, Any], token: Any, ends: frozenset[int], version: str, step: int
+    account: Account, facts: Mapping[str, Any], token: Any, ends: frozenset[int], version: str, step: int
 ) -> dict[str, Any]:
     """facts: d, heads, ff, vocab and causal of the model; token: id → text; step: shown first, counted over the whole target."""
-    count = len(held.target)
+    count = len(account.target)
     first = max(0, count - STEPS)
-    share, push, long = shares(held), pushes(held), (lengths(held.added), lengths(held.stream))
-    names = [_named(int(id), token, ends) for id in held.written]
-    boxes = [{"part": "piece", "layer": 0, "title": "Embedding + position"}]
-    boxes += [{"part": part, "layer": layer + 1, "title": title(part, facts["causal"])} for layer, part in held.parts]
+    share, attribution = shares(account), direct_logit_attribution(account)
+    long = lengths(account.added), lengths(account.residual)
+    names = [_named(int(id), token, ends) for id in account.written]
+    boxes = [{"part": "embedding", "layer": 0, "title": "Embedding + position"}]
+    boxes += [{"part": part, "layer": layer + 1, "title": title(part, facts["causal"])} for layer, part in account.parts]
     boxes.append({"part": "output", "layer": 0, "title": "Norm + output"})
     steps = []
     for p in range(first, count):
         rows: list[dict[str, Any]] = []
-        for depth in range(len(held.parts) + 1):
+        for depth in range(len(account.parts) + 1):
             rows.append({
                 "adds": number(float(long[0][depth, p]), 1), "after": number(float(long[1][depth, p]), 1),
                 "share": float(share[depth, p]), "shareSaid": f"{share[depth, p]:.0%}".replace("%", "\u00a0%"),
-                "push": float(push[depth, p]), "pushSaid": signed(float(push[depth, p])),
-                "guess": _named(int(held.glimpse_id[depth, p]), token, ends), "guessSaid": percent(float(held.glimpse[depth, p])),
-                "right": int(held.glimpse_id[depth, p]) == int(held.written[p]), "chance": percent(float(held.chance[depth, p])),
-                **_inside(held, depth, p, facts),
+                "attribution": float(attribution[depth, p]), "attributionSaid": signed(float(attribution[depth, p])),
+                "lens": _named(int(account.lens_top_id[depth, p]), token, ends),
+                "lensSaid": percent(float(account.lens_top[depth, p])),
+                "right": int(account.lens_top_id[depth, p]) == int(account.written[p]),
+                "lensWritten": percent(float(account.lens_written[depth, p])),
+                **_inside(account, depth, p, facts),
             })  # fmt: skip
-        rows.append(_output(held, p, facts, token, ends))
-        reads = label(held.target.text[p], 16)
-        steps.append({"reads": reads, "writes": names[p], "height": number(float(held.height[p])),
-                      "offset": signed(float(held.offset[p])), "rows": rows, "free": p == count - 1})  # fmt: skip
+        rows.append(_output(account, p, facts, token, ends))
+        reads = label(account.target.text[p], 16)
+        steps.append({"reads": reads, "writes": names[p], "aboveMean": number(float(account.above_mean_logit[p])),
+                      "offset": signed(float(account.offset[p])), "rows": rows, "free": p == count - 1})  # fmt: skip
     return {
         "version": version, "boxes": boxes, "steps": steps, "step": min(max(step - first, 0), len(steps) - 1), "left": first,
     }  # fmt: skip
 
 
-def _inside(held: Account, depth: int, p: int, facts: Mapping[str, Any]) -> dict[str, Any]:
+def _inside(account: Account, depth: int, p: int, facts: Mapping[str, Any]) -> dict[str, Any]:
     d, heads = facts["d"], facts["heads"]
-    reads = label(held.target.text[p], 16)
+    reads = label(account.target.text[p], 16)
     if depth == 0:
         stages = [
-            _stage("the token’s own vector", f"{d}", held.begin["embedding"][p]),
-            _stage("the vector of its place in the row", f"{d}", held.begin["place"][p]),
-            _stage("their sum: the stream begins", f"{d}", held.stream[0, p]),
+            _stage("the token’s own vector", f"{d}", account.begin["embedding"][p]),
+            _stage("the vector of its position", f"{d}", account.begin["place"][p]),
+            _stage("their sum: the residual stream begins", f"{d}", account.residual[0, p]),
         ]
-        if not held.begin["place"].any():
+        if not account.begin["place"].any():
             stages.pop(1)
         says = (
-            f"“{reads}”, the last token read, becomes a row of {d} numbers: its row in a table of {facts['vocab']:,} tokens "
+            f"“{reads}”, the last token read, becomes a vector of {d} numbers: its row in a table of {facts['vocab']:,} tokens "
             f"times √{d}"
             + (
-                ", plus a row that says where it stands."
+                ", plus a vector that says where it stands."
                 if len(stages) == 3
-                else ". Where it stands is told to the attention."
+                else ". Its position comes in later, in the attention."
             )
         )
         return {"stages": stages, "says": says, "map": None}
-    (_, part), values = held.parts[depth - 1], held.inside[depth - 1]
-    before = _stage("the stream as it comes in", f"{d}", held.stream[depth - 1, p])
+    (_, part), values = account.parts[depth - 1], account.inside[depth - 1]
+    before = _stage("the residual stream as it comes in", f"{d}", account.residual[depth - 1, p])
     normed = _stage("normalised: the copy this box reads", f"{d}", values["normed"][p])
-    added = _stage("what is added to the stream", f"{d}", values["added"][p])
+    added = _stage("what is added to the residual stream", f"{d}", values["added"][p])
     if part == "ff":
         fired = values["fired"][p]
         stages = [before, normed, _stage("neurons after max(0, ·)", f"{len(fired)}", fired), added]
         says = (
-            f"No looking around: this box sees “{reads}” alone. Of its {len(fired)} neurons {int((fired > 0).sum())} fire "
-            f"(are above 0); together they are turned back into {d} numbers."
+            f"This box looks at no other token: it works on “{reads}” alone. Of its {len(fired)} neurons "
+            f"{int((fired > 0).sum())} fire (are above 0); the network turns them back into {d} numbers."
         )
         return {"stages": stages, "says": says, "map": None}
-    keys = held.source if part == "cross" and held.source is not None else held.target
+    keys = account.source if part == "cross" and account.source is not None else account.target
     reach = p + 1 if part == "own" and facts["causal"] else len(keys)
     names = [label(text, 16) for text in keys.text[:reach]]
     pattern = values["pattern"][:, p, :reach].astype(np.float64)
@@ -121,22 +124,22 @@ def _inside(held: Account, depth: int, p: int, facts: Mapping[str, Any]) -> dict
     return {"stages": stages, "says": says, "map": {"names": names, "weights": np.round(pattern, 4).tolist()}}
 
 
-def _output(held: Account, p: int, facts: Mapping[str, Any], token: Any, ends: frozenset[int]) -> dict[str, Any]:
+def _output(account: Account, p: int, facts: Mapping[str, Any], token: Any, ends: frozenset[int]) -> dict[str, Any]:
     rows = [
         {
-            "text": _named(id, token, ends), "share": share, "said": percent(share), "here": id == int(held.written[p]),
+            "text": _named(id, token, ends), "share": share, "said": percent(share), "here": id == int(account.written[p]),
         }
-        for id, share in zip(held.top_id[p].tolist(), held.top[p].tolist(), strict=True)
+        for id, share in zip(account.top_id[p].tolist(), account.top[p].tolist(), strict=True)
     ]  # fmt: skip
     stages = [
-        _stage("the stream after the last box", f"{facts['d']}", held.stream[-1, p]),
-        _stage("normalised once more", f"{facts['d']}", held.normed[p]),
-        ("a logit, a score, for every token", f"{facts['vocab']:,}", []),
+        _stage("the residual stream after the last box", f"{facts['d']}", account.residual[-1, p]),
+        _stage("normalised once more", f"{facts['d']}", account.normed[p]),
+        ("a logit for every token", f"{facts['vocab']:,}", []),
         ("softmax: probabilities that add up to 100 %", f"{facts['vocab']:,}", [row["said"] for row in rows[:SHOWN]]),
     ]
     says = (
-        f"The last row of {facts['d']} numbers is compared with the vector of each of {facts['vocab']:,} tokens; the closer, "
-        f"the higher its score. The likeliest is “{rows[0]['text']}”."
+        f"The residual stream, {facts['d']} numbers, is normalised; its dot product with the vector of each of {facts['vocab']:,} "
+        f"tokens is that token’s logit. The softmax makes probabilities of them; the likeliest is “{rows[0]['text']}”."
     )
     return {"stages": [list(stage) for stage in stages], "says": says, "map": None, "candidates": rows}
 
@@ -149,8 +152,8 @@ def _named(id: int, token: Any, ends: frozenset[int]) -> str:
     return "(end)" if id in ends else label(token(id), 16)
 
 
-def strongest_push(held: Account, step: int) -> tuple[int, float]:
-    """Which addition lifts the written token most at a step: its depth, and by how much."""
-    column = pushes(held)[:, step]
+def largest_attribution(account: Account, step: int) -> tuple[int, float]:
+    """Which addition adds most to the written token's logit at a step: its depth, and how much."""
+    column = direct_logit_attribution(account)[:, step]
     depth = int(column.argmax())
     return depth, float(column[depth])

@@ -23,7 +23,7 @@ NEURONS = 10
 
 
 def walk(inner: Inner, near: Sequence[Sequence[Near]], token: int, facts: Mapping[str, Any]) -> bytes:
-    """Everything of a walk. near: for each position the vocabulary's nearest tokens; facts: what is told of the model, plain."""
+    """Everything of a walk. near: for each position the vocabulary's nearest tokens; facts: what is said of the model."""
     n, layers = len(inner.tokens), inner.layers
     held = list(range(n)) if n <= WHOLE else [token]
     arrays = {name: inner.begin[name][held] for name in ("embedding", "place")}
@@ -40,7 +40,7 @@ def walk(inner: Inner, near: Sequence[Sequence[Near]], token: int, facts: Mappin
     between = [(s["summed"], s["standard2"], s["normed2"]) for s in layers]
     pairs = zip(before, between, strict=True)
     arrays["moments"] = np.stack([np.stack([moments(np.stack(parts)) for parts in pair]) for pair in pairs])
-    # [layer, stream · attention's part · their sum · feed-forward's part · their sum, position]: lengths of vectors
+    # [layer, residual stream · attention's part · their sum · feed-forward's part · their sum, position]: lengths of vectors
     parts = [(residual[i], s["mixed"], s["summed"], s["fed"], s["leave"]) for i, s in enumerate(layers)]
     arrays["lengths"] = np.stack([np.linalg.norm(np.stack(part).astype(np.float64), axis=-1) for part in parts])
     arrays["firing"] = np.stack([firing(s["fired"]) for s in layers])
@@ -82,10 +82,10 @@ def _message(
 ) -> bytes:  # fmt: skip
     arrays = {**arrays, "cosines": cosines(residual)}
     shown = {}
-    for name, (pieces, stream) in _views(tokens, residual).items():
+    for name, (positions, stream) in _views(tokens, residual).items():
         moved = paths(stream)
         arrays[f"points.{name}"] = moved.points
-        shown[name] = {"pieces": pieces, "share": list(moved.share)}
+        shown[name] = {"positions": positions, "share": list(moved.share)}
     places, at = {}, 0
     for name, array in arrays.items():
         places[name] = [at, list(array.shape)]
@@ -95,7 +95,7 @@ def _message(
     )
     head |= {
         "version": blake2b(asked, digest_size=8).hexdigest(),
-        "tokens": _pieces(tokens),
+        "tokens": _tokens(tokens),
         "near": [[[label(one.text, 18), one.cosine] for one in some] for some in near],
         "views": shown,
         "arrays": places,
@@ -107,7 +107,7 @@ def _message(
 
 
 def _views(tokens: Tokens, residual: np.ndarray) -> dict[str, tuple[list[int], np.ndarray]]:
-    """What paths are drawn of: view → which tokens, and their stream [depth, token, d_model].
+    """What paths are drawn of: view → which tokens, and their residual stream [depth, token, d_model].
 
     words: special tokens left out (where there are any, and two words beside them); all: every token; apart: the words, the
     mean over them taken off at each depth.
@@ -124,6 +124,6 @@ def _views(tokens: Tokens, residual: np.ndarray) -> dict[str, tuple[list[int], n
     return views
 
 
-def _pieces(tokens: Tokens) -> list[dict[str, Any]]:
+def _tokens(tokens: Tokens) -> list[dict[str, Any]]:
     """A text's tokens: label, id, whether it is special and whether it goes on the word before it."""
-    return [{**piece, "id": int(id)} for piece, id in zip(names(tokens), tokens.ids, strict=True)]
+    return [{**token, "id": int(id)} for token, id in zip(names(tokens), tokens.ids, strict=True)]

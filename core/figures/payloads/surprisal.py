@@ -20,13 +20,13 @@ def payload(places: Sequence[Place], names: tuple[str, str], given: str, version
     """names: what the two models are called. given: why the first tokens cost nothing. focus: the place shown first."""
     bits = [v.bits for place in places for v in (place.ours, place.theirs) if v is not None and v.bits is not None]
     return {
-        "pieces": [_piece(place) for place in places], "names": list(names), "ceiling": CEILING,
+        "tokens": [_token(place) for place in places], "names": list(names), "ceiling": CEILING,
         "reach": max(CEILING, *bits) if bits else CEILING, "given": given, "version": version, "focus": focus,
         "two": any(place.theirs is not None for place in places),
     }  # fmt: skip
 
 
-def _piece(place: Place) -> dict[str, Any]:
+def _token(place: Place) -> dict[str, Any]:
     return {
         "text": label(place.text, 18) if place.id is not None else "?", "next": place.id is None, "special": place.special,
         "joins": place.joins, "written": place.written, "counted": _counted(place),

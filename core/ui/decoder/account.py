@@ -17,7 +17,7 @@ from core.ui.session import state
 
 
 def facts(view: Scene) -> dict[str, Any]:
-    """What the boxes tell of the model itself, from its configuration."""
+    """What the boxes say of the model itself, from its configuration."""
     config = view.lens.config
     assert config is not None  # only models of ours are walked
     return {
@@ -25,12 +25,12 @@ def facts(view: Scene) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def opened_account(view: Scene, held: Account, step: int) -> None:
+def opened_account(view: Scene, account: Account, step: int) -> None:
     """The steps and their boxes. step: the one that opens, counted over the whole target, where nobody has chosen another."""
     lens = view.lens
     version = f"{abs(hash(view.request)):x}"
     data = account_payload.payload(
-        held, facts(view), lambda id: lens.tokens([id]).text[0], frozenset(lens.ends), version, step
+        account, facts(view), lambda id: lens.tokens([id]).text[0], frozenset(lens.ends), version, step
     )
     first, sizes = data["left"], (len(data["steps"]), len(data["boxes"]))
 

@@ -47,7 +47,7 @@ def future_shown(view: Scene) -> None:
     charts.heading("The mask", f"this model was trained with it {trained}")
     count = len(view.request.target or ())
     if count < 3:
-        charts.words("The target is too short for a future. Type a longer one in the bar above, or try a preset.")
+        charts.words("The target is too short: nothing comes later. Type a longer one in the bar above, or try a preset.")
         return
     turned = moved(view)
 
@@ -115,7 +115,7 @@ def said(seen: Future, view: Scene) -> str:
     )
     return (
         f"Mask off: <b>{up} of {steps}</b> next tokens become likelier, and <b>{ahead}</b> of the attention goes to what "
-        f"comes later (mean of steps, heads and layers). Surprise a token: <b>{number(on)} bits</b> with the mask, "
+        f"comes later (mean of steps, heads and layers). Surprise per token: <b>{number(on)} bits</b> with the mask, "
         f"<b>{number(off)} bits</b> without. {caveat}"
     )
 
@@ -137,7 +137,7 @@ def pair() -> None:
     st.html(f'<div class="sum tally"><table><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table></div>')
     first, second = scores("induction"), scores("induction-peek")
     charts.words(
-        f"Loss is the surprise a token in training (in nats: 1 nat is {number(1 / math.log(2))} bits). Without the mask it "
+        f"Loss is the surprise per token in training (in nats: 1 nat is {number(1 / math.log(2))} bits). Without the mask it "
         f"falls to <b>{number(second['loss'], 3)}</b> even on random letters, where the honest model keeps "
         f"<b>{number(first['first_loss'], 2)}</b>: the answer was in view. But when it must write by itself there is no "
         f"future to copy, and only <b>{percent(second['generation'])}</b> comes out right. That is what the mask is for."
@@ -145,7 +145,7 @@ def pair() -> None:
 
 
 def scores(name: str) -> dict[str, float]:
-    """The last line of a shipped model's scores, as measured when it was trained: step, loss, first_loss, generation, …"""
+    """The last line of a shipped model's scores, measured when it was trained: its loss, first_loss and generation among others"""
 
     def read() -> dict[str, float]:
         from core.model.weights import read_rows

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
-from core.analysis.decoder import lengths, pushes
+from core.analysis.decoder import direct_logit_attribution, lengths
 from core.figures.labels import label, percent, short
 from core.figures.payloads import account as account_payload
 from core.figures.payloads.account import number, signed
@@ -26,47 +26,49 @@ if TYPE_CHECKING:
     from core.engine.lens import Lens
 
 FIRST = (
-    "A decoder writes one token at a time. For each it keeps one row of numbers, the <b>stream</b>. Box after box reads a "
-    "copy of the stream and <b>adds</b> what it found to it; nothing is ever overwritten. At the end the row is compared "
-    "with every token of the vocabulary: each gets a <b>score</b> (a logit), and the token with the highest is written. "
+    "A decoder writes one token at a time. For each it keeps one list of numbers, the <b>residual stream</b>. Box after box "
+    "reads a copy of it and <b>adds</b> what it found; nothing is ever overwritten. At the end the residual stream is compared "
+    "with every token of the vocabulary: each token gets a number, its <b>logit</b>, and the one with the highest is written. "
 )
 IDEA = (
     "<b>Masked self-attention</b> lets the last token look back at what has been written; the mask hides the tokens that "
     "come later, which in training are already there. <b>Cross-attention</b> lets it look at the source: the token asks (a "
     "<b>query</b>), the encoder’s output answers (<b>keys</b> to be found by, <b>values</b> to be taken along). The "
-    "<b>feed-forward</b> network looks at nothing else: it works on the row alone. Each result is added to the stream, so "
-    "that later boxes find everything the earlier ones left there, and a share of it reaches the end: what each box "
-    "<b>pushes</b> is the part of the written token’s score (its <b>logit</b>) that comes from this box alone. All pushes "
-    "together, and a small constant, are the score."
+    "<b>feed-forward</b> network looks at no other token: it works on this one’s numbers alone. Each result is added to the "
+    "<b>residual stream</b>, so that later boxes find everything the earlier ones left there, and a share of it reaches the "
+    "end. <b>Direct logit attribution</b> says how much of the written token’s logit this box alone adds, the final "
+    "normalisation held fixed. The logit is counted from the mean logit of all tokens, for the softmax sees only differences: "
+    "the attributions of all boxes, and a small constant, add up to the logit <b>above the mean logit</b>. The <b>logit lens</b> "
+    "puts the end of the decoder on an unfinished residual stream: what it would write if it stopped there."
 )
 
 
 def opened(view: Scene) -> None:
     """The whole page below the title."""
     view = replace(view, request=asked(view))
-    held = account_of(view)
-    if isinstance(held, str):
+    account = account_of(view)
+    if isinstance(account, str):
         lesson.sentence(_plain_lead(view))
         charts.words(FIRST)
         charts.words(
-            f"The boxes cannot be opened for {escape(view.info.name)}, {escape(held)}: choose Classroom, Writer or a "
+            f"The boxes cannot be opened for {escape(view.info.name)}, {escape(account)}: choose Classroom, Writer or a "
             "translator for that. Mask and readers below work for every model."
         )
     else:
-        step = _step(view, held)
-        lesson.sentence(lead(view, held, step))
-        charts.words(FIRST + _which(view, held))
-        opened_account(view, held, step)
+        step = _step(view, account)
+        lesson.sentence(lead(view, account, step))
+        charts.words(FIRST + _which(view, account))
+        opened_account(view, account, step)
     lesson.presets(presets())
     charts.rule()
     with trouble.guarded():  # no block of its own: the questions below ask about the switch
         future_shown(view)
     charts.rule()
-    _readers(view, isinstance(held, str) or any(part == "ff" for _, part in held.parts))
-    if not isinstance(held, str):
-        _normalised(view, held)
+    _readers(view, isinstance(account, str) or any(part == "ff" for _, part in account.parts))
+    if not isinstance(account, str):
+        _normalised(view, account)
     charts.rule()
-    _lesson(view, None if isinstance(held, str) else held)
+    _lesson(view, None if isinstance(account, str) else account)
 
 
 def asked(view: Scene) -> Any:
@@ -87,37 +89,37 @@ def account_of(view: Scene) -> Account | str:
             return reason
         return account(lens, view.request)
 
-    return view.work(("account", view.request), compute, "Adding up what each box brings.")
+    return view.work(("account", view.request), compute, "Adding up what each box adds.")
 
 
-def _step(view: Scene, held: Account) -> int:
+def _step(view: Scene, account: Account) -> int:
     """The step shown first: the second word of a translation has a past to look at; a text is written on at its end."""
-    return len(held.target) - 1 if view.info.kind == "decoder" else min(1, len(held.target) - 1)
+    return len(account.target) - 1 if view.info.kind == "decoder" else min(1, len(account.target) - 1)
 
 
-def box_name(held: Account, depth: int, causal: bool) -> str:
-    """A depth as people call it."""
+def box_name(account: Account, depth: int, causal: bool) -> str:
+    """What a depth is called in a sentence."""
     if depth == 0:
         return "the embedding"
-    layer, part = held.parts[depth - 1]
+    layer, part = account.parts[depth - 1]
     return f"the {account_payload.title(part, causal).lower()} of layer {layer + 1}"
 
 
-def written_name(view: Scene, held: Account, step: int) -> str:
+def written_name(view: Scene, account: Account, step: int) -> str:
     """The token that is written at a step."""
-    lens, id = view.lens, int(held.written[step])
+    lens, id = view.lens, int(account.written[step])
     return "(end)" if id in lens.ends else label(lens.tokens([id]).text[0])
 
 
-def lead(view: Scene, held: Account, step: int) -> str:
-    """The step in one sentence: what the decoder would have written at once, how often it adds, and what it writes then."""
-    lens, id = view.lens, int(held.glimpse_id[0, step])
+def lead(view: Scene, account: Account, step: int) -> str:
+    """The step in one sentence: how often the decoder adds, what it would have written before, what it writes then."""
+    lens, id = view.lens, int(account.lens_top_id[0, step])
     early = "(end)" if id in lens.ends else label(lens.tokens([id]).text[0])
     return (
-        f"To write “<b><bdi>{escape(written_name(view, held, step))}</bdi></b>”, {escape(view.info.name)}’s decoder adds "
-        f"<b>{len(held.parts)}</b> times to one row of <b>{held.stream.shape[-1]}</b> numbers. Before the first addition "
-        f"it would have written “<b><bdi>{escape(early)}</bdi></b>”; after the last, the right token has "
-        f"<b>{percent(float(held.chance[-1, step]))}</b>."
+        f"To write “<b><bdi>{escape(written_name(view, account, step))}</bdi></b>”, {escape(view.info.name)}’s decoder adds "
+        f"<b>{len(account.parts)}</b> times to a residual stream of <b>{account.residual.shape[-1]}</b> numbers. Before the first "
+        f"addition it would have written “<b><bdi>{escape(early)}</bdi></b>”; after the last, this token has "
+        f"<b>{percent(float(account.lens_written[-1, step]))}</b>."
     )
 
 
@@ -131,9 +133,9 @@ def _plain_lead(view: Scene) -> str:
     )
 
 
-def _which(view: Scene, held: Account) -> str:
+def _which(view: Scene, account: Account) -> str:
     if view.info.kind == "decoder":
-        boxes = "two boxes" if any(part == "ff" for _, part in held.parts) else "one box, for it is attention only"
+        boxes = "two boxes" if any(part == "ff" for _, part in account.parts) else "one box, for it is attention only"
         return (
             f"{escape(view.info.name)} is <b>a decoder alone</b>: there is no encoder, so <b>no cross-attention</b>. Each of its "
             f"layers has {boxes}, not three. Choose Classroom or a translator in the bar to see all three."
@@ -154,7 +156,7 @@ def presets() -> list[lesson.Preset]:
     return [
         lesson.Preset(
             "Cross-attention finds the word",
-            "Step “gato”: follow “would write” downwards. Which box turns “o” into “gato”, and where does it look?",
+            "Step “gato”: follow the logit lens downwards. Which box turns “o” into “gato”, and where does it look?",
             put("translator", "the black cat sleeps on the red sofa", "o gato preto dorme no sofá vermelho"),
         ),
         lesson.Preset(
@@ -212,85 +214,89 @@ def _readers(view: Scene, feeds: bool) -> None:
     )
 
 
-def _normalised(view: Scene, held: Account) -> None:
+def _normalised(view: Scene, account: Account) -> None:
     """What “normalised input” means here, with the lengths of one step."""
-    step = _step(view, held)
-    before, after = (number(float(lengths(x[step])), 1) for x in (held.stream[-1], held.normed))
+    step = _step(view, account)
+    before, after = (number(float(lengths(x[step])), 1) for x in (account.residual[-1], account.normed))
     charts.words(
-        "“Normalised input”: each box reads a <b>normalised copy</b> of the stream, with mean 0 and spread 1 before a learnt "
-        f"scale; the stream itself stays as it is and grows. Where “{escape(written_name(view, held, step))}” is written, "
-        f"its length is <b>{before}</b> at the end and the copy’s <b>{after}</b>. The paper of 2017 normalised the stream "
-        "itself, after each addition."
+        "“Normalised input”: each box reads a <b>normalised copy</b> of the residual stream, with mean 0 and standard deviation 1 "
+        "before a learnt scale; the residual stream itself stays as it is and grows. Where "
+        f"“{escape(written_name(view, account, step))}” is written, its length is <b>{before}</b> at the end and the "
+        f"copy’s <b>{after}</b>. The paper of 2017 normalised the residual stream itself, after each addition."
     )
 
 
 @trouble.block
-def _lesson(view: Scene, held: Account | None) -> None:
+def _lesson(view: Scene, account: Account | None) -> None:
     from core.analysis import decoder
     from core.model import decoder_steps
 
-    if held is not None:
+    if account is not None:
         lesson.dial(
-            IDEA, lambda: maths(view, held), [decoder_steps.decoder_layer_steps, decoder_steps.attention_steps, decoder.pushes]
+            IDEA,
+            lambda: maths(view, account),
+            [decoder_steps.decoder_layer_steps, decoder_steps.attention_steps, decoder.direct_logit_attribution],
         )
-        lesson.questions(questions(view, held))
+        lesson.questions(questions(view, account))
     lesson.source(
         "Vaswani et al. 2017, §3.1 (the decoder’s three sublayers), §3.2.3 (who reads what, the mask), eq. 1–2; Xiong et al. "
-        "2020 (norm before each sublayer); Elhage et al. 2021, “A Mathematical Framework for Transformer Circuits” (stream, "
-        "direct pushes); nostalgebraist 2020 (logit lens); Olsson et al. 2022 (induction, the pair of small models)."
+        "2020 (norm before each sublayer); Elhage et al. 2021, “A Mathematical Framework for Transformer Circuits” (residual "
+        "stream, direct logit attribution); nostalgebraist 2020 (logit lens); Olsson et al. 2022 (induction, the pair of small "
+        "models)."
     )
 
 
-def maths(view: Scene, held: Account) -> None:
+def maths(view: Scene, account: Account) -> None:
     """The formulas with the numbers of the step shown first."""
-    step = _step(view, held)
-    push, added = pushes(held)[:, step], lengths(held.added)[:, step]
+    step = _step(view, account)
+    attribution, added = direct_logit_attribution(account)[:, step], lengths(account.added)[:, step]
     first, rest = (
-        lengths(held.stream)[0, step],
-        " + ".join(r"\mathrm{box}_{" + str(n + 1) + "}" for n in range(min(3, len(held.parts)))),
+        lengths(account.residual)[0, step],
+        " + ".join(r"\mathrm{box}_{" + str(n + 1) + "}" for n in range(min(3, len(account.parts)))),
     )
     lesson.formula(
         rf"x_{{\text{{end}}}} = x_0 + {rest} + \dots \qquad x_{{n}} = x_{{n-1}} + \mathrm{{box}}_n(\mathrm{{norm}}(x_{{n-1}}))",
-        f"One stream of {held.stream.shape[-1]} numbers, {len(held.parts)} additions. Here the length |x₀| is "
+        f"One residual stream of {account.residual.shape[-1]} numbers, {len(account.parts)} additions. Here the length |x₀| is "
         f"{number(float(first), 1)}, the boxes add lengths "
         + ", ".join(number(float(value), 1) for value in added[1:]) + ".",
     )  # fmt: skip
-    total = " ".join(f"{float(value):+.2f}" for value in (*push, held.offset[step]))  # a push of 0 needs its sign too
+    total = " ".join(f"{float(value):+.2f}" for value in (*attribution, account.offset[step]))  # a 0 needs its sign too
     lesson.formula(
-        rf"\text{{score}} = {total.removeprefix('+')} = {float(held.height[step]):.2f}",
-        f"The pushes for “{escape(written_name(view, held, step))}”, from the embedding to the last box, and the constant of "
-        "the last norm.",
+        rf"\text{{logit}} - \text{{mean logit}} = {total.removeprefix('+')} = {float(account.above_mean_logit[step]):.2f}",
+        f"The direct logit attributions for “{escape(written_name(view, account, step))}”, from the embedding to the last box, "
+        "and the constant of the last norm.",
     )
     lesson.formula(
-        r"\text{push}(a) = \frac{a - \bar a}{\sigma}\cdot\big(\gamma \odot (E_w - \bar E)\big)",
-        "a: what a box adds, ā its mean; σ: what the last norm divides by; γ: its scale (⊙: multiplied number by number, and "
-        "the dot adds up the products); E<sub>w</sub>: the vector of the written token, less Ē, the mean of all tokens.",
+        r"\text{attribution}(a) = \frac{a - \bar a}{\sigma}\cdot\big(\gamma \odot (E_w - \bar E)\big)",
+        "a: what a box adds, ā its mean; σ: what the last norm divides by, held fixed; γ: its scale (⊙: multiplied number "
+        "by number, and the dot adds up the products); E<sub>w</sub>: the vector of the written token, less Ē, the mean of "
+        "all tokens.",
     )
     lesson.formula(
         r"\mathrm{norm}(x) = \gamma \odot \frac{x - \bar x}{\sqrt{\mathrm{var}(x) + \varepsilon}} + \beta",
-        "x̄: the mean of the row; var: the mean squared distance from it; γ and β were learnt, ε is tiny.",
+        "x̄: the mean of the numbers of x; var: the mean squared distance from it; γ and β were learnt, ε is tiny.",
     )
 
 
-def questions(view: Scene, held: Account) -> list[lesson.Question]:
+def questions(view: Scene, account: Account) -> list[lesson.Question]:
     """One number to read off, one box to find, one thing to do."""
-    step = _step(view, held)
-    depth, most = account_payload.strongest_push(held, step)
-    name = escape(written_name(view, held, step))
-    push = pushes(held)[:, step]
-    order = [int(n) for n in np.argsort(-push)[:4]]
-    options = tuple(box_name(held, n, view.info.causal).removeprefix("the ").capitalize() for n in sorted(order))
-    right = box_name(held, depth, view.info.causal).removeprefix("the ").capitalize()
+    step = _step(view, account)
+    depth, most = account_payload.largest_attribution(account, step)
+    name = escape(written_name(view, account, step))
+    order = [int(n) for n in np.argsort(-direct_logit_attribution(account)[:, step])[:4]]
+    options = tuple(box_name(account, n, view.info.causal).removeprefix("the ").capitalize() for n in sorted(order))
+    right = box_name(account, depth, view.info.causal).removeprefix("the ").capitalize()
     asked: list[lesson.Question] = [
-        lesson.Pick(f"Which of these boxes pushes “{name}” most?", options, right, f"By {signed(most)}.",
-                    f"Choose the step that writes “{name}” and compare the bars under “pushes”."),
-        lesson.Number(f"The score of “{name}” is {number(float(held.height[step]))}. What would be left of it without the largest "
-                      "push?", float(held.height[step]) - most, 0.06 + abs(float(held.offset[step])),
-                      "The score is the sum of all pushes and of a small constant that the last norm brings, "
-                      f"{signed(float(held.offset[step]))} here: take one away, and the rest is left.",
-                      "Take the largest push away from the score, or add up all the others."),
+        lesson.Pick(f"Which of these boxes adds most to the logit of “{name}”?", options, right, f"It adds {signed(most)}.",
+                    f"Choose the step that writes “{name}” and compare the bars under “direct logit attribution”."),
+        lesson.Number(f"The logit of “{name}” stands {number(float(account.above_mean_logit[step]))} above the mean logit. What "
+                      "would be left of that without the largest direct logit attribution?",
+                      float(account.above_mean_logit[step]) - most, 0.06 + abs(float(account.offset[step])),
+                      "It is the sum of all direct logit attributions and of a small constant that the last norm brings, "
+                      f"{signed(float(account.offset[step]))} here: take one away, and the others are left.",
+                      "Take the largest attribution away from it, or add up all the others."),
     ]  # fmt: skip
-    if view.info.at(Stream.DECODER) and len(held.target) > 1:
+    if view.info.at(Stream.DECODER) and len(account.target) > 1:
         was = "off" if view.info.causal else "on"
         asked.append(lesson.Act(
             f"Switch the mask {was}, above, on this text.", moved(view),

@@ -19,16 +19,18 @@ from core.ui.running.scene import Scene
 from core.ui.session import state
 
 INTRO = (
-    "An <b>encoder</b> reads a text and makes of each token (a <b>token</b>) a list of numbers (a <b>vector</b>) that comes to say "
-    "what this token means here. Its layers do that with <b>heads</b>, small attentions side by side that look at the other "
-    "tokens, and <b>neurons</b>, numbers that are above 0 (the neuron fires) or 0. Follow one token from box to box."
+    "An <b>encoder</b> reads a text, cut into <b>tokens</b> (words, or parts of rare ones), and makes of each a list of numbers "
+    "(a <b>vector</b>) that comes to say what this token means here. Its layers do that with <b>heads</b>, small attentions side "
+    "by side that look at the other tokens, and <b>neurons</b>, numbers that are above 0 (the neuron fires) or 0. Follow one "
+    "token from box to box."
 )
 IDEA = (
-    "Each token starts as a row of a table plus a mark for its place. From then on it is a <b>running total</b>. In each layer two "
-    "boxes read it and add to it: <b>attention</b>, in which the tokens look at each other, and a <b>feed-forward</b> network, "
-    "which works on each token alone. Nothing is ever replaced, so what an early layer found can still be used by a late one. The "
-    "lecture calls what attention gets the <b>normalised input</b>: in this model that is right, for it normalises what goes "
-    "<i>into</i> each box. The paper’s Figure 1 puts it the other way round: add first, then normalise the total itself."
+    "Each token starts as a row of a table plus a vector for its position. From then on this vector is the token’s <b>residual "
+    "stream</b>. In each layer two boxes read it and add to it: <b>attention</b>, in which the tokens look at each other, and a "
+    "<b>feed-forward</b> network, which works on each token alone. Nothing is ever replaced, so what an early layer found can "
+    "still be used by a late one. The lecture calls what attention gets the <b>normalised input</b>: in this model that is "
+    "right, for it normalises what goes <i>into</i> each box. The paper’s Figure 1 puts it the other way round: add first, then "
+    "normalise the residual stream itself."
 )
 SOURCE = (
     "Vaswani et al. 2017, “Attention Is All You Need”, §3.1 and Figure 1 (the encoder), §3.2.2 (heads), eq. 2 (feed-forward), "
@@ -47,11 +49,11 @@ def lead(it: Walked) -> None:
     token, steps = it.spot.token, it.steps
     row = steps["pattern"][it.spot.head]
     key = strongest(row, token)
-    piece = label(it.inner.tokens.text[token])
+    looks = label(it.inner.tokens.text[token])
     at = "itself" if key == token else f"“{label(it.inner.tokens.text[key])}”"
     turned = angle(it.enters[token], steps["leave"][token])
     parts: list[str | tuple[str]] = [
-        f"In layer {it.spot.layer + 1}, “", (piece,), f"” looks most at {at} (", (percent(float(row[token, key])),),
+        f"In layer {it.spot.layer + 1}, “", (looks,), f"” looks most at {at} (", (percent(float(row[token, key])),),
         f", head {it.spot.head + 1}), fires ", (str(int(firing(steps["fired"][token]))),),
         f" of {steps['fired'].shape[1]} neurons, and its vector leaves turned by ", (f"{turned:.0f}°",), ".",
     ]  # fmt: skip
@@ -108,7 +110,7 @@ def formulas(it: Walked) -> None:
     x, more, total = (float(values[token, 0]) for values in (it.enters, steps["mixed"], steps["summed"]))
     lesson.formula(
         rf"x' = x + [h_1;\dots;h_{{{len(steps['pattern'])}}}]\,W_O\qquad x'_1 = {x:.3f} {more:+.3f} = {total:.3f}",
-        "The heads’ answers side by side, mixed by the table W<sub>O</sub>, are added to the running total.",
+        "The heads’ answers side by side, mixed by the table W<sub>O</sub>, are added to the residual stream.",
     )
     fed, leaves = float(steps["fed"][token, 0]), float(steps["leave"][token, 0])
     lesson.formula(
@@ -172,8 +174,8 @@ def questions(it: Walked) -> list[lesson.Question]:
             "Choose each layer in turn and read the box Feed-forward neurons.",
         ),
         lesson.Number(
-            f"What is the standard deviation (how far, typically, its numbers lie from their mean) of the running total of {named} "
-            f"before layer {layer + 1} first normalises it?",
+            f"What is the standard deviation (how far, typically, its numbers lie from their mean) of the residual stream of "
+            f"{named} before layer {layer + 1} first normalises it?",
             deviation, max(0.006, 0.01 * deviation),
             f"{deviation:.3f}; after normalising it is 1, whatever it was before.",
             "Click the first box Normalise and read the table.",

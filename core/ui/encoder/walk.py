@@ -59,7 +59,7 @@ class Walked:
 
     @property
     def enters(self) -> np.ndarray:
-        """The stream before the layer in view: float32 [position, d_model]."""
+        """The residual stream before the layer in view: float32 [position, d_model]."""
         return (self.inner.begin if not self.spot.layer else self.inner.layers[self.spot.layer - 1])["leave"]
 
 
@@ -76,9 +76,9 @@ def walked(view: Scene) -> Walked:
     request = replace(view.request, target=None if view.request.target is None else view.request.target[:1])
 
     def compute(lens: Lens) -> tuple[Inner, tuple[tuple[Near, ...], ...]]:
-        from core.engine.inside import inner, nearest_pieces
+        from core.engine.inside import inner, nearest_tokens
 
-        return inner(lens, request), nearest_pieces(lens, source or ())
+        return inner(lens, request), nearest_tokens(lens, source or ())
 
     inner, near = view.work(("walk", source), compute, "Walking through the encoder.")
     return Walked(view, inner, near, spot(view, inner))
@@ -97,7 +97,7 @@ def spot(view: Scene, inner: Inner) -> Spot:
 
 
 def facts(view: Scene) -> dict[str, Any]:
-    """What the figure tells of the model itself, from its configuration."""
+    """What the figure says of the model itself, from its configuration."""
     config = view.lens.config
     assert config is not None  # only models of ours are walked
     return {
@@ -122,8 +122,8 @@ def figure(it: Walked) -> None:
     """The walk, with where the vectors move below it."""
     long = len(it.inner.tokens) > encoder_walk.WHOLE
     name = (it.view.info.id, "walk-drawn", it.view.request.source, it.spot.token if long else None)
-    told = facts(it.view) | fits(it, [it.spot.token] if long else range(len(it.inner.tokens)))
-    message = work(name, lambda: encoder_walk.walk(it.inner, it.near, it.spot.token, told), "Drawing the walk.")
+    said = facts(it.view) | fits(it, [it.spot.token] if long else range(len(it.inner.tokens)))
+    message = work(name, lambda: encoder_walk.walk(it.inner, it.near, it.spot.token, said), "Drawing the walk.")
     sizes = len(it.inner.tokens), len(it.inner.layers), len(it.steps["pattern"])
     _mount(message, it.spot, sizes)
 
@@ -143,9 +143,9 @@ def trail(view: Scene) -> bool:
         return False
 
     def compute(lens: Lens) -> bytes:
-        from core.engine.inside import nearest_pieces
+        from core.engine.inside import nearest_tokens
 
-        near = nearest_pieces(lens, tokens.ids)
+        near = nearest_tokens(lens, tokens.ids)
         facts = {"layers": 0, "heads": 0, "stream": stream.value}
         return encoder_walk.trail(trace, tokens, residual, near, facts)
 
@@ -167,8 +167,8 @@ def read_spot(raw: Any, version: str, sizes: tuple[int, int, int]) -> Spot | Non
     if raw["version"] != version or any(type(count) is not int for count in counts) or type(raw["box"]) is not str:
         return None
     token, layer, head = counts
-    pieces, layers, heads = sizes
-    if not 0 <= token < pieces or raw["box"] not in BOXES:
+    count, layers, heads = sizes
+    if not 0 <= token < count or raw["box"] not in BOXES:
         return None
     if layers and not (0 <= layer < layers and 0 <= head < heads):
         return None

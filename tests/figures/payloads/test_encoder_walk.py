@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from core import Stream, load
-from core.engine.inside import inner, nearest_pieces
+from core.engine.inside import inner, nearest_tokens
 from core.figures.payloads import encoder_walk
 
 TEXT = "the river bank and the money bank"
@@ -22,7 +22,7 @@ def walked(lens):
 
 
 def message(lens, walked, token=2):
-    return encoder_walk.unpack(encoder_walk.walk(walked, nearest_pieces(lens, walked.tokens.ids), token, {"d": lens.info.d_model}))
+    return encoder_walk.unpack(encoder_walk.walk(walked, nearest_tokens(lens, walked.tokens.ids), token, {"d": lens.info.d_model}))
 
 
 def test_every_vector_arrives_as_the_model_computed_it(lens, walked):
@@ -35,8 +35,8 @@ def test_every_vector_arrives_as_the_model_computed_it(lens, walked):
             assert np.array_equal(arrays[name][layer], walked.layers[layer][name])
         for name in ("query", "key", "value"):
             assert np.array_equal(arrays[name][layer].swapaxes(0, 1), walked.layers[layer][name])
-    assert [piece["text"] for piece in head["tokens"]] == [*TEXT.split(), "</s>"]
-    assert [piece["id"] for piece in head["tokens"]] == list(walked.tokens.ids)
+    assert [token["text"] for token in head["tokens"]] == [*TEXT.split(), "</s>"]
+    assert [token["id"] for token in head["tokens"]] == list(walked.tokens.ids)
 
 
 def test_what_is_derived_follows_by_its_formula(lens, walked):
@@ -53,7 +53,7 @@ def test_what_is_derived_follows_by_its_formula(lens, walked):
         assert arrays["lengths"][layer, step, token] == pytest.approx(float((values[token] ** 2).sum() ** 0.5), rel=1e-5)
     assert np.array_equal(arrays["firing"], (arrays["fired"] > 0).sum(-1))
     firing = arrays["firing"]
-    assert [[bool(fired) for fired in pieces] for pieces in head["neurons"]] == (firing > 0).tolist()
+    assert [[bool(fired) for fired in position] for position in head["neurons"]] == (firing > 0).tolist()
     layer = int(firing[:, token].argmax())
     number, value, most = head["neurons"][layer][token][0]
     assert value == arrays["fired"][layer, token].max() == arrays["fired"][layer, token, number]
@@ -69,7 +69,7 @@ def test_the_paths_keep_as_much_of_the_differences_as_they_say(lens, walked):
     wanted = {"all": stream, "words": words, "apart": words - words.mean(axis=1, keepdims=True)}
     assert set(head["views"]) == set(wanted)
     for name, view in head["views"].items():
-        assert view["pieces"] == list(range(wanted[name].shape[1]))
+        assert view["positions"] == list(range(wanted[name].shape[1]))
         flat = wanted[name].reshape(-1, 192)
         flat = flat - flat.mean(0)
         points = arrays[f"points.{name}"].reshape(-1, 2).astype(np.float64)
@@ -79,10 +79,10 @@ def test_the_paths_keep_as_much_of_the_differences_as_they_say(lens, walked):
         assert np.abs(axes.T @ axes - np.eye(2)).max() <= 1e-3
 
 
-def test_a_long_text_brings_the_vectors_of_one_piece_only(lens):
+def test_a_long_text_brings_the_vectors_of_one_token_only(lens):
     text = " ".join(["bank"] * 60)
     long = inner(lens, lens.request(text, target=""))
-    raw = encoder_walk.walk(long, nearest_pieces(lens, long.tokens.ids), 7, {})
+    raw = encoder_walk.walk(long, nearest_tokens(lens, long.tokens.ids), 7, {})
     head, arrays = encoder_walk.unpack(raw)
     assert head["held"] == [7] and len(raw) < 2_000_000
     assert np.array_equal(arrays["fired"][1, 0], long.layers[1]["fired"][7])
@@ -96,7 +96,7 @@ def test_the_version_changes_with_the_text_and_not_with_the_target(lens, walked)
     assert message(lens, again)[0]["version"] == first != message(lens, other)[0]["version"]
 
 
-def test_hostile_pieces_are_made_fit_to_be_read(lens):
+def test_hostile_tokens_are_made_fit_to_be_read(lens):
     tokens = lens.tokens(lens.request("a\u202eb <b>", target="").source)
     assert torch.is_tensor(lens.backend.model.embedding.weight)
-    assert all("\u202e" not in piece["text"] for piece in encoder_walk._pieces(tokens))
+    assert all("\u202e" not in token["text"] for token in encoder_walk._tokens(tokens))
