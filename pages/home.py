@@ -13,12 +13,12 @@ from core.ui.running.focus import look
 from core.ui.shell import bar
 
 HOW = (
-    "Each <b>row</b> is a token that looks, each <b>column</b> a token it looks at. A cell’s <b>weight</b> is the share of its "
-    "look that the row gives the column: a row’s weights add up to 100 %, and those below 10 % are left to the colour. "
-    "<b>Spread</b>: among how many tokens the look is shared, as it were; <b>received</b>: the sum of a column, 1 being one "
-    "whole look. <b>Point</b> at a cell for its exact weight."
+    "Each <b>row</b> is a token that looks, each <b>column</b> a token it looks at. A cell’s <b>attention weight</b> is the "
+    "share of its attention that the row gives the column: a row’s weights add up to 100 %, and those below 10 % are only "
+    "coloured. <b>Effective tokens</b>: among how many tokens the row shares its attention (e to the power of its entropy); "
+    "<b>received</b>: the sum of a column, 1 being all the attention of one row. <b>Point</b> at a cell for its exact weight."
 )
-HATCHED = " <b>Hatched</b>: may not look, for who writes must not see the future."
+HATCHED = " <b>Hatched</b>: may not look, for a model that writes must not see what comes later."
 
 
 def first_line(view: scene.Scene, moments: list[scene.Moment]) -> list[str | tuple[str]]:
@@ -33,7 +33,7 @@ def first_line(view: scene.Scene, moments: list[scene.Moment]) -> list[str | tup
     return [*parts, "."]
 
 
-def next_pieces(moments: list[scene.Moment]) -> None:
+def next_tokens(moments: list[scene.Moment]) -> None:
     """The distribution at each step, side by side."""
     for number, (column, moment) in enumerate(zip(st.columns(len(moments), gap="medium"), moments, strict=True)):
         with column:
@@ -67,7 +67,7 @@ st.html(markup.sentence(first_line(view, moments)))
 st.html(markup.texts(whole.source, whole.target))
 charts.words(markup.pieces_are(whole.source, whole.target))
 if moments:
-    next_pieces(moments)
+    next_tokens(moments)
 else:
     charts.words(scene.SILENT[view.info.kind == "encoder"])
 charts.rule()

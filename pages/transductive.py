@@ -1,4 +1,4 @@
-"""Transductive learning: label a few points, and see who tells the others right."""
+"""Transductive learning: label a few points, and see which way gets the others right."""
 
 from core.ui.kit import trouble
 from core.ui.shell import menu

@@ -1,4 +1,4 @@
-"""How well a text was foreseen: surprisal of each token, perplexity of all, and who foresaw it better. Bits throughout."""
+"""How well a text was foreseen: surprisal of each token, perplexity of all, and who foresaw it better. All in bits."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def ranked(probabilities: np.ndarray, actual: int | None, top: Sequence[Token]) 
 
 
 def counting(places: Sequence[Place]) -> list[Place]:
-    """The places that count: those judged and not written by the model itself (its own words come cheap); all that were
+    """The places that count: those judged and not written by the model itself (it hardly surprises itself); all that were
     judged where it wrote everything."""
     judged = [place for place in places if place.judged]
     return [place for place in judged if not place.written] or judged
@@ -120,10 +120,10 @@ def counting(places: Sequence[Place]) -> list[Place]:
 
 def tally(places: Sequence[Place]) -> Tally:
     """The bits of the places that count."""
-    held = counting(places)
-    ours = tuple(float(p.ours.bits) for p in held if p.ours is not None and p.ours.bits is not None)
-    theirs = [p.theirs.bits for p in held if p.theirs is not None and p.theirs.bits is not None]
-    return Tally(ours, tuple(theirs) if held and len(theirs) == len(held) else None)
+    counted = counting(places)
+    ours = tuple(float(p.ours.bits) for p in counted if p.ours is not None and p.ours.bits is not None)
+    theirs = [p.theirs.bits for p in counted if p.theirs is not None and p.theirs.bits is not None]
+    return Tally(ours, tuple(theirs) if counted and len(theirs) == len(counted) else None)
 
 
 def gaps(places: Sequence[Place]) -> tuple[Place | None, Place | None]:
@@ -149,17 +149,17 @@ class Price:
 
     @property
     def bits(self) -> float:
-        """Its surprisal, −log₂ p = −nats / ln 2: how many yes-or-no questions' worth of news it is."""
+        """Its surprisal, −log₂ p = −nats / ln 2."""
         return -self.nats / math.log(2)
 
     @property
     def bits_each(self) -> float:
-        """Bits a token."""
+        """Bits per token."""
         return self.bits / max(1, self.tokens)
 
     @property
     def perplexity(self) -> float:
-        """2 to the bits a token (Jelinek et al. 1977): among how many equally likely tokens it would have been as hard to guess."""
+        """2 to the bits per token (Jelinek et al. 1977): among how many equally likely tokens it was as hard to guess."""
         return 2.0**self.bits_each
 
 

@@ -128,7 +128,7 @@ def test_what_lies_on_the_right_symbols_is_summed_from_the_gradients(screen, tas
     page.app.get_by_key("task").set_value(task).run()
     if task == "copy":
         page.app.get_by_key("answer-number").set_value(number + 1).run()
-    (line,) = [body for body in page.said("how") if "Spread evenly" in body]
+    (line,) = [body for body in page.said("how") if "Shared out evenly" in body]
     what = exercise(task, 16, 0)
     places = [number] if task == "copy" else [n for n in range(20) if what.source[n - n % 2] == what.asked]
     for kind in memory.SHAPES:

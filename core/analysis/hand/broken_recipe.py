@@ -1,4 +1,4 @@
-"""Break the recipe: one part of attention taken away at a time, and what becomes of the spread and of the answer."""
+"""Break the recipe: one part of attention taken away at a time, and what becomes of attention and answer."""
 
 from __future__ import annotations
 
@@ -78,10 +78,10 @@ def read_recipe(text: str) -> BrokenRecipe:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a recipe did. spread: e^entropy of a row, the mean over all rows, heads and layers of each stream; kl: KL(trained ‖
-    now) of the next token in nats, None where the model predicts none."""
+    """What a recipe did. effective_tokens: e^entropy of a row, the mean over all rows, heads and layers of each stream;
+    kl: KL(trained ‖ now) of the next token in nats, None where the model predicts none."""
 
-    spread: dict[Stream, float]
+    effective_tokens: dict[Stream, float]
     kl: float | None
 
 
@@ -89,13 +89,13 @@ def effect(now: Trace, trained: Trace) -> Effect:
     """How a run differs from the one as trained."""
     streams = {attention.site.stream for attention in now.attention}
     if now.next_logits is None or trained.next_logits is None:
-        return Effect({stream: mean_spread(now, stream) for stream in Stream if stream in streams}, None)
+        return Effect({stream: mean_effective_tokens(now, stream) for stream in Stream if stream in streams}, None)
     distance = kl(trained.next_logits, now.next_logits)
-    return Effect({stream: mean_spread(now, stream) for stream in Stream if stream in streams}, distance)
+    return Effect({stream: mean_effective_tokens(now, stream) for stream in Stream if stream in streams}, distance)
 
 
-def mean_spread(trace: Trace, stream: Stream) -> float:
-    """To how many tokens a row of a stream looks, as it were: the mean of e^entropy over the rows of all its heads that are
+def mean_effective_tokens(trace: Trace, stream: Stream) -> float:
+    """Among how many tokens a row of a stream shares its attention: the mean of e^entropy over the rows of all its heads that are
     not silenced, in all layers. NaN where all are."""
     rows = [
         spread(attention.head(head))

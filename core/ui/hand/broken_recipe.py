@@ -42,12 +42,12 @@ BREAKS = (  # what is taken away, the recipe without it, what that means
     ("all heads but one", BrokenRecipe(heads=1), "of each layer only the first head stays"),
 )
 MEANS = (
-    "<b>Spread</b>: among how many tokens a row shares its look, as it were: 1 if one token gets all, 4 if four get a quarter each "
-    "(e to the power of the row’s entropy, −Σ w ln w over its weights w); the mean over all rows, heads and layers. <b>KL</b>, the "
-    "Kullback–Leibler divergence, says how far the next token’s probabilities p moved away from those as trained, p₀: "
-    "Σ p₀ ln(p₀ / p), 0 if not at all. Its unit, the <b>nat</b>, is what a natural logarithm counts in: 1 nat is "
-    f"{1 / math.log(2):.2f} bits. <b>Residual</b>: each layer’s result is added to the vector that came in, so that nothing a word "
-    "already knew is lost."
+    "<b>Effective tokens</b>: the effective number of tokens, among how many a row shares its attention: 1 if one token gets "
+    "all, 4 if four get a quarter each (e to the power of the row’s entropy, −Σ w ln w over its attention weights w); the mean "
+    "over all rows, heads and layers. <b>KL</b>, the Kullback–Leibler divergence, says how far the next token’s probabilities p "
+    "moved away from those as trained, p₀: Σ p₀ ln(p₀ / p), 0 if not at all. Its unit, the <b>nat</b>, is that of the natural "
+    f"logarithm: 1 nat is {1 / math.log(2):.2f} bits. <b>Residual</b>: each layer’s result is added to the vector that came in "
+    "(the token’s <b>residual stream</b>), so that nothing found before is lost."
 )
 
 
@@ -118,17 +118,18 @@ def recipe(view: Scene) -> None:
 
 
 def table(parts: list[tuple[str, BrokenRecipe, str]], found: list[Broken], writes: bool) -> str:
-    """One line a break: what is left out, what comes next, and the spread of each stream."""
-    streams = list(found[0].effect.spread)
-    heads = ["taken away", *(["next token", "KL, nats"] if writes else []), *(f"spread, {SAID[stream]}" for stream in streams)]
+    """One line a break: what is left out, what comes next, and the effective tokens of each stream."""
+    streams = list(found[0].effect.effective_tokens)
+    answer = ["next token", "KL, nats"] if writes else []
+    heads = ["taken away", *answer, *(f"effective tokens, {SAID[stream]}" for stream in streams)]
     lines = []
     for (name, _, says), one in zip(parts, found, strict=True):
-        cells = [_number(one.effect.spread[stream]) for stream in streams]
+        cells = [_number(one.effect.effective_tokens[stream]) for stream in streams]
         if writes and one.effect.kl is not None:
             top = one.next[0]
             cells = [f"<bdi>{escape(label(top.text))}</bdi> {percent(top.now)}", f"<b>{one.effect.kl:.3f}</b>", *cells]
-        told = "".join(f"<td>{cell}</td>" for cell in cells)
-        lines.append(f'<tr><th scope="row">{escape(name)}<small>{escape(says)}</small></th>{told}</tr>')
+        row = "".join(f"<td>{cell}</td>" for cell in cells)
+        lines.append(f'<tr><th scope="row">{escape(name)}<small>{escape(says)}</small></th>{row}</tr>')
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
     return (
         f'<div class="sum breaks" tabindex="0" role="region" aria-label="Each part taken away alone"><table><thead><tr>{head}</tr>'
@@ -180,14 +181,14 @@ def fitting(wanted: BrokenRecipe, scaling: float | None, unlinks: bool, heads: i
 
 
 def answer(view: Scene, found: Broken) -> None:
-    """What comes next now, and the spread of each stream."""
+    """What comes next now, and the effective tokens of each stream."""
     (as_trained,) = broken(view, (AS_TRAINED,))
     moved = [
-        f"{SAID[stream]} <b>{_number(before)} → {_number(found.effect.spread[stream])}</b>"
-        for stream, before in as_trained.effect.spread.items()
+        f"{SAID[stream]} <b>{_number(before)} → {_number(found.effect.effective_tokens[stream])}</b>"
+        for stream, before in as_trained.effect.effective_tokens.items()
     ]
     distance = "" if found.effect.kl is None else f" KL from trained <b>{found.effect.kl:.3f} nats</b>."
-    charts.words(f"Spread: {', '.join(moved)}.{distance}")
+    charts.words(f"Effective tokens: {', '.join(moved)}.{distance}")
     if not view.writes:
         charts.words(SILENT[view.info.kind == "encoder"])
         return

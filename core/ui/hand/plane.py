@@ -22,9 +22,9 @@ KEY, CAT, SLEEPS = "plane-desk", 1, 2
 IDEA = (
     "Each word holds three arrows. Its <b>query</b> says what it looks for, its <b>key</b> what it can be found by, its "
     "<b>value</b> what it has to give. A query and a key that point the same way have a large <b>dot product</b>, q·k (multiply "
-    "first by first, second by second, and add). It is divided by the square root of how many numbers an arrow has, here √2. "
-    "The <b>softmax</b> turns a row of these scores into shares that add up to 1: the <b>weights</b>. The output is each value "
-    "shrunk by its weight, put end to end. All words do this at once; nothing else happens in attention."
+    "first by first, second by second, and add). It is divided by the square root of how many numbers an arrow has, here √2. The "
+    "<b>softmax</b> turns a row of these attention scores into shares that add up to 1: the <b>attention weights</b>. The output "
+    "is each value shrunk by its weight, put end to end. All words do this at once; nothing else happens in attention."
 )
 GESTURES = (
     "<b>Drag</b> the tip of an arrow. By keys: <b>Tab</b> to one, <b>arrow keys</b> move it by a tenth (Shift: five), digits "
@@ -65,7 +65,7 @@ def read_moved(raw: Any, version: str) -> Plane | None:
 
 
 def drawing() -> Plane:
-    """The plane; gives it as it stands: let go of an arrow, and it is told."""
+    """Draw the plane and return it as it stands. When an arrow is let go, the browser sends where it points."""
     it = desk()
     state.publish()
     version = str(it.version)

@@ -18,11 +18,11 @@ from core.ui.session import state
 MOST, FEW = 16, 3  # tokens of a text that the plane has room for; that always fit, since three points lie in a plane
 LONGER = {"text": "the little girl reads a new book", "target": None, "stream": Stream.ENCODER, "layer": 0, "head": 0}
 SAYS = (
-    "A real head works in dozens of dimensions, so this is a shadow of it. The query and key arrows are those whose dot "
-    "products come nearest to the head’s own scores (q·k ÷ √d; each row’s mean is taken off, for the softmax sees differences "
-    "only). What the softmax makes of them stands beside what the head really does. The values are cast into a plane of their "
-    "own, and their sum, the output, is taken by the head’s own weights. Click a token, or a row of a map, to make it the one "
-    "that looks; digits do the same."
+    "A real head works in dozens of dimensions; here it is brought down to two. The query and key arrows are those whose dot "
+    "products come nearest to the head’s own attention scores (q·k ÷ √d; each row’s mean is taken off, for the softmax sees "
+    "differences only). What the softmax makes of them stands beside what the head really does. The values are cast into a plane "
+    "of their own, and their sum, the output, is taken by the head’s own weights. Click a token, or a row of a map, to make it "
+    "the one that looks; digits do the same."
 )
 
 
@@ -63,7 +63,7 @@ def real_head(view: Scene) -> None:
 def kept_says(flat: Flat, name: str) -> str:
     """How faithful the plane is, in numbers."""
     few = min(flat.score.shape)
-    why = f" With {few} tokens that is no feat: so few always fit. Take a longer text." if few <= FEW else ""
+    why = f" With {few} tokens that says little: so few always fit. Take a longer text." if few <= FEW else ""
     off = percent(round(float(flat.off.mean()), 5))
     return (
         f"<b>{name}</b> has {flat.d} dimensions: that many numbers in each query and key. Two of them keep "

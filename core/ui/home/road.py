@@ -85,7 +85,7 @@ def onward() -> None:
 
 
 def _laid(count: int) -> str:
-    """Where each stop stands and which way its token of road runs, as a style sheet for wide screens."""
+    """Where each stop stands and which way its stretch of road runs, as a style sheet for wide screens."""
     rules = []
     for number in range(count):
         row, place = divmod(number, ROW)

@@ -25,7 +25,7 @@ ORDERS = {  # Vaswani et al. 2017, Table 1, and what stands beside it for additi
 
 
 def measure_all() -> list[Any]:
-    """All costs, each measured once on this server and then kept; progress is told, leaving the page stops it."""
+    """All costs, each measured once on this server and then kept; its progress is shown, and leaving the page stops it."""
     from core.model import costs
 
     jobs = [(kind, length) for length in costs.LENGTHS for kind in costs.KINDS]
@@ -55,7 +55,7 @@ def section() -> None:
         st.button("Measure here", key="measure", on_click=st.session_state.update, args=({"costs-measured": True},))
         charts.words(
             "Time, multiplications, memory and steps that must wait for each other, for 128 to 1,024 symbols. It takes about "
-            "half a minute of one core, and tells how far it is."
+            "half a minute of one core, and shows its progress."
         )
         return
     found = measure_all()

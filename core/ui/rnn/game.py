@@ -25,7 +25,7 @@ class Game:
 
 
 def game() -> Game:
-    """The game that was chosen; what a link says of none that there is, is told and forgotten."""
+    """The game that was chosen; where a link asks for one that does not exist, this is said and the usual one taken."""
     made = Game(*state.chosen()[GAME])
     if made.task not in TASKS or made.delay not in DELAYS[made.task]:
         trouble.tell("The link’s game is none of those here; the usual one is shown.", "note")

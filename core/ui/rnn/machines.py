@@ -30,7 +30,7 @@ TITLES = {"gru": "GRU", "attention": "GRU with attention", "transformer": "Trans
 SAYS = {
     "gru": "One list of numbers, its <b>state</b>, holds all it has read: after every symbol the list is written anew.",
     "attention": "The same kind of network, but it kept its state after every symbol and <b>looks back</b> at them: a row of "
-    "<b>weights</b> says how much at each.",
+    "<b>attention weights</b> says how much at each.",
     "transformer": "No state at all: every symbol looks at every other, and each answer looks back at all of them.",
 }
 NAMES = {"recall": "Recall", "copy": "Copy"}
@@ -52,8 +52,8 @@ ROWS = {
 
 @dataclass(frozen=True, slots=True)
 class Exercise:
-    """A source like "a3b7c1"; `given`, what the machine is told of its target; at[i], the places of `given` after which it
-    answers, and the symbols of `wanted` that are right there."""
+    """A source like "a3b7c1"; given: the part of its target that the machine reads; at: the places of it after
+    which the machine answers; wanted: the symbols that are right there."""
 
     source: str
     given: str
@@ -345,5 +345,5 @@ def resting(what: Exercise, number: int, found: dict[str, np.ndarray]) -> str:
         places, name = [first, first + 1], f"“{escape(what.source[first : first + 2])}”, the pair asked for,"
     else:
         places, name = [number], f"symbol {number + 1}, “{escape(what.source[number])}”, the one to say,"
-    held = ", ".join(f"{kind} <b>{percent(float(part[places].sum()))}</b>" for kind, part in found.items())
-    return f"On {name} lie: {held}. Spread evenly it would be {percent(len(places) / len(what.source))}."
+    said = ", ".join(f"{kind} <b>{percent(float(part[places].sum()))}</b>" for kind, part in found.items())
+    return f"On {name} lie: {said}. Shared out evenly it would be {percent(len(places) / len(what.source))}."

@@ -33,7 +33,7 @@ BESIDE = " In grey, a <b>trigram</b>: it learnt nothing and only counted which t
 IDEA = (
     "<b>Sequence</b>: a row of things in order, like the notes of a tune, days of weather, the words of a sentence. To model "
     "one is to say, at every place, how likely each next thing is.<br>"
-    "<b>Token</b>: what a language model reads and writes, called <b>token</b> here: a whole word, or a part of a rare one.<br>"
+    "<b>Token</b>: what a language model reads and writes, one at a time: a whole word, or a part of a rare one.<br>"
     "<b>Probability</b>: a share of 100 %. At every place the model shares 100 % out among all tokens it knows. Then the "
     "text goes on, and we see which token really stood there.<br>"
     "<b>Surprisal</b>: how surprising that token was, in <b>bits</b>. 1 bit for a token with 50 %, and one bit more each "
@@ -131,7 +131,7 @@ def _score(places: Sequence[Place], found: Tally, names: tuple[str, str]) -> Non
             f'<td class="result">{three(perplexity(bits))}</td>{better_said}</tr>'
         )
     last = "<th>foresaw better</th>" if found.theirs is not None else ""
-    head = f"<thead><tr><th></th><th>bits in all</th><th>bits a token</th><th>perplexity</th>{last}</tr></thead>"
+    head = f"<thead><tr><th></th><th>bits in all</th><th>bits per token</th><th>perplexity</th>{last}</tr></thead>"
     st.html(f'<div class="sum tally"><table>{head}<tbody>{"".join(rows)}</tbody></table></div>')
     charts.words(
         "<b>Perplexity</b>: the model was as unsure as someone guessing among that many equally likely tokens. Lower is better."
@@ -259,7 +259,7 @@ def _counted_out(view: Scene, places: Sequence[Place], place: Place) -> None:
     counts_said = (
         f"c, how often it followed {known} before; C, how often anything did"
         if term.known == 2
-        else f"these two were never seen before, so it falls back. Then not times are counted but neighbours: c, behind how many "
+        else f"these two were never seen before, so it falls back. It then counts neighbours, not occurrences: c, behind how many "
         f"different tokens {'it' if term.known == 0 else 'it and the token before it'} stood; C, the same for all tokens together"
     )
     lesson.formula(
@@ -288,7 +288,7 @@ def questions(view: Scene, places: Sequence[Place], found: Tally) -> list[lesson
         asked.append(lesson.Number(
             f"If each token had cost exactly one bit less, what would {escape(view.info.name)}’s perplexity be?", 2 ** (mean - 1),
             0.02 * 2 ** (mean - 1) + 0.05, f"One bit less halves it: 2 to the power of {mean:.2f} − 1.",
-            "Perplexity is 2 to the power of the bits a token. What does one less in the power do?",
+            "Perplexity is 2 to the power of the mean bits per token. What does one less in the power do?",
         ))  # fmt: skip
     behind = found.theirs is not None and perplexity(found.theirs) < perplexity(found.ours)
     asked.append(lesson.Act(

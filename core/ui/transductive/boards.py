@@ -1,4 +1,4 @@
-"""Transductive learning: a few labels, many points that have none, and who tells them right."""
+"""Transductive learning: a few labels, many points that have none, and which way finds theirs."""
 
 from __future__ import annotations
 

@@ -33,15 +33,15 @@ SENSES = (
     ),
 )
 IDEA = (
-    "Let every point <b>look</b> at all others, most at the nearest: that is attention, with nearness as the score. A label "
-    "travels along these looks from neighbour to neighbour, until every point holds a mixture; the largest part wins. So the "
-    "crowd of points without a label shows the way: along a moon, not across the gap. "
-    "It works where neighbours are alike, and only there."
+    "Let every point <b>look</b> at all others, most at the nearest: that is attention, with nearness as the attention score. A "
+    "label travels along these looks from neighbour to neighbour, until every point holds a mixture; the largest part wins. So "
+    "the crowd of points without a label shows the way: along a moon, not across the gap. It works where neighbours are alike, "
+    "and only there."
 )
 
 
 def senses() -> None:
-    """Told apart, and the lecture's wording put right."""
+    """The two senses side by side, and the lecture's wording put right."""
     charts.heading("Two senses of one word", "the lecture notes run them together")
     for column, (title, sense, says) in zip(st.columns(2, gap="large"), SENSES, strict=True):
         with column:
@@ -81,9 +81,9 @@ def maths(board: Board, points: PointSet, found: Answers) -> None:
         rf"(D^{{-1}}W)_{{{a},{b}}} = \frac{{w_{{{a},{b}}}}}{{\sum_k w_{{{a},k}}}} = \frac{{{w[i, j]:.5f}}}{{{w[i].sum():.5f}}} = "
         rf"{own[i, j]:.5f} = \mathrm{{softmax}}_k\left(-\gamma\lVert x_{{{a}}}-x_k\rVert^2\right)_{{{b}}}",
         "<b>Label propagation.</b> e to the power of a score, over the sum of its row: that is the softmax of attention, with "
-        "−γ‖x−y‖² as the score. Because −γ‖x−y‖² = 2γ x·y − γ‖y‖² − γ‖x‖², and the last term is the same in the whole row and "
-        "cancels, it is q·k with q = x, k = y, scaling 2γ, and a bias −γ‖y‖² on each key. Every row sums to 1. One pass, F ← "
-        "D⁻¹W F, is one step of attention whose values are the labels; the labelled points then get theirs back unchanged (a "
+        "−γ‖x−y‖² as the attention score. Because −γ‖x−y‖² = 2γ x·y − γ‖y‖² − γ‖x‖², and the last term is the same in the whole "
+        "row and cancels, it is q·k with q = x, k = y, scaling 2γ, and a bias −γ‖y‖² on each key. Every row sums to 1. One pass, "
+        "F ← D⁻¹W F, is one step of attention whose values are the labels; the labelled points then get theirs back unchanged (a "
         "<i>hard clamp</i>). This is the form of Zhu, Ghahramani and Lafferty 2003; the first report, of 2002, divides by the "
         "sums of the columns before those of the rows.",
     )
