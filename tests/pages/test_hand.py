@@ -110,7 +110,7 @@ def lens():
 
 
 @pytest.mark.parametrize("stream", ["encoder", "decoder", "cross"])
-def test_the_real_head_is_the_models_own_beside_its_shadow(screen, lens, stream):
+def test_the_real_head_is_the_models_own_beside_the_plane(screen, lens, stream):
     page = screen("hand", stream=stream, layer="2", head="3", **TEXT)
     assert page.calm() and not page.said("trouble")
     data = sent(page, "hand_real_head")
@@ -137,10 +137,10 @@ def test_without_a_text_the_plane_is_still_there(screen):
     assert len(page.said("ask")) == 3
 
 
-def test_three_pieces_are_said_to_fit_and_a_longer_text_is_one_click_away(screen):
+def test_three_tokens_are_said_to_fit_and_a_longer_text_is_one_click_away(screen):
     page = screen("hand")
     told = page.said("how kept")[0]
-    assert "Two of them keep 100\xa0% of the variance" in told and "no feat" in told and "average 0\xa0% of a row" in told
+    assert "Two of them keep 100\xa0% of the variance" in told and "says little" in told and "average 0\xa0% of a row" in told
     page.app.button(key="longer").click().run()
     told = page.said("how kept")[0]
     assert page.calm() and "no feat" not in told and told.startswith("Encoder, layer 1, head 1")
@@ -197,7 +197,7 @@ def test_ones_own_mixture_is_run_and_the_question_knows_the_worst(screen, lens):
     assert page.app.toggle(key="recipe-linked").value is True
 
 
-def test_an_encoder_alone_shows_its_spread_and_no_next_piece(screen):
+def test_an_encoder_alone_shows_its_effective_tokens_and_no_next_token(screen):
     page = screen("hand", model="filler", text="the cat sits on the mat")
     assert page.calm() and not page.said("trouble")
     assert len(breaks(page)["nothing"]) == 1
