@@ -1,6 +1,7 @@
-"""What one attention computed, as read-only NumPy arrays: whole, as 8-bit codes, or as a recipe that gives any head when asked.
+"""What one attention computed, as read-only NumPy arrays: whole, as 8-bit codes, or as a recipe that computes a head when asked.
 
-Shapes are written with whole words: [head, query, key]. A pattern is what was used, after mask and interventions.
+Shapes are written with whole words: [head, query, key]. A pattern holds the attention weights that were really used, after mask
+and interventions.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from core.sites import Site
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recipe:
-    """What a pattern is made of: softmax(cap(scaling · q·k) + bias) over the allowed keys and the sink (if any).
+    """What a pattern is computed from: softmax(cap(scaling · q·k) + bias) over the allowed keys and the sink (if any).
 
-    query [head, query, d], key [kv head, key, d] as they enter the product; bias [head or 1, query, key]; sink [head]
-    (a learnt logit that takes mass from every row, as in gpt-oss); temperature divides the scores, not mask nor sink.
-    Float32 throughout: the engine's own values are met within 1e-6.
+    query [head, query, d] and key [kv head, key, d], as they enter the product; bias [head or 1, query, key]; sink [head], a
+    learnt logit that takes mass from every row, as in gpt-oss. temperature divides the scores, but neither mask nor sink.
+    All arrays are float32, and the result equals the engine's own values within 1e-6.
     """
 
     query: np.ndarray
@@ -33,7 +34,7 @@ class Recipe:
     def scores(self, head: int) -> np.ndarray:
         """What enters the softmax before the mask: float32 [query, key]."""
         group = len(self.query) // len(self.key)
-        # scaling the queries touches d numbers a row instead of one for each key
+        # scaling the queries takes d multiplications a row; scaling the scores would take one for each key
         query = self.query[head].astype(np.float32, copy=False) * np.float32(self.scaling)
         scores = query @ self.key[head // group].astype(np.float32, copy=False).T
         if self.softcap is not None:
@@ -64,12 +65,12 @@ class Recipe:
 
 
 class Attention:
-    """What one site did. All arrays read-only; heads of grouped-query models share keys (`kv_of`).
+    """What one site computed. All arrays are read-only. In grouped-query models several heads share one key (`kv_of`).
 
     pattern float32 [head, query, key], allowed bool [head, query, key], scores float32 [head, query, key],
     query [head, position, d], key and value [kv head, position, d], sink float32 [head, query] or None.
-    It holds the arrays themselves, or 8-bit codes (`approximate` is then True), or a Recipe that gives any head when
-    asked. Raises NotKeptError for what the request did not keep.
+    An Attention holds the arrays themselves, or 8-bit codes (`approximate` is then True), or a Recipe that computes a head
+    when someone asks for it. Raises NotKeptError for what the request did not keep.
     """
 
     __slots__ = (
@@ -127,7 +128,7 @@ class Attention:
 
     @property
     def scores(self) -> np.ndarray:
-        """float32 [head, query, key]: what enters the softmax before the mask; scaling, soft-cap, bias, temperature in."""
+        """float32 [head, query, key]: what enters the softmax before the mask, with scaling, soft-cap, bias and temperature."""
         self._need("scores")
         if self._scores is not None:
             return self._scores
@@ -171,11 +172,11 @@ class Attention:
         return None if self._recipe.sink is None else float(self._recipe.sink[self._valid(head)])
 
     def kv_of(self, head: int) -> int:
-        """Which key/value head serves this head."""
+        """The number of the key/value head that this head reads."""
         return self._valid(head) * self.kv_heads // self.site.heads
 
     def head(self, head: int) -> np.ndarray:
-        """One head's pattern alone: float32 [query, key]. With a recipe only this head is computed."""
+        """The pattern of one head: float32 [query, key]. With a recipe only this head is computed."""
         return readonly(self._head(self._valid(head))[0])
 
     def codes(self, head: int) -> np.ndarray:
@@ -213,7 +214,7 @@ class Attention:
 
 
 def readonly(array: np.ndarray) -> np.ndarray:
-    """The same array, closed for writing."""
+    """The same array, marked read-only."""
     array.flags.writeable = False
     return array
 

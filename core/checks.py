@@ -13,7 +13,8 @@ LONGEST_TEXT = 1_000_000  # characters of a text, and ids of a list: more is ref
 
 
 def between(name: str, value: Any, low: float, high: float, open_start: bool = False, open_end: bool = False) -> None:
-    """Raise RequestError where a value is no real number from low to high; an open side leaves its end out, NaN is refused."""
+    """Raise RequestError where a value is no real number from low to high. open_start and open_end exclude that limit itself;
+    NaN is refused."""
     fine = isinstance(value, Real) and not isinstance(value, bool)
     fine = fine and (value > low if open_start else value >= low) and (value < high if open_end else value <= high)
     if not fine:
@@ -21,7 +22,7 @@ def between(name: str, value: Any, low: float, high: float, open_start: bool = F
 
 
 def natural(value: Any) -> int | None:
-    """A whole number from 0 up as a plain int (NumPy's too), or None where it is not one."""
+    """The value as a plain int where it is a whole number from 0 (Python's or NumPy's), else None."""
     if type(value) is not int:
         try:
             value = None if isinstance(value, bool) else index(value)
@@ -31,7 +32,8 @@ def natural(value: Any) -> int | None:
 
 
 def naturals(values: Iterable[Any], name: str) -> tuple[int, ...]:
-    """Several of them. Raises RequestError with `name` in its sentence where one is not, or where these are not several."""
+    """Whole numbers from 0 as a tuple of plain ints. Raises RequestError, which names `name`, where one value is something
+    else or where `values` is no collection."""
     try:
         numbers = tuple(natural(value) for value in values)
     except TypeError:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 
 class LensError(Exception):
-    """Base of all of Lookback's own errors. `str(error)` is a sentence fit to be shown on screen."""
+    """Base of all of Lookback's own errors. `str(error)` is a sentence that can be shown on screen."""
 
-    advice = "Try something else"  # what to do where the place that raises knows nothing better
+    advice = "Try something else"  # what a person can do, where the code that raises gives no other advice
 
     def __init__(self, expected: str, got: str, todo: str = "") -> None:
         self.expected, self.got, self.todo = (_plain(part) for part in (expected, got, todo or self.advice))
@@ -26,7 +26,7 @@ class InputError(LensError, ValueError):
 
 
 class TooLongError(InputError):
-    """More than can be read: tokens than the model takes, characters of a text, cells of a mask. Nothing is ever cut silently."""
+    """Too many tokens for the model, too many characters of a text, or too many cells of a mask. Nothing is ever cut silently."""
 
     advice = "Shorten the text"
 
@@ -50,7 +50,7 @@ class NoSuchHeadError(RequestError):
 
 
 class NotKeptError(RequestError):
-    """An array was asked of a trace whose request did not keep it."""
+    """An array that a trace does not hold, because its request did not ask to keep it."""
 
     advice = "Add it to keep in the request"
 
@@ -72,7 +72,7 @@ class ModelNotFoundError(ModelError, LookupError):
 
 
 class HubUnreachableError(ModelNotFoundError):
-    """A hub name that is not on this machine, and no hub to ask."""
+    """A model of the hub that is not on this machine, while the hub cannot be reached."""
 
 
 class ModelFileError(ModelError):
@@ -97,6 +97,6 @@ class DeviceError(ModelError):
 
 def _plain(text: str, limit: int = 400) -> str:
     """Make outside text safe to show: printable characters only, and not too many of them."""
-    # one more than is shown, so that it still can be told that more came; what is longer need not be looked at
+    # one character more than is shown, so that we still see that the text was longer; the rest need not be read
     cleaned = "".join(ch if ch.isprintable() else "\N{REPLACEMENT CHARACTER}" for ch in str(text)[: limit + 1])
     return cleaned if len(cleaned) <= limit else cleaned[: limit - 1] + "…"

@@ -19,9 +19,9 @@ COLDEST = 1e-30  # below, float32 scores divided by a temperature overflow
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """One head silenced before W_O: its output set to zero (how "zero"), or to its mean over the positions of this run ("mean").
+    """One head silenced before W_O: its output becomes zero (how="zero"), or its mean over the positions of this run ("mean").
 
-    Raises RequestError for another how, or a head that is no HeadRef.
+    Raises RequestError for another `how`, or for a head that is no HeadRef.
     """
 
     head: HeadRef
@@ -35,9 +35,9 @@ class Ablation:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """One edge removed before the softmax, so that the rest of its row renormalises. query and key: positions from 0.
+    """One edge removed before the softmax, so that the rest of its row sums to 1 again. query and key: positions from 0.
 
-    Raises RequestError for a head that is no HeadRef, NoSuchHeadError for positions that are none.
+    Raises RequestError for a head that is no HeadRef, NoSuchHeadError for a position that is not a whole number from 0.
     """
 
     head: HeadRef
@@ -52,9 +52,11 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class PositionRule:
-    """Where the tokens of a text stand: nowhere ("off"), in a random order ("shuffled", by the seed `amount`), or `amount`
-    places further on ("shifted"). The text itself stays as it is. stream: ENCODER for the source, DECODER for the target.
-    Raises RequestError for the cross stream, another how, or an amount that is no seed or shift.
+    """The positions given to the tokens of a text. The order of the text itself does not change.
+
+    how: "off" gives no positions; "shuffled" gives them in a random order, with `amount` as the seed; "shifted" moves each one
+    `amount` places further on. stream: ENCODER for the source, DECODER for the target.
+    Raises RequestError for the cross stream, another `how`, or an amount that is no seed or shift.
     """
 
     stream: Stream
@@ -73,7 +75,7 @@ class PositionRule:
         object.__setattr__(self, "amount", amount)
 
     def places(self, count: int) -> tuple[int, ...]:
-        """Where each of `count` tokens stands; −1: nowhere."""
+        """The position of each of `count` tokens; −1 means no position."""
         if self.how == "off":
             return (-1,) * count
         if self.how == "shifted":
@@ -89,13 +91,14 @@ class PositionRule:
 
 @dataclass(frozen=True, slots=True)
 class Intervention:
-    """Everything that differs from the model as it was trained. The empty one changes nothing.
+    """Everything that differs from the model as it was trained. The empty Intervention changes nothing.
 
-    positions: where the tokens of a text stand; of several rules for one text the last one counts.
-    depth: the decoder reads the source as it stood after that many encoder layers (0: the embedded words), normed as the last
-    one is; None: after all of them (“DecoderLens”, Langedijk et al. 2023). top_k: of each row only the k largest weights stay
-    and renormalise (None: all). residual False: each sublayer hands on what it computed alone, not added to what came in.
-    temperature divides every score before the softmax (1: as trained). Raises RequestError, or MaskError for masks that are none.
+    positions: other positions for the tokens of a text; of several rules for one text, the last one counts.
+    depth: the decoder reads the source after that many encoder layers, with the final norm applied (“DecoderLens”, Langedijk
+    et al. 2023); 0 is the embedded tokens, None is after all layers. top_k: only the k largest weights of each row stay, scaled
+    to sum to 1 again; None keeps all. residual: False switches the residual connections off, so that each sublayer passes on
+    its own result alone. temperature: divides every score before the softmax; 1 is the model as it was trained.
+    Raises RequestError for values out of range, MaskError for a mask that is no MaskRule.
     """
 
     masks: tuple[MaskRule, ...] = ()
@@ -137,13 +140,14 @@ class Intervention:
         return bool(changed or self.depth is not None or self.top_k is not None)
 
     def places(self, stream: Stream, count: int) -> tuple[int, ...] | None:
-        """Where `count` tokens of the encoder's or decoder's text stand (−1: nowhere), None where nothing was moved."""
+        """The positions of `count` tokens of the encoder's or decoder's text (−1 means no position); None where no rule moves
+        them."""
         rule = next((rule for rule in reversed(self.positions) if rule.stream is stream), None)
         return None if rule is None else rule.places(count)
 
 
 def _all_of(kind: type, values: Any, name: str) -> tuple[Any, ...]:
-    """Several of one kind as a tuple, so that what holds them can be hashed."""
+    """The values as a tuple, so that the Intervention can be hashed. Raises where one of them is not of this kind."""
     try:
         held = tuple(values)
     except TypeError:

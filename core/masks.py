@@ -1,6 +1,6 @@
 """Which cells of a pattern may be looked at: named masks, and rules that put one on layers and heads.
 
-A further mask is one entry in MASKS: the engine, the gallery of the page Masks and links follow it.
+A new mask is one entry in MASKS. The engine, the gallery of the page Masks and the links find it there.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class MaskKind:
     """A named mask. `allows(q, k, scene)` takes positions q [query, 1] and k [1, key] and gives bool [query, key] (or what
     broadcasts to it), True = may look.
 
-    title, says: its name and sentence in the gallery; {width} in the sentence becomes “2 tokens”. across: the sentence between
-    two texts, where that is another. width: the width it opens with in the gallery; None for a mask that takes no width.
-    needs_edges: its rule must name cells; columns: those it names are whole columns. on_cross: whether it makes sense between
-    two texts. sample: the cells that the gallery names, from the number of keys; none means no card. note: a word on its card;
-    {last} becomes the last key. opening: how the sentence of a cell begins under this mask.
+    title, says: its name and sentence in the gallery; {width} in the sentence becomes “2 tokens”. across: the sentence for
+    attention between two texts, where it differs. width: the width it opens with in the gallery; None for a mask that takes no
+    width. needs_edges: its rule must name cells. columns: each named cell is a whole column. on_cross: whether the mask makes
+    sense between two texts. sample: gives the cells of the gallery's example from the number of keys; without cells there is no
+    card. note: a word on its card; {last} becomes the last key. opening: how the sentence about a cell begins under this mask.
     """
 
     allows: Callable[[np.ndarray, np.ndarray, MaskScene], np.ndarray]
@@ -51,7 +51,7 @@ class MaskKind:
         return self.width is not None
 
     def shown(self, stream: Stream, keys: int, width: int | None) -> dict[str, Any] | None:
-        """What the rule of its card in the gallery brings beside stream and name; None where it has no card."""
+        """The fields of its card's rule in the gallery, besides stream and name; None where the mask has no card."""
         edges = self.sample(keys) if self.sample else ()
         if (stream is Stream.CROSS and not self.on_cross) or ((self.needs_edges or self.sample) and not edges):
             return None
@@ -60,20 +60,20 @@ class MaskKind:
 
 @dataclass(frozen=True, slots=True)
 class MaskScene:
-    """What a predicate may ask beside q and k: the rule, whether the stream is causal, the native mask, padding keys."""
+    """What a mask may depend on besides q and k: its rule, whether the stream is causal, the model's own mask, padding keys."""
 
     rule: MaskRule
     causal: bool
-    native: np.ndarray  # bool [query, key]
+    native: np.ndarray  # bool [query, key]: the model's own mask
     padding: np.ndarray  # bool [key], True where the key's id is padding
     query_start: int = 0  # the first row's position: 0, or later in a step of generation
 
 
 @dataclass(frozen=True, slots=True)
 class MaskRule:
-    """Which mask, and on which layers and heads of a stream (None: all). A later rule replaces an earlier one.
+    """Which mask, and on which layers and heads of a stream (None means all). A later rule replaces an earlier one.
 
-    width: window, prefix and block length, in tokens. edges: cells (query, key); (None, key) names a whole column.
+    width: the length of a window, prefix or block, in tokens. edges: cells (query, key); (None, key) names a whole column.
     Raises MaskError where the name is unknown or a width or edge is missing or out of range.
     """
 
@@ -113,7 +113,7 @@ class MaskRule:
             )
 
     def names(self, site: Site, head: int) -> bool:
-        """Whether this rule speaks of that head of that site."""
+        """Whether this rule applies to that head of that site."""
         return (
             self.stream is site.stream
             and (self.layers is None or site.layer in self.layers)
@@ -144,7 +144,7 @@ def _window(q: np.ndarray, k: np.ndarray, scene: MaskScene) -> np.ndarray:
 
 
 def _last(keys: int) -> tuple[Edge, ...]:
-    """The last column; no column where it is the only one, for then nothing would be left to look at."""
+    """The last column. Where it is the only one it gives none, because no key would be left to look at."""
     return ((None, keys - 1),) if keys > 1 else ()
 
 

@@ -28,9 +28,11 @@ CAPTURES = ("lazy", "float32", "u8")
 class Request:
     """One question to one lens; made by `lens.request(…)`, changed by the with_… methods, each giving a new Request.
 
-    source, target: token ids; a decoder's text is `target`, an encoder's is `source`. keep: what the trace shall hold.
-    capture: how patterns are stored ("lazy" keeps q and k and computes a head when asked; "u8" is for display only).
-    layers: only these layers' attention is kept. `sites` is the model's list, used for checks, not part of the identity.
+    source, target: token ids; a decoder's text is `target`, an encoder's is `source`. keep: what the trace will hold (KEEPS).
+    capture: how patterns are stored. "lazy" stores q and k and computes a head's pattern when someone asks for it; "u8" stores
+    8-bit codes, for display only; None chooses "lazy" above 256 tokens and "float32" below.
+    layers: only the attention of these layers is kept; None keeps every layer. sites: the model's list of attentions. It is
+    used for checks only: two requests that differ in it alone are equal.
     Raises InputError without a token, RequestError for values out of range, NoSuchHeadError for heads, layers or cells that the
     model or the text does not have.
     """
@@ -71,16 +73,19 @@ class Request:
         self._check()
 
     def with_mask(self, rule: MaskRule) -> Request:
-        """Add a rule after the ones there are; on the heads it names it replaces them."""
+        """Add a mask rule after the earlier ones. On the heads that it names, it replaces them."""
         return self._with(masks=(*self.intervention.masks, rule))
 
     def with_ablation(self, *heads: HeadRef, how: str = "zero") -> Request:
-        """Silence heads before W_O, by zero or by their mean ("mean") over this run's positions. Raises as all of these do:
-        RequestError for a value out of range, NoSuchHeadError for what the model or the text does not have."""
+        """Silence heads before W_O: their output becomes zero ("zero"), or its mean over this run's positions ("mean").
+
+        Raises, as every with_… method does, RequestError for a value out of range and NoSuchHeadError for a head, layer or
+        position that the model or the text does not have.
+        """
         return self._with(ablated=(*self.intervention.ablated, *(Ablation(as_head(head), how) for head in heads)))
 
     def with_cut(self, *edges: tuple[HeadRef, int, int] | Cut) -> Request:
-        """Remove single edges (head, query, key); their rows renormalise."""
+        """Remove single edges (head, query, key). The softmax spreads their weight over the rest of the row."""
         cuts = tuple(edge if isinstance(edge, Cut) else Cut(*as_edge(edge)) for edge in edges)
         return self._with(cuts=(*self.intervention.cuts, *cuts))
 
@@ -89,19 +94,19 @@ class Request:
         return self._with(temperature=temperature)
 
     def with_depth(self, depth: int | None) -> Request:
-        """Let the decoder read the source after `depth` encoder layers, from 0 (the embedded words); None: after all."""
+        """Let the decoder read the source after `depth` encoder layers; 0 is the embedded tokens, None is after all layers."""
         return self._with(depth=depth)
 
     def with_top_k(self, top_k: int | None) -> Request:
-        """Keep only the `top_k` largest weights of every row, which renormalise; None: all of them."""
+        """Keep only the `top_k` largest weights of every row, scaled to sum to 1 again; None keeps all of them."""
         return self._with(top_k=top_k)
 
     def without_residual(self) -> Request:
-        """Let each sublayer hand on its own result alone: the residual connections are off. Only our own models can."""
+        """Switch the residual connections off: each sublayer passes on its own result alone. Only our own models can do this."""
         return self._with(residual=False)
 
     def with_positions(self, rule: PositionRule) -> Request:
-        """Tell the tokens of one text to stand elsewhere; the last rule for a text counts."""
+        """Put the tokens of one text at other positions. Of several rules for one text, the last one counts."""
         return self._with(positions=(*self.intervention.positions, rule))
 
     def without_interventions(self) -> Request:
@@ -109,7 +114,8 @@ class Request:
         return replace(self, intervention=Intervention())
 
     def keeping(self, *what: str, capture: str | None = None) -> Request:
-        """The same question, keeping this instead (names of KEEPS, one of CAPTURES). Raises RequestError for other names."""
+        """The same question, whose trace keeps these arrays instead. what: names of KEEPS; capture: one of CAPTURES, or None
+        as in Request. Raises RequestError for other names."""
         return replace(self, keep=frozenset(what), capture=capture)
 
     def append(self, *ids: int) -> Request:
@@ -187,11 +193,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is chosen. temperature 0 is greedy; filters apply in the order temperature, top-k, top-p, min-p.
+    """How the next token is chosen. Temperature 0 is greedy. The order is temperature, then top-k, then top-p, then min-p.
 
-    top_k: keep the k likeliest. top_p: keep the smallest set whose probability reaches top_p (Holtzman et al. 2020).
-    min_p: keep what has at least min_p of the likeliest one's probability. Same seed, same text. Raises RequestError for values
-    out of range.
+    top_k: keep the k likeliest tokens. top_p: keep the smallest set whose probability reaches top_p (Holtzman et al. 2020).
+    min_p: keep the tokens with at least min_p times the probability of the likeliest one. None leaves a filter out. The same
+    seed gives the same text. Raises RequestError for values out of range.
     """
 
     temperature: float = 1.0

@@ -20,7 +20,7 @@ class Stream(str, Enum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Site:
-    """One attention of the model: its stream, its layer within that stream (from 0), its number of heads."""
+    """One place where attention happens in a model: its stream, its layer within that stream (from 0), its number of heads."""
 
     stream: Stream
     layer: int
@@ -31,7 +31,8 @@ class Site:
 class HeadRef:
     """What a person can point at: one head of one layer of one stream, all counted from 0.
 
-    stream: a Stream or its value. Raises RequestError for another stream, NoSuchHeadError where layer or head is no number from 0.
+    stream: a Stream or its value. Raises RequestError for another stream, NoSuchHeadError where layer or head is not a whole
+    number from 0.
     """
 
     stream: Stream
@@ -56,14 +57,15 @@ def as_stream(value: object) -> Stream:
 
 
 def as_head(value: object) -> HeadRef:
-    """A HeadRef as it is. Raises RequestError for anything else."""
+    """The value itself where it is a HeadRef. Raises RequestError for anything else."""
     if isinstance(value, HeadRef):
         return value
     raise RequestError("a HeadRef(stream, layer, head)", f"{value!r}")
 
 
 def as_edge(value: Any) -> tuple[HeadRef, int, int]:
-    """One cell of one head's pattern: (head, query, key), both from 0. Raises RequestError, or NoSuchHeadError for places."""
+    """One cell of one head's pattern: (head, query, key). Raises RequestError where it is no such triple, NoSuchHeadError where
+    query or key is not a whole number from 0."""
     try:
         head, query, key = value
     except (TypeError, ValueError):

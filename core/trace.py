@@ -29,9 +29,10 @@ class Token(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """A text as the model reads it. All four have one entry a token.
+    """A text as the model reads it. Each of the four fields has one entry for each token.
 
-    text: each token decoded, leading space kept. word: index of the word each token belongs to. special: start, end, padding…
+    ids: numbers in the vocabulary. text: each token decoded, leading space kept. word: index of the word that the token belongs
+    to. special: True for tokens that are no text, such as the start, the end and padding.
     """
 
     ids: tuple[int, ...]
@@ -47,8 +48,9 @@ class Tokens:
 class Predictions:
     """What the model expects at every position. logprob and entropy are in nats.
 
-    top_ids int64 [position, k], top_logprob float32 [position, k]; actual_logprob float32 [position]: of the token that
-    stands next (a decoder) or here (an encoder), NaN where there is none; entropy float32 [position].
+    top_ids int64 [position, k] and top_logprob float32 [position, k]: the k likeliest tokens. actual_logprob float32 [position]:
+    that of the token which really stands next (a decoder) or here (an encoder), NaN where there is none. entropy float32
+    [position].
     """
 
     top_ids: np.ndarray
@@ -59,9 +61,11 @@ class Predictions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trace:
-    """Everything one run gave. `attention` is in the order of execution; `residual` maps ENCODER and DECODER to
-    float32 [depth, position, d_model], depth 0 being the embeddings (the last depth is missing where the family's final
-    norm hides it). `next_logits` float32 [vocabulary] at the last position where the model predicts, or None.
+    """Everything one run gave.
+
+    attention: in the order of execution. residual: the residual stream of ENCODER and DECODER, each float32 [depth, position,
+    d_model]; depth 0 is the embeddings, and the last depth is missing where the family's final norm hides it; None where it was
+    not kept. next_logits: float32 [vocabulary] at the last position where the model predicts, or None.
     """
 
     request: Request
@@ -71,7 +75,7 @@ class Trace:
     next_logits: np.ndarray | None = None
     residual: Mapping[Stream, np.ndarray] | None = None
     predictions: Predictions | None = None
-    masked_logits: Mapping[int, np.ndarray] = field(default_factory=dict)  # an encoder's, at its mask tokens
+    masked_logits: Mapping[int, np.ndarray] = field(default_factory=dict)  # logits of an encoder at its mask tokens
     token_text: Callable[[int], str] = field(default=str, repr=False)
 
     def at(self, stream: Stream, layer: int) -> Attention:
@@ -121,8 +125,8 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One token a step could have chosen: its probability before the filters and after them (0 where cut), and which filter cut
-    it (None: none did)."""
+    """One token that a step could have chosen: its probability before the filters and after them (0 where a filter cut it),
+    and the name of that filter (None where no filter cut it)."""
 
     token: Token
     before: float
@@ -132,7 +136,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class CacheUse:
-    """What a step took from the key–value cache: its size in bytes, positions reused, positions computed anew."""
+    """How a step used the key–value cache: its size in bytes, how many positions were reused and how many were computed."""
 
     bytes: int
     reused: int
@@ -141,8 +145,8 @@ class CacheUse:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """One turn of the auto-regressive loop. `trace` holds the new query rows; `request` is what was asked, so that
-    `lens.run(step.request)` gives the whole square. `recomputed` is True where a mask made the cache useless."""
+    """One turn of the auto-regressive loop. `trace` holds the new query rows only; `lens.run(step.request)` gives the patterns
+    with all rows. `recomputed` is True where a mask made the cache useless."""
 
     index: int
     request: Request
@@ -157,9 +161,12 @@ class Step:
 @dataclass(frozen=True, slots=True, eq=False)
 class Beam:
     """A node of the beam tree: its parent's index in the list (None for a first token), its token, the sum of
-    log-probabilities so far, whether it survived its step, whether it ended the text, and the trace of what stood before it
-    (shared with its siblings): the last query is where it looked when it was considered. As in generation, a later step's
-    trace holds the new row alone, and the encoder's attention is in the first step's."""
+    log-probabilities so far, whether it survived its step, whether it ended the text, and a trace.
+
+    The trace is that of the text before this token, so siblings share it; its last query row shows where the model looked
+    when it predicted the token. As in generation, the trace of a later step holds the new row alone, and only the trace of
+    the first step holds the encoder's attention.
+    """
 
     index: int
     parent: int | None
@@ -172,14 +179,14 @@ class Beam:
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """Natural log-probabilities over the last axis: float64 of the same shape, for a sum of exactly 1."""
+    """Natural log-probabilities over the last axis: float64 of the same shape, so that the probabilities sum to 1 closely."""
     shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
 def largest(values: np.ndarray, k: int) -> np.ndarray:
-    """Where the k largest of a long row [n] stand, int64 [min(k, n)], largest first, ties by place: what a stable sort gives,
-    without sorting all."""
+    """The places of the k largest values of a row [n]: int64 [min(k, n)], largest first, equal values by place. The result is
+    that of a stable sort, without sorting the whole row."""
     k = min(max(0, k), len(values))
     if k == 0:
         return np.empty(0, dtype=np.intp)

@@ -22,11 +22,12 @@ def load(
     budget: int | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Lens:
-    """Load a model and find its attentions. Safetensors (or GGUF) only: nothing in a model file can run code.
+    """Load a model and find its attentions. Only safetensors and GGUF files are read, so nothing in a model file can run code.
 
-    name: a shipped id, a local folder, a .gguf file, or a hub name (then `revision`; `local_only` asks no hub).
-    device: "auto" is cuda, else mps, else cpu. dtype: "auto" is float32 on CPU, the checkpoint's own on a GPU.
-    budget: most bytes of weights (default LOOKBACK_MODEL_BYTES). progress is told each stage in words.
+    name: a shipped id, a local folder, a .gguf file, or a name on the Hugging Face hub. revision: a branch, tag or commit of
+    a hub model. local_only: use what was fetched before and ask no hub.
+    device: "auto" is cuda, else mps, else cpu. dtype: "auto" is float32 on a CPU, and the checkpoint's own format on a GPU.
+    budget: the most bytes of weights to load; None reads LOOKBACK_MODEL_BYTES. progress: called with a sentence at each stage.
     Several threads may load at once; the models themselves are built one after another.
     Raises the ModelErrors of core.errors.
     """

@@ -27,7 +27,7 @@ def admit(info: LensInfo, request: Request) -> Request:
         raise RequestError(f"a request to {info.id}", f"one to {request.lens}", "Make it with this lens's request(…)")
     if request.intervention.depth is not None and info.depths is None:
         raise RequestError("a model whose decoder can read any encoder layer", f"{info.name}, which cannot")
-    if not request.intervention.residual and not info.unlinks:
+    if not request.intervention.residual and not info.can_drop_residual:
         raise RequestError(
             "one of our own models, whose residual connections can be switched off", info.name, "Leave them on"
         )
@@ -55,7 +55,7 @@ def _check_ids(info: LensInfo, name: str, ids: tuple[int, ...] | None) -> None:
 def _check_places(info: LensInfo, request: Request) -> None:
     """Refuse rules that put tokens at positions the model does not have."""
     for rule in request.intervention.positions:
-        if not info.moves:
+        if not info.can_move_tokens:
             raise RequestError(
                 "a model of Lookback’s own kind to move positions", info.name, "Choose one that came along"
             )

@@ -1,4 +1,4 @@
-"""What came out of a forward pass, as the Trace of each of its rows."""
+"""From the result of a forward pass to the Trace of each request in it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ TOP = 50  # candidates kept at every position where predictions are asked for
 
 
 def trace_of(kind: str, text: Text | None, row: Row, n: int, probe: Probe, result: Result, everywhere: bool) -> Trace:
-    """The n-th row's answer. kind and text: the model's own; everywhere: whether the result predicts at all positions, or at
-    each row's last alone."""
+    """The Trace of the n-th row. kind, text: kind and tokenizer of the model. everywhere: the result predicts at all positions,
+    not only at the last of each row."""
     request, encoder = row.request, kind == "encoder"
     read, written = len(request.source or ()), len(request.target or ()) - probe.query_start
     logits = found = None
@@ -54,8 +54,8 @@ def trace_of(kind: str, text: Text | None, row: Row, n: int, probe: Probe, resul
 
 
 def predictions(logits: torch.Tensor, stands: tuple[int, ...]) -> Predictions:
-    """What is expected at each position, from logits [position, vocabulary]. stands: the ids that each position was to predict;
-    there may be none for the last."""
+    """The predictions at each position, from logits [position, vocabulary]. stands: the id that really stands where each
+    position predicts; it may be missing for the last."""
     logprobs = logits.float().log_softmax(dim=-1)  # [position, vocab]
     top = logprobs.topk(min(TOP, logprobs.shape[-1]), dim=-1)
     actual = np.full(len(logprobs), np.nan, dtype=np.float32)
@@ -68,5 +68,5 @@ def predictions(logits: torch.Tensor, stands: tuple[int, ...]) -> Predictions:
 
 
 def predicts_somewhere(request: Request, mask: int | None) -> bool:
-    """Whether an encoder's request asks for predictions: at all positions, or at mask tokens (mask: their id)."""
+    """Whether an encoder's request asks for predictions, at all positions or at its mask tokens. mask: their id."""
     return "predictions" in request.keep or (mask is not None and mask in (request.source or ()))

@@ -1,4 +1,4 @@
-"""What the engine asks of a model, whoever wrote it."""
+"""The interface that the engine needs of a model: our own models and those of Hugging Face implement it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from core.request import Site, Stream
 
 @dataclass(frozen=True, slots=True)
 class LensInfo:
-    """What a lens is. kind: "encoder", "decoder" or "encoder-decoder"; layers of its deepest stream; heads, kv_heads of a
-    layer; max_tokens: what it takes in each text; can_predict: it has an output head; causal: its decoder hides the future;
-    depths: the encoder's layers, where its decoder can be made to read any of them (Intervention.depth), else None;
-    unlinks: whether it can run with its residual connections off (Intervention.residual); moves: whether its tokens can be put
-    at other positions (Intervention.positions).
+    """The facts about a loaded model.
+
+    kind: "encoder", "decoder" or "encoder-decoder". layers: those of its deepest stream. heads, kv_heads: the number in one
+    layer. max_tokens: the longest text it takes. can_predict: it has an output head. causal: its decoder hides the future.
+    depths: the number of encoder layers where the decoder can read any of them (Intervention.depth), else None.
+    can_drop_residual: it can run with its residual connections off (Intervention.residual). can_move_tokens: its tokens can
+    have other positions (Intervention.positions).
     """
 
     id: str
@@ -39,8 +41,8 @@ class LensInfo:
     parameters: int
     causal: bool
     depths: int | None = None
-    unlinks: bool = False
-    moves: bool = False
+    can_drop_residual: bool = False
+    can_move_tokens: bool = False
 
     def at(self, stream: Stream) -> tuple[Site, ...]:
         """The sites of one stream, by layer."""
@@ -55,7 +57,7 @@ class Batch:
     source_allowed bool [batch, source], target_allowed bool [batch, past + new]: False at padding. None where there is none.
     depths [batch]: after how many encoder layers each request's decoder reads the encoder, None for after the last one; None
     in place of all where every request reads after the last.
-    linked bool [batch]: whether each request's residual connections are on. None where they all are.
+    residual_on bool [batch]: whether each request's residual connections are on. None where they all are.
     source_places, target_places int [batch, position]: the position each token is put at, below 0 for none at all. None where
     every token keeps its own position.
     """
@@ -65,13 +67,14 @@ class Batch:
     source_allowed: Tensor | None = None
     target_allowed: Tensor | None = None
     depths: tuple[int | None, ...] | None = None
-    linked: tuple[bool, ...] | None = None
+    residual_on: tuple[bool, ...] | None = None
     source_places: Tensor | None = None
     target_places: Tensor | None = None
 
 
 def at_depths(stream: Sequence[Tensor], depths: Sequence[int | None]) -> Tensor:
-    """Of a stack's stream, depth by depth [batch, position, d_model], what each request of a batch reads: the same shape."""
+    """The residual stream that each request of a batch reads, at its own depth: [batch, position, d_model]. stream: one tensor
+    of that shape for each depth."""
     places = [len(stream) - 1 if depth is None else depth for depth in depths]
     if len(set(places)) == 1:
         return stream[places[0]]
@@ -80,8 +83,12 @@ def at_depths(stream: Sequence[Tensor], depths: Sequence[int | None]) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """logits [batch, position, vocab] (one position where `at` was given, None without an output head); residual: stream →
-    tensors [batch, position, d_model], depth by depth; state: what makes the next step cheap, owned by who asked for it."""
+    """What one forward pass gave.
+
+    logits [batch, position, vocab], at one position where `at` was given; None without an output head. residual: for each
+    stream one tensor [batch, position, d_model] for each depth. state: the keys and values for a next step; it belongs to the
+    caller.
+    """
 
     logits: Tensor | None
     residual: dict[Stream, list[Tensor]]
@@ -89,7 +96,7 @@ class Result:
 
 
 class Backend(Protocol):
-    """A model that runs. Implementations hold no state of any run. config: how it is built, where it is one of our own."""
+    """A model that can run. Implementations hold no state of any run. config: the sizes of one of our own models, else None."""
 
     @property
     def config(self) -> Config | None: ...
@@ -99,18 +106,21 @@ class Backend(Protocol):
         batch: Batch,
         probe: ProbeLike,
         *,
-        at: Tensor | None = None,  # [batch]: predict at this one position of each row; None: at all
-        state: Any = None,  # what an earlier step gave: then batch.target holds only what is new, and the source is known
+        at: Tensor | None = None,  # [batch]: the one position of each row to predict at; None predicts at all
+        state: Any = None,  # of an earlier step: then batch.target holds only the new tokens, and the source is not read
         keep_state: bool = False,
         residual: bool = False,
         predict: bool = True,
     ) -> Result:
-        """One pass, every attention of which goes through `probe` in order of execution. keep_state: for a next step; residual:
-        keep the stream at every depth; predict False: the output layer may be left out."""
+        """One forward pass. Every attention goes through `probe`, in order of execution.
+
+        keep_state: give the state for a next step. residual: keep the residual stream at every depth. predict: False allows the
+        model to leave out its output layer.
+        """
         ...
 
     def pick(self, state: Any, rows: Sequence[int]) -> Any:
-        """The state of these rows of a batch, in this order; one may come more than once. The old one is spent."""
+        """The state of these rows of a batch, in this order; a row may come more than once. Do not use the old state again."""
         ...
 
     def state_bytes(self, state: Any) -> int:
@@ -118,13 +128,13 @@ class Backend(Protocol):
         ...
 
     def projection(self, index: int) -> Tensor | None:
-        """W_O of the index-th site, [head, d, d_model], without its bias; None where there is none to be found."""
+        """W_O of the index-th site, [head, d, d_model], without its bias; None where the model has no such matrix."""
         ...
 
     def positions(self, count: int) -> Tensor | None:
-        """The vectors that the first `count` positions add to a text, [position, d_model]; None where none is added."""
+        """The vectors that the first `count` positions add to the tokens, [position, d_model]; None where none are added."""
         ...
 
     def embeddings(self) -> Tensor | None:
-        """The vector of each token, [vocab, d_model], as the model's table holds it; None where there is no such table."""
+        """The embedding of each token, [vocab, d_model], as the model's table holds it; None where there is no such table."""
         ...

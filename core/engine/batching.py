@@ -1,4 +1,4 @@
-"""Requests side by side: which may share a forward pass, and their ids and places as padded tensors."""
+"""Batches: which requests may share a forward pass, and their ids and positions as padded tensors."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import torch
 
 from core.request import Request, Stream
 
-CELLS = 64_000_000  # most cells (rows × heads × tokens²) of one layer that run side by side
+CELLS = 64_000_000  # the most cells (rows × heads × tokens²) of one layer in one forward pass
 ROWS = 32
 
 
 def groups(requests: Sequence[Request], heads: int) -> Iterator[list[int]]:
-    """Which requests run together, as their places in the list: each once, those of like length in one group."""
+    """Groups of requests that run together, as places in the list. Each request comes once; a group has similar lengths."""
     order = sorted(range(len(requests)), key=lambda n: (len(requests[n].source or ()), len(requests[n].target or ())))
     group: list[int] = []
     for n in order:
@@ -26,7 +26,7 @@ def groups(requests: Sequence[Request], heads: int) -> Iterator[list[int]]:
 
 
 def fits(group: Sequence[Request], heads: int) -> bool:
-    """Whether requests may run side by side: few enough, and of like length, so that little is computed for padding."""
+    """Whether requests may share a forward pass: they are few enough, and similar in length, so that little is padding."""
     for name in ("source", "target"):
         lengths = [len(getattr(request, name) or ()) for request in group]
         if max(lengths) > 1.25 * min(lengths) + 2:
@@ -52,8 +52,8 @@ def stack(
 
 
 def places(requests: Sequence[Request], stream: Stream, ids: torch.Tensor | None, start: int) -> torch.Tensor | None:
-    """Where the tokens of `ids` [batch, position], the text from `start` on, are to stand: int64 of that shape, −1 for nowhere;
-    None where no request moves any."""
+    """The positions of the tokens `ids` [batch, position], which are the text from `start` on: int64 of the same shape, −1 for
+    no position. None where no request moves a token."""
     if ids is None or not any(rule.stream is stream for r in requests for rule in r.intervention.positions):
         return None
     width = ids.shape[-1]
@@ -61,6 +61,6 @@ def places(requests: Sequence[Request], stream: Stream, ids: torch.Tensor | None
     for request in requests:
         count = len((request.source if stream is Stream.ENCODER else request.target) or ())
         stand = request.intervention.places(stream, count) or tuple(range(count))
-        # padding stands at 0: nobody looks at it
+        # padding gets position 0, which has no effect: no token looks at padding
         rows.append((*stand[start:], *[0] * (width - count + start)))
     return torch.tensor(rows, device=ids.device)

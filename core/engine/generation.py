@@ -1,6 +1,6 @@
-"""The auto-regressive loop: read, choose, append, read again. Our own, so that every step can be seen.
+"""The auto-regressive loop: read, choose a token, append it, read again. The loop is our own, so that every step can be seen.
 
-Keys and values are reused only inside one call; whoever iterates owns them.
+Keys and values are reused only inside one call; they belong to the caller that iterates over the steps.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LONGEST_WORD = 12  # tokens
 
 
 def generate(runner: Runner, request: Request, sampling: Sampling, steps: int, first: int = 0) -> Iterator[Step]:
-    """Yield one Step a token. Each pass holds only what is new, unless a mask lets an old token see it.
+    """Yield one Step for each token. A pass computes only the new position, unless a mask lets an earlier token see it.
 
     Raises NotAPredictor, and RequestError for fewer than one step or a first below 0.
     """
@@ -52,13 +52,13 @@ def _steps(runner: Runner, request: Request, sampling: Sampling, steps: int, fir
 
 
 def _cache_holds(runner: Runner, request: Request) -> bool:
-    """Whether earlier rows stay as they were when a token joins: no earlier row sees it, nothing is averaged over rows."""
+    """Whether a new token changes nothing in the earlier rows: none of them sees it, and nothing is averaged over rows."""
     change = request.intervention
     if any(a.how == "mean" and a.head.stream is not Stream.ENCODER for a in change.ablated):
         return False
     if not runner.info.causal:
         return False
-    # a token that joins is shuffled in among the others
+    # a new token is shuffled in among the others, so that the earlier ones move
     if any(rule.how == "shuffled" and rule.stream is Stream.DECODER for rule in change.positions):
         return False
     length = len(request.target or ())
@@ -68,8 +68,8 @@ def _cache_holds(runner: Runner, request: Request) -> bool:
 
 
 def distribution(logits: np.ndarray, sampling: Sampling) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Probabilities before [vocab] and after [vocab] temperature and filters, and which filter cut each token:
-    0 none, 1 greedy, 2 top-k, 3 top-p, 4 min-p (uint8 [vocab]). float64.
+    """Probabilities before and after temperature and filters, float64 [vocab] each, and which filter cut each token, uint8
+    [vocab]: 0 none, 1 greedy, 2 top-k, 3 top-p, 4 min-p.
     """
     before = np.exp(log_softmax(logits))
     cut = np.zeros(len(logits), dtype=np.uint8)
@@ -77,7 +77,7 @@ def distribution(logits: np.ndarray, sampling: Sampling) -> tuple[np.ndarray, np
         cut[:] = 1
         cut[int(np.argmax(logits))] = 0
         return before, (cut == 0).astype(np.float64), cut
-    # shifted first, so that a tiny temperature gives the likeliest token everything and not infinity
+    # the largest logit becomes 0 first, so that a tiny temperature gives the likeliest token everything and not infinity
     with np.errstate(over="ignore"):
         after = np.exp(log_softmax((logits.astype(np.float64) - logits.max()) / sampling.temperature))
     if sampling.top_k is not None:
@@ -98,14 +98,14 @@ def distribution(logits: np.ndarray, sampling: Sampling) -> tuple[np.ndarray, np
 CUTS = (None, "greedy", "top-k", "top-p", "min-p")
 
 
-def choose(logits: np.ndarray, sampling: Sampling, index: int, piece: Any) -> tuple[Token, tuple[Candidate, ...]]:
+def choose(logits: np.ndarray, sampling: Sampling, index: int, token_text: Any) -> tuple[Token, tuple[Candidate, ...]]:
     """The token of step `index` and the candidates it was chosen from. The same seed and step give the same draw."""
     before, after, cut = distribution(logits, sampling)
     logprobs = log_softmax(logits)
     if sampling.temperature == 0:
         chosen = int(np.argmax(after))
     else:
-        # each step draws from its own stream, so that a branch from step n replays the steps before it
+        # the draw depends on the seed and the step alone, so that a branch from step n repeats the steps before it
         random = np.random.default_rng((sampling.seed, index)).random()
         chosen = int(min(np.searchsorted(np.cumsum(after), random, side="right"), np.flatnonzero(after)[-1]))
     order = largest(before, SHOWN)
@@ -113,13 +113,13 @@ def choose(logits: np.ndarray, sampling: Sampling, index: int, piece: Any) -> tu
         order = np.append(order[:-1], chosen)
 
     def token(i: int) -> Token:
-        return Token(int(i), piece(int(i)), float(logprobs[i]), float(before[i]))
+        return Token(int(i), token_text(int(i)), float(logprobs[i]), float(before[i]))
 
     return token(chosen), tuple(Candidate(token(i), float(before[i]), float(after[i]), CUTS[cut[i]]) for i in order)
 
 
 def next_words(runner: Runner, request: Request, k: int) -> list[Token]:
-    """The k likeliest next tokens completed greedily to whole words, by joint probability.
+    """The k likeliest next tokens, each completed greedily to a whole word, sorted by their joint probability.
 
     Raises NotAPredictor, and RequestError for a k below 1.
     """
@@ -153,18 +153,18 @@ def next_words(runner: Runner, request: Request, k: int) -> list[Token]:
 
 def _joined(runner: Runner, ids: Sequence[int]) -> str:
     """A word's text with the space before it; byte tokens become the characters they make together."""
-    pieces = runner.tokens(ids)
+    tokens = runner.tokens(ids)
     text = runner.text.decode(ids) if runner.text is not None else ""
-    lead = " " if pieces.text[0].startswith(" ") and not text.startswith(" ") else ""
-    return lead + text if text.strip() else "".join(pieces.text)
+    lead = " " if tokens.text[0].startswith(" ") and not text.startswith(" ") else ""
+    return lead + text if text.strip() else "".join(tokens.text)
 
 
 def beams(runner: Runner, request: Request, sampling: Sampling, width: int, steps: int) -> Iterator[tuple[Beam, ...]]:
-    """Beam search (Sutskever et al. 2014): at each step the `width` likeliest prefixes live on, ended ones among them.
+    """Beam search (Sutskever et al. 2014): each step keeps the `width` likeliest prefixes, finished ones included.
 
-    Yields each step's nodes: all that were among its 2 · width best, dead ones too, in order of score. Scores are sums of
-    log-probabilities in nats, without a length norm; sampling.temperature (above 0) flattens them. The source is read once; a
-    step costs one position for each living prefix, side by side, unless a mask lets an old token see a new one.
+    Yields the nodes of each step: the 2 · width best, kept or not, in order of their sum of log-probabilities. The sums are in
+    nats and are not divided by length; the logits are divided by sampling.temperature first (0 counts as 1). The source is
+    read once. A step computes one position for each prefix, all in one pass, unless a mask lets an earlier token see a new one.
     Raises NotAPredictor, and RequestError for a width or steps below 1.
     """
     runner.predicts()
@@ -173,15 +173,15 @@ def beams(runner: Runner, request: Request, sampling: Sampling, width: int, step
     return _beams(runner, request, sampling.temperature or 1.0, width, steps)
 
 
-def _beams(runner: Runner, request: Request, heat: float, width: int, steps: int) -> Iterator[tuple[Beam, ...]]:
+def _beams(runner: Runner, request: Request, temperature: float, width: int, steps: int) -> Iterator[tuple[Beam, ...]]:
     count = 0
     live: list[tuple[int | None, Request, float]] = [(None, request, 0.0)]
     state: Any = None
-    parents: list[int] = []  # of each living prefix, its place among those of the step before
+    parents: list[int] = []  # for each prefix that was kept: its place among the prefixes of the step before
     done: list[Beam] = []
     for step in range(steps):
         traces, state = _read_on(runner, [asked for _, asked, _ in live], state, parents)
-        options = _options(traces, [score for _, _, score in live], heat, 2 * width)
+        options = _options(traces, [score for _, _, score in live], temperature, 2 * width)
         pool = sorted([*(beam.logprob for beam in done), *(option[0] for option in options)], reverse=True)
         bar = pool[min(width, len(pool)) - 1]
         grown: list[tuple[int | None, Request, float]] = []
@@ -215,22 +215,25 @@ def _beams(runner: Runner, request: Request, heat: float, width: int, steps: int
 
 
 def _options(
-    traces: list[Trace], scores: list[float], heat: float, most: int
+    traces: list[Trace], scores: list[float], temperature: float, most: int
 ) -> list[tuple[float, float, int, int]]:
-    """How each prefix may go on, by its `most` likeliest tokens, best first: (score with the token, the token's log-probability,
-    place of the prefix, token id). scores: of the prefixes themselves, in nats."""
+    """The `most` likeliest tokens after each prefix, best first: (score with the token, log-probability of the token, place of
+    the prefix, token id). scores: for each prefix the sum of its log-probabilities, in nats."""
     options = []
     for n, trace in enumerate(traces):
         assert trace.next_logits is not None
-        logprobs = log_softmax(trace.next_logits.astype(np.float64) / heat)
+        logprobs = log_softmax(trace.next_logits.astype(np.float64) / temperature)
         found = ((float(logprobs[token]), int(token)) for token in largest(logprobs, most))
         options += [(scores[n] + logprob, logprob, n, token) for logprob, token in found]
     return sorted(options, key=lambda option: (-option[0], option[2], option[3]))
 
 
 def _read_on(runner: Runner, requests: list[Request], state: Any, parents: list[int]) -> tuple[list[Trace], Any]:
-    """The traces of prefixes of like length, and the keys and values they leave. state: those of the step before, where it
-    left any; parents: whose each prefix goes on with. From the beginning where they do not hold, or were never kept."""
+    """The traces of prefixes of one length, and their keys and values for the next step (None where they are not kept).
+
+    state: keys and values of the step before, or None; parents: the row of `state` that each prefix continues. The texts are
+    read from the beginning where there is no state, or where a mask makes it useless.
+    """
     if state is not None and all(_cache_holds(runner, request) for request in requests):
         held = len(requests[0].target or ()) - 1
         traces, result = runner.forward(

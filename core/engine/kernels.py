@@ -1,6 +1,6 @@
-"""The kernels that can compute one attention, and the choice among them: the fastest that still gives what is to be kept.
+"""The kernels that can compute one attention, and the choice among them: the fastest one that still gives what must be kept.
 
-All of them compute one formula, softmax(cap(scaling · q·k) + bias + mask ⊕ sink) · v; tests hold them to each other.
+All of them compute one formula, softmax(cap(scaling · q·k) + bias + mask ⊕ sink) · v; tests compare them with each other.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Kernel(Enum):
     REFERENCE = "a temperature divides the scores, which no family's own function can do: the formula as it is written"
 
 
-def choose_kernel(call: AttentionCall, stored: Collection[str | None], heated: bool) -> Kernel:
+def choose_kernel(call: AttentionCall, stored: Collection[str | None], with_temperature: bool) -> Kernel:
     """The kernel for one attention of a batch. stored: how each request keeps its pattern ("float32", "u8", "lazy", or None
-    for not at all); heated: whether any request has a temperature other than 1."""
-    if heated:
+    for not at all); with_temperature: whether any request has a temperature other than 1."""
+    if with_temperature:
         return Kernel.REFERENCE
     if is_plain(call) and "float32" in stored:
         return Kernel.IN_PLACE
@@ -42,24 +42,27 @@ def choose_kernel(call: AttentionCall, stored: Collection[str | None], heated: b
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """What a kernel gave: output [batch, query, head, d], and None for what it did not compute of weights [batch, head, query,
-    key], taken (the share of the sink) [batch, head, query] and codes (8-bit, of the weights' square roots) like weights."""
+    """What a kernel computed; None for what it did not compute.
+
+    output [batch, query, head, d]; weights [batch, head, query, key]; sink_weight [batch, head, query]; codes [batch, head,
+    query, key]: 8-bit codes of the weights' square roots.
+    """
 
     output: Tensor
     weights: Tensor | None = None
-    taken: Tensor | None = None
+    sink_weight: Tensor | None = None
     codes: Tensor | None = None
 
 
 def compute(
     kernel: Kernel,
     call: AttentionCall,
-    mask: Tensor | None,  # in the family's own form, bool or additive, in place of the call's
-    causal: bool,  # whether it is the plain triangle
+    mask: Tensor | None,  # used instead of the call's own mask; bool or additive, as the family takes it
+    causal: bool,  # whether this mask is the plain triangle
     temperature: Tensor | float,  # a number, or [batch, 1, 1, 1]
-    sink: bool,  # whether the sink's share is wanted, where there is a sink
+    sink: bool,  # whether the weight of the sink is wanted, where there is a sink
 ) -> Computed:
-    """One attention by one kernel. Only REFERENCE knows a temperature, only FUSED makes use of `causal`."""
+    """Compute one attention by one kernel. Only REFERENCE uses the temperature, and only FUSED uses `causal`."""
     match kernel:
         case Kernel.REFERENCE:
             return Computed(*reference(call, as_bool(mask), temperature))
@@ -100,27 +103,29 @@ def reference(
     allowed: Tensor | None,  # bool, broadcasts to [batch, head, query, key]
     temperature: Tensor | float = 1.0,  # a number, or [batch, 1, 1, 1]
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """softmax(cap(scaling · q·k) + bias + mask ⊕ sink) · v, the one formula every family's own must equal.
+    """softmax(cap(scaling · q·k) + bias + mask ⊕ sink) · v, the formula that every family's own function must equal.
 
-    Gives the output [batch, query, head, d], the weights [batch, head, query, key] and the sink's share [batch, head, query].
+    Gives the output [batch, query, head, d], the weights [batch, head, query, key] and the sink's weight [batch, head, query].
     """
     value = repeat_heads(call.value, call.query.shape[1])
     scores = scores_of(call) / temperature
     if allowed is not None:
         scores = scores.masked_fill(~allowed, torch.finfo(scores.dtype).min)
     if call.sink is None:
-        weights, taken = scores.softmax(dim=-1), None
+        weights, sink_weight = scores.softmax(dim=-1), None
     else:
         sink = call.sink.float().reshape(1, -1, 1, 1).expand(*scores.shape[:-1], 1)
         every = torch.cat([scores, sink], dim=-1).softmax(dim=-1)
-        weights, taken = every[..., :-1], every[..., -1]
+        weights, sink_weight = every[..., :-1], every[..., -1]
     weights = weights.to(value.dtype)
-    return (weights @ value).transpose(1, 2), weights, taken
+    return (weights @ value).transpose(1, 2), weights, sink_weight
 
 
 def weigh(call: AttentionCall, mask: Tensor | None, heads: slice = slice(None)) -> Tensor:
-    """softmax(scaling · q·k + mask) of some heads, [batch, head, query, key]: the eager functions' own steps in their order,
-    done in place, which gives the same bits with a third of the memory traffic. For calls where `is_plain` holds.
+    """softmax(scaling · q·k + mask) of some heads: [batch, head, query, key]. For calls where `is_plain` holds.
+
+    These are the steps of the eager functions in the same order, but done in place: the same bits with a third of the memory
+    traffic.
     """
     key = repeat_heads(call.key, call.query.shape[1])[:, heads]
     scores = call.query[:, heads] @ key.transpose(-2, -1)
@@ -132,8 +137,10 @@ def weigh(call: AttentionCall, mask: Tensor | None, heads: slice = slice(None)) 
 
 
 def coded(call: AttentionCall, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Output and 8-bit codes of the square root [batch, head, query, key], a few heads at a time: the float32 maps of a
-    whole layer never exist."""
+    """Output [batch, query, head, d], and 8-bit codes of the weights' square roots [batch, head, query, key].
+
+    A few heads at a time, so that the float32 maps of a whole layer never exist.
+    """
     batch, heads, queries, _ = call.query.shape
     keys, value = call.key.shape[-2], repeat_heads(call.value, heads)
     codes = torch.empty(batch, heads, queries, keys, dtype=torch.uint8, device=call.query.device)
@@ -183,16 +190,16 @@ def call_shape(call: AttentionCall) -> tuple[int, int]:
 
 
 def as_bool(mask: Tensor | None) -> Tensor | None:
-    """A mask as bool of the same shape, True = may look. Additive masks forbid with the least number of their type, or −∞."""
+    """A mask as bool of the same shape, True = may look. An additive mask forbids by the lowest number of its type, or by −∞."""
     return None if mask is None else booleans(mask)
 
 
 def booleans(mask: Tensor) -> Tensor:
-    """`as_bool` of a mask that is there."""
+    """The same as `as_bool`, for a mask that is not None."""
     return mask if mask.dtype == torch.bool else mask > torch.finfo(mask.dtype).min / 2
 
 
 def additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """A boolean mask as Hugging Face's eager functions add it, of the same shape: 0 where one may look, else the least number."""
+    """A bool mask as Hugging Face's eager functions add it: 0 where one may look, else the lowest number of `dtype`."""
     zero = torch.zeros((), dtype=dtype, device=mask.device)
     return torch.where(mask, zero, torch.finfo(dtype).min)

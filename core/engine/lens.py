@@ -1,4 +1,4 @@
-"""A lens: one model, ready to be looked through. Shared by many threads; it holds no state of any run."""
+"""A lens: one loaded model that answers requests. Many threads may share it, because it holds no state of any run."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from core.trace import Beam, Step, Token, log_softmax
 
 
 class Lens(Runner):
-    """A loaded model. `info` says what it is; `request` asks, `run` answers.
+    """A loaded model. `info` describes it, `request` makes a question, `run` answers it.
 
-    text is None where the model's folder held no tokenizer: then requests are made from ids.
+    text: its tokenizer; None where the model's folder held none. Requests are then made from ids.
     """
 
     def __repr__(self) -> str:
@@ -51,9 +51,10 @@ class Lens(Runner):
     ) -> Request:
         """A question about a text, with the tokenizer's own special tokens.
 
-        text: the prompt of a decoder, the text of an encoder, the source of an encoder–decoder (whose `target` is what the
-        decoder has written so far, "" for nothing yet), or chat messages [{"role": …, "content": …}]. ids and target_ids
-        take the place of the texts. Raises InputError, TooLongError, RequestError.
+        text: the prompt of a decoder, the text of an encoder, the source of an encoder–decoder, or chat messages
+        [{"role": …, "content": …}]. target: what the decoder of an encoder–decoder has written so far; None or "" for nothing.
+        ids, target_ids: token ids in place of the two texts. keep, capture, layers: as in Request.
+        Raises InputError, TooLongError, RequestError.
         """
         if (text is None) == (ids is None):
             raise InputError(
@@ -79,20 +80,20 @@ class Lens(Runner):
 
     @property
     def room(self) -> int:
-        """How many characters a text may have; one with more cannot fit, and is refused before the tokenizer sees it.
+        """How many characters a text may have. A longer text cannot fit, and is refused before the tokenizer reads it.
 
         Raises InputError without a tokenizer.
         """
         return room(self.info, self._tokenizer())
 
     def encode(self, text: str) -> tuple[int, ...]:
-        """A text as ids, with the tokenizer's own special tokens, be they more than the model takes. Raises InputError,
-        TooLongError for more characters than are ever read."""
+        """A text as ids, with the tokenizer's own special tokens. There may be more ids than the model takes. Raises InputError,
+        and TooLongError for a text of more characters than we ever read."""
         return self._tokenizer().encode(check_text(text))
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Ids as a text; special tokens are left out. Raises InputError for ids that are none, or without a tokenizer,
-        TooLongError for more than are ever read."""
+        """Ids as a text, without special tokens. Raises InputError for ids outside the vocabulary or without a tokenizer,
+        TooLongError for more ids than we ever read."""
         return self._tokenizer().decode(self._numbers(ids))
 
     # answering
@@ -100,11 +101,11 @@ class Lens(Runner):
     def generate(
         self, request: Request, sampling: Sampling | None = None, steps: int = 8, first: int = 0
     ) -> Iterator[Step]:
-        """Write on, one token a step, each with its candidates, its cache and its trace. Closing the iterator cancels.
+        """Continue the text by one token a step. Each Step brings its candidates, its cache and its trace.
 
-        Stops after `steps`, at an end token, or where the model takes no more. Steps are counted from `first`: each draws from
-        its own stream of the seed, so a text cut after `first` tokens goes on as it would have gone. Raises NotAPredictor
-        for an encoder.
+        It stops after `steps` steps, at an end token, or where the text is as long as the model takes; closing the iterator
+        stops it, too. Steps are numbered from `first`. The random number of a step depends on the seed and on its number alone:
+        a text cut after `first` tokens therefore continues as it did before. Raises NotAPredictor for an encoder.
         """
         return generation.generate(self, admit(self.info, request), sampling or Sampling(temperature=0.0), steps, first)
 
@@ -115,13 +116,14 @@ class Lens(Runner):
     def beam_steps(
         self, request: Request, sampling: Sampling | None = None, width: int = 4, steps: int = 8
     ) -> Iterator[tuple[Beam, ...]]:
-        """The same a step at a time: the nodes that were considered at each. Closing the iterator cancels."""
+        """Beam search, one step at a time: the nodes that were considered in each step. Closing the iterator stops it."""
         return generation.beams(self, admit(self.info, request), sampling or Sampling(), width, steps)
 
     def logprobs(self, request: Request, position: int, ids: Iterable[int]) -> np.ndarray:
-        """Log-probabilities, in nats, of tokens at one position: of what stands there (an encoder) or comes after (a decoder).
+        """Log-probabilities, in nats, of some tokens at one position: an encoder predicts the token that stands there, a decoder
+        the token that comes after it.
 
-        float64 [id], one for each of `ids`, however unlikely. Raises NotAPredictor, NoSuchHeadError for a position not there.
+        float64 [id], one for each of `ids`. Raises NotAPredictor, and NoSuchHeadError for a position outside the text.
         """
         wanted = list(self._numbers(ids))
         _, result = self.forward([self.row(admit(self.info, request.keeping("predictions")))])
@@ -139,7 +141,7 @@ class Lens(Runner):
         return generation.next_words(self, admit(self.info, request), k)
 
     def splitting(self, text: str) -> Splitting:
-        """How a text falls into tokens, merge by merge where the tokenizer merges. Raises InputError, TooLongError."""
+        """How the tokenizer splits a text into tokens, one merge after another where it merges. Raises InputError, TooLongError."""
         return splitting(self.text, check_text(text, LONGEST))
 
     def raw(self, ids: Sequence[int]) -> tuple[bytes, ...]:
@@ -155,12 +157,12 @@ class Lens(Runner):
 
     @property
     def config(self) -> Config | None:
-        """How the model is built, where it is one of our own; None for another library's."""
+        """The sizes and choices that the model is built from, where it is one of our own; None for a Hugging Face model."""
         return self.backend.config
 
     def projection(self, stream: Stream, layer: int) -> np.ndarray | None:
-        """W_O of one site: float32 [head, d, d_model], what each head's result is multiplied by; None where the family puts
-        something else between. Raises NoSuchHeadError."""
+        """W_O of one site: float32 [head, d, d_model], the matrix that each head's result is multiplied by. None where the
+        family does something else before W_O. Raises NoSuchHeadError."""
         for index, site in enumerate(self.info.sites):
             if (site.stream, site.layer) == (stream, layer):
                 found = self.backend.projection(index)
@@ -168,7 +170,8 @@ class Lens(Runner):
         raise NoSuchHeadError(f"a layer of the {stream.value}", f"layer {layer}")
 
     def positions(self, count: int) -> np.ndarray | None:
-        """What the first positions add to a text: float32 [position, d_model]; None where none is added (rotary, relative)."""
+        """The vectors that the first `count` positions add to the tokens: float32 [position, d_model]. None where the model adds
+        none, as with rotary or relative positions."""
         found = self.backend.positions(count)
         return None if found is None else as_array(found, copy=True)
 
@@ -182,7 +185,7 @@ class Lens(Runner):
         return ids
 
     def _written(self, target: str | None, target_ids: Iterable[int] | None) -> tuple[int, ...]:
-        """What the decoder has before it: its start token, then what was written so far."""
+        """The ids that the decoder reads: its start token, then what was written so far."""
         if target and target_ids is not None:
             raise RequestError("target or target_ids", "both")
         if target_ids is not None:
@@ -197,7 +200,7 @@ class Lens(Runner):
         return ids if ids[:1] == (self.start,) else (self.start, *ids)
 
     def _numbers(self, ids: Iterable[int], most: int = LONGEST_TEXT) -> tuple[int, ...]:
-        """Ids that the vocabulary knows, `most` of them at most. Raises InputError, TooLongError."""
+        """The ids as a tuple, checked against the vocabulary. Raises InputError, and TooLongError for more than `most` ids."""
         try:
             count = len(ids) if isinstance(ids, Sized) else 0
             numbers = () if count > most else tuple(int(token) for token in islice(ids, most + 1))

@@ -85,10 +85,10 @@ class OurBackend:
 
     def _skip(self, batch: Batch) -> Tensor | None:
         """The factor on x in each row's residual connections, [batch, 1, 1]: 0 where a request switches them off."""
-        if batch.linked is None:
+        if batch.residual_on is None:
             return None
         weight = self.model.embedding.weight
-        return torch.tensor(batch.linked, device=weight.device).to(weight.dtype)[:, None, None]
+        return torch.tensor(batch.residual_on, device=weight.device).to(weight.dtype)[:, None, None]
 
     def pick(self, state: Kept, rows: Sequence[int]) -> Kept:
         at = torch.tensor(rows, device=self.model.embedding.weight.device)

@@ -1,5 +1,6 @@
-"""The probe: handed down one forward pass as an argument, it sees every attention, changes what its requests ask to be
-changed, keeps what they ask to be kept, and is thrown away. No hooks, no state on any module, nothing shared.
+"""The probe: an argument of one forward pass that sees, changes and keeps every attention as the requests ask.
+
+It is made for the pass and thrown away after it. There are no hooks, no module keeps any state, and nothing is shared.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from core.trace import Attention, Recipe
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One request within a batch: its own lengths, and which of its ids are padding."""
+    """One request within a batch, and which of its ids are padding. The arrays are as long as its own texts."""
 
     request: Request
     source_pad: np.ndarray  # bool [source]
@@ -34,9 +35,9 @@ class Row:
 
 
 class Probe:
-    """Watches one forward pass over a batch of requests; `collect(row)` gives each its Attention tuple afterwards.
+    """Watches one forward pass over a batch of requests. Afterwards `collect(row)` gives the attentions of one request.
 
-    sites: those of this pass, in order of execution. query_start: the target's first new position (0 without a cache).
+    sites: those of this pass, in order of execution. query_start: the first new position of the target; 0 without a cache.
     """
 
     def __init__(self, sites: Sequence[Site], rows: Sequence[Row], query_start: int = 0) -> None:
@@ -48,9 +49,9 @@ class Probe:
         self._bias: dict[int, tuple[Tensor, np.ndarray]] = {}
 
     def attend(self, call: AttentionCall) -> tuple[Tensor, Tensor | None]:
-        """Run one attention as its requests want it. Output [batch, query, head, d], and weights where computed.
+        """Run one attention as the requests ask: output [batch, query, head, d], and the weights where they were computed.
 
-        Raises MaskError where a mask leaves a row nothing to look at, ModelFileError for more attentions than the dry run saw.
+        Raises MaskError where a mask leaves a row no key to look at, ModelFileError for more attentions than the dry run saw.
         """
         site = self._next_site()
         start = 0 if site.stream is Stream.ENCODER else self.query_start
@@ -82,7 +83,7 @@ class Probe:
         return self.sites[self.seen - 1]
 
     def _temperature(self, call: AttentionCall) -> Tensor | None:
-        """What each request's scores are divided by, float32 [batch, 1, 1, 1]; None where it is 1 for all."""
+        """The temperature of each request, float32 [batch, 1, 1, 1]; None where it is 1 for all."""
         temperatures = [row.request.intervention.temperature for row in self.rows]
         if all(temperature == 1.0 for temperature in temperatures):
             return None
@@ -97,8 +98,7 @@ class Probe:
         return request.capture if "pattern" in request.keep else "lazy"
 
     def _allowed(self, site: Site, call: AttentionCall, n: int, start: int) -> tuple[np.ndarray, bool]:
-        """What one request's heads may look at, bool [1 or head, query, key] over its own lengths; and whether that differs
-        from the model's own mask."""
+        """The mask of one request, bool [1 or head, query, key] cut to its own lengths, and whether the request changed it."""
         row = self.rows[n]
         queries, keys = self._lengths(site, call, row)
         native = self._native_mask(call)
@@ -117,8 +117,10 @@ class Probe:
         return resolve(site, native[0], change, row.padding(site.stream)[:keys], start), True
 
     def _strongest(self, call: AttentionCall, n: int, allowed: np.ndarray, changed: bool) -> tuple[np.ndarray, bool]:
-        """What `_allowed` gave, with only the request's `top_k` largest scores of every row left, the first of equals; and
-        whether that differs from the model's own mask. Gives bool [head, query, key] where something is to be left out."""
+        """The mask `allowed` with only the request's `top_k` largest scores of every row left, and whether it is now changed.
+
+        Of equal scores the first stay. The mask has the shape [head, query, key] where a key may be left out.
+        """
         most, (queries, keys) = self.rows[n].request.intervention.top_k, allowed.shape[-2:]
         if most is None or most >= keys:
             return allowed, changed
@@ -139,12 +141,12 @@ class Probe:
         if call.mask is None:
             return np.broadcast_to(True, (1, 1, *call_shape(call)))
         if id(call.mask) not in self._native:
-            # the tensor is kept beside its picture, so that its id cannot be given to another one meanwhile
+            # we keep the tensor beside its array: while it lives, no other tensor can get the same id
             self._native[id(call.mask)] = call.mask, booleans(call.mask).cpu().numpy()
         return self._native[id(call.mask)][1]
 
     def _is_triangle(self, call: AttentionCall) -> bool:
-        """Whether the family's own mask is the plain causal one; each mask tensor of a pass is looked at once."""
+        """Whether the family's own mask is the plain causal one. Each mask tensor of a pass is compared once."""
         if call.mask is None or call.query.shape[-2] != call.key.shape[-2]:
             return False
         if id(call.mask) not in self._triangle:
@@ -159,7 +161,7 @@ class Probe:
         full = np.zeros((len(allowed), heads, queries, keys), dtype=bool)
         for n, array in enumerate(allowed):
             full[n, :, : array.shape[1], : array.shape[2]] = array
-            # rows beyond a shorter text are read by no one, but an empty row would be NaN in some kernels
+            # nobody reads the rows beyond a shorter text, but some kernels would give NaN for an empty row
             full[n, :, array.shape[1] :, 0] = True
         mask = torch.from_numpy(full).to(call.query.device)
         return mask if call.additive is None else additive(mask, call.additive)
@@ -167,7 +169,7 @@ class Probe:
     def _keep(
         self, site: Site, call: AttentionCall, n: int, how: str, allowed: np.ndarray, done: Computed, start: int
     ) -> Attention:
-        """The n-th request's record of one attention, cut to its own lengths. how: as `_stored` says."""
+        """What is kept of one attention for the n-th request, cut to its own lengths. how: the answer of `_stored`."""
         request = self.rows[n].request
         queries, keys = allowed.shape[-2:]
         bias = self._bias_of(call, n, queries, keys)
@@ -192,16 +194,16 @@ class Probe:
             bias=bias,
             pattern=pattern,
             codes=codes,
-            sink=None if done.taken is None else as_array(done.taken[n, :, :queries]),
+            sink=None if done.sink_weight is None else as_array(done.sink_weight[n, :, :queries]),
             value=as_array(call.value[n, :, :keys], copy=True) if "qkv" in request.keep else None,
-            recipe=recipe if how != "u8" or computes else None,  # codes need none, once they are made
+            recipe=recipe if how != "u8" or computes else None,  # once the codes are made, they need no recipe
             ablated=tuple(sorted(silenced)),
             query_start=start,
             temperature=request.intervention.temperature,
         )
 
     def _recipe(self, call: AttentionCall, n: int, queries: int, keys: int, bias: np.ndarray | None) -> Recipe:
-        """What any head's pattern can be computed from later, for the n-th request."""
+        """The arrays of the n-th request from which the pattern of any head can be computed later."""
         return Recipe(
             as_array(call.query[n, :, :queries], copy=True),
             as_array(call.key[n, :, :keys], copy=True),
@@ -213,7 +215,7 @@ class Probe:
         )
 
     def _bias_of(self, call: AttentionCall, n: int, queries: int, keys: int) -> np.ndarray | None:
-        """The n-th request's bias [head, query, key]; one that all layers share is converted, and stored, once."""
+        """The n-th request's bias [head, query, key]. A bias that all layers share is converted and stored once."""
         bias = call.bias
         if bias is None:
             return None
@@ -222,7 +224,8 @@ class Probe:
         return self._bias[id(bias)][1][min(n, len(bias) - 1), :, :queries, :keys]
 
     def _ablate(self, site: Site, output: Tensor) -> Tensor:
-        """Silence heads before W_O: by zero, or by their mean over this run's positions. The last word on a head counts."""
+        """Silence heads before W_O by zero, or by their mean over this run's positions. Of several ablations of one head, the
+        last one counts."""
         whole = output
         for n, row in enumerate(self.rows):
             for head, how in {a.head: a.how for a in row.request.intervention.ablated}.items():
@@ -235,7 +238,7 @@ class Probe:
 
 
 def codes_of(done: Computed, n: int, allowed: np.ndarray, recipe: Recipe | None, heads: int) -> np.ndarray:
-    """The n-th request's pattern as 8-bit codes [head, query, key], from whatever the kernel gave: codes, weights or nothing.
+    """The n-th request's pattern as 8-bit codes [head, query, key], made from the kernel's codes, its weights, or the recipe.
 
     One head at a time, so that the float32 maps of a whole layer never exist.
     """
@@ -254,8 +257,8 @@ def codes_of(done: Computed, n: int, allowed: np.ndarray, recipe: Recipe | None,
 
 
 def as_array(tensor: Tensor, copy: bool = False) -> np.ndarray:
-    """A tensor as a read-only float32 array of the same shape; `copy` where it is a view of something larger that need not
-    live on."""
+    """A tensor as a read-only float32 array of the same shape. copy: the array gets memory of its own, so that a larger tensor
+    behind a view can be freed."""
     tensor = tensor.detach().to("cpu", torch.float32)
     if copy:
         tensor = tensor.clone(memory_format=torch.contiguous_format)

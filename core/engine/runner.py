@@ -1,6 +1,6 @@
-"""A runner: one model that answers requests, many side by side. Shared by many threads; it holds no state of any run.
+"""A runner: one model that answers requests, several in one forward pass. Many threads may share it: it holds no state of a run.
 
-Writing on (`core.engine.generation`) stands on it, and the lens on both.
+Generation (`core.engine.generation`) uses the runner, and the lens uses both.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from core.trace import Tokens, Trace
 
 
 class Runner:
-    """A loaded model and its tokenizer. text is None where the model's folder held no tokenizer.
+    """A loaded model and its tokenizer (`text`, None where the model's folder held none).
 
-    start: the id a decoder begins with; ends: ids that end a text; pad and mask: those of padding and of a masked token, None
-    where the model has none; specials: all ids that stand for no text.
+    start: the id that a decoder begins with. ends: the ids that end a text. pad, mask: the ids of padding and of a masked
+    token, None where the model has none. specials: all ids that stand for no text.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Runner:
         plain = plain or {}
         self.start = text.start if text is not None else plain.get("start")
         pad = text.pad if text is not None else plain.get("pad")
-        # some tokenizers bring a padding token that the model has no vector for
+        # some tokenizers have a padding token for which the model has no vector
         self.pad = pad if isinstance(pad, int) and 0 <= pad < info.vocab else None
         ends = plain.get("end")
         ends = frozenset(ends if isinstance(ends, (list, tuple)) else {ends}) - {None}
@@ -50,17 +50,17 @@ class Runner:
         return as_tokens(self.text, ids)
 
     def run(self, request: Request) -> Trace:
-        """The answer to one request: a pure function of it.
+        """The answer to one request. It depends on nothing but the request.
 
-        Raises RequestError for a request to another model, and for changes this one cannot make; InputError, TooLongError,
-        NoSuchHeadError; MaskError where a mask leaves a row nothing to look at; ModelError where the model itself fails.
+        Raises RequestError for a request to another model, and for changes that this model cannot make; InputError,
+        TooLongError, NoSuchHeadError; MaskError where a mask leaves a row no key to look at; ModelError where the model fails.
         """
         return self.forward([self.row(admit(self.info, request))])[0][0]
 
     def run_many(self, requests: Iterable[Request]) -> list[Trace]:
-        """The answers to many requests, those of like length side by side in one forward pass, each as `run` gives it.
+        """The answers to many requests, each equal to what `run` gives. Requests of similar length share one forward pass.
 
-        Raises what `run` raises, before anything runs where that can be known.
+        Raises what `run` raises; what can be checked beforehand is checked before the first pass.
         """
         admitted = [admit(self.info, request) for request in requests]
         answers: dict[int, Trace] = {}
@@ -70,7 +70,7 @@ class Runner:
         return [answers[n] for n in range(len(admitted))]
 
     def predicts(self) -> None:
-        """Raise NotAPredictor where this model cannot write on."""
+        """Raise NotAPredictor where this model cannot continue a text."""
         if self.info.kind == "encoder":
             raise NotAPredictor(
                 "a model that writes", "an encoder, which reads", "Mask a word and ask for it with position=…"
@@ -92,9 +92,10 @@ class Runner:
     def forward(
         self, rows: Sequence[Row], new_from: int = 0, state: Any = None, keep_state: bool = False
     ) -> tuple[list[Trace], Result]:
-        """One pass over requests side by side. new_from: the target's first position that `state` does not hold.
+        """One forward pass over several requests. state: the keys and values of an earlier step; new_from: the first position of
+        the target that they do not cover; keep_state: the result brings the state for a next step.
 
-        Raises MaskError where a mask leaves a row nothing to look at, ModelError where the model itself fails on this text.
+        Raises MaskError where a mask leaves a row no key to look at, ModelError where the model itself fails on this text.
         """
         requests = [row.request for row in rows]
         encoder = self.info.kind == "encoder"
@@ -125,32 +126,32 @@ class Runner:
         return traces, result
 
     def _batch(self, requests: Sequence[Request], new_from: int, read: bool) -> Batch:
-        """Requests as tensors, from the target's position `new_from` on. read: the source has been read by an earlier step."""
+        """The requests as tensors, from position `new_from` of the target on. read: an earlier step has already read the source."""
         device = torch.device(self.info.device)
         fill = self.pad if self.pad is not None else 0
         source, source_allowed = stack([request.source for request in requests], fill, device)
         new = [None if request.target is None else request.target[new_from:] for request in requests]
         target, target_allowed = stack(new, fill, device)
         depths = tuple(request.intervention.depth for request in requests)
-        linked = tuple(request.intervention.residual for request in requests)
+        residual_on = tuple(request.intervention.residual for request in requests)
         return Batch(
             source=None if read else source,
             target=target,
             source_allowed=source_allowed,
             target_allowed=target_allowed,
             depths=depths if any(depth is not None for depth in depths) else None,
-            linked=None if all(linked) else linked,
+            residual_on=None if all(residual_on) else residual_on,
             source_places=places(requests, Stream.ENCODER, source, 0),
             target_places=places(requests, Stream.DECODER, target, new_from),
         )
 
     def _pass(self, batch: Batch, probe: Probe, *, at: Tensor | None, **how: Any) -> Result:
-        """The backend's forward pass, whose own errors become ours."""
+        """The backend's forward pass. An error that it raises becomes a ModelError."""
         try:
             return self.backend.forward(batch, probe, at=at, **how)
         except LensError:
             raise
-        except Exception as error:  # a family's own code, or memory: whatever it raises becomes our sentence
+        except Exception as error:  # a family's code may raise anything, and memory may run out
             text = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
             raise ModelError(
                 f"{self.info.name} to run on this text", text, "Try a shorter text, or another model"

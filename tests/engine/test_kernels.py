@@ -42,7 +42,7 @@ def test_a_temperature_flattens_each_text_by_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stored", "heated", "change", "wanted"),
+    ("stored", "with_temperature", "change", "wanted"),
     [
         ((None, None), False, {}, Kernel.FUSED),
         (("lazy", None), False, {}, Kernel.FUSED),
@@ -56,5 +56,5 @@ def test_a_temperature_flattens_each_text_by_its_own() -> None:
         (("float32",), True, {}, Kernel.REFERENCE),
     ],
 )
-def test_the_kernel_is_the_fastest_that_gives_what_is_kept(stored, heated, change, wanted) -> None:
-    assert choose_kernel(replace(call_of(), **change), stored, heated) is wanted
+def test_the_kernel_is_the_fastest_that_gives_what_is_kept(stored, with_temperature, change, wanted) -> None:
+    assert choose_kernel(replace(call_of(), **change), stored, with_temperature) is wanted

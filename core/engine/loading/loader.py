@@ -188,8 +188,8 @@ def _info_of_ours(found: Found, config: dict[str, Any], backend: OurBackend, dev
         parameters=sum(p.numel() for p in model.parameters()),
         causal=shape.writes and shape.causal,
         depths=shape.encoder_layers if shape.kind == "encoder-decoder" else None,
-        unlinks=True,
-        moves=True,
+        can_drop_residual=True,
+        can_move_tokens=True,
     )
 
 

@@ -40,7 +40,7 @@ def places_panel(view: Scene, it: Look) -> None:
             charts.words(f"Drawn for texts of up to {LONGEST} tokens; this one has {len(tokens)}.")
             return
         _strips(view, it, text, labels(tokens))
-        if view.info.moves:
+        if view.info.can_move_tokens:
             _lab(view, it, text)
         else:
             charts.words(
@@ -141,7 +141,7 @@ def _by(amount: int) -> None:
 def rule_of(view: Scene, it: Look) -> PositionRule | None:
     """How the position lab moves the text while its box is open; None where it shows nothing."""
     text, tokens = _text(it)
-    if "places" not in it.choice[OPEN] or len(tokens) > LONGEST or not view.info.moves:
+    if "places" not in it.choice[OPEN] or len(tokens) > LONGEST or not view.info.can_move_tokens:
         return None
     return PositionRule(text, *it.choice[POSITIONS])
 

@@ -82,7 +82,7 @@ def offered(view: Scene) -> list[tuple[str, BrokenRecipe, str]]:
     scaling = scaling_of(view)
     return [
         (name, recipe, says) for name, recipe, says in BREAKS
-        if (recipe.root or scaling is not None) and (recipe.residual or view.info.unlinks)
+        if (recipe.root or scaling is not None) and (recipe.residual or view.info.can_drop_residual)
     ]  # fmt: skip
 
 
@@ -142,7 +142,7 @@ def controls(view: Scene) -> BrokenRecipe:
     scaling, heads = scaling_of(view), max(site.heads for site in view.info.sites)
 
     def wished() -> BrokenRecipe:  # in a callback not what was drawn: of two quick changes the first may not be drawn yet
-        return fitting(state.chosen()[RECIPE], scaling, view.info.unlinks, heads)
+        return fitting(state.chosen()[RECIPE], scaling, view.info.can_drop_residual, heads)
 
     mine = wished()
 
@@ -153,7 +153,7 @@ def controls(view: Scene) -> BrokenRecipe:
         "Divide by √d", key=held("recipe-root", mine.root), disabled=scaling is None, on_change=heard("recipe-root", into("root"))
     )
     st.toggle(
-        "Residual connections", key=held("recipe-linked", mine.residual), disabled=not view.info.unlinks,
+        "Residual connections", key=held("recipe-linked", mine.residual), disabled=not view.info.can_drop_residual,
         on_change=heard("recipe-linked", into("residual")),
     )  # fmt: skip
     st.select_slider(
