@@ -1,4 +1,4 @@
-"""What is refused before anything runs: requests that one model cannot answer."""
+"""Checks before anything runs: a request that this model cannot answer is refused here."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from core.engine.text import Text, check_text
 from core.errors import InputError, RequestError, TooLongError
 from core.request import Request, Stream
 
-HEAD = 100_000  # characters that are read first of a longer text
+HEAD = 100_000  # of a longer text, these many characters are read first
 TEXTS = {"encoder": ("source",), "decoder": ("target",), "encoder-decoder": ("source", "target")}
 
 
 def admit(info: LensInfo, request: Request) -> Request:
-    """The request, checked against this model and given its sites.
+    """The request, checked against this model, with the model's sites in it.
 
-    Raises RequestError, InputError for ids the model does not know or no ids at all, TooLongError, and NoSuchHeadError for heads,
-    layers or cells that it does not have.
+    Raises RequestError; InputError for ids that the model does not know, or without ids; TooLongError; NoSuchHeadError for
+    heads, layers or cells that the model does not have.
     """
     if not isinstance(request, Request):
         raise RequestError("a Request, as lens.request(…) makes it", type(request).__name__)
@@ -38,7 +38,7 @@ def admit(info: LensInfo, request: Request) -> Request:
 
 
 def _check_ids(info: LensInfo, name: str, ids: tuple[int, ...] | None) -> None:
-    """Refuse a missing or unwanted text ("source" or "target"), and ids that are none of the model's, or too many."""
+    """Refuse a missing or unwanted text ("source" or "target"), ids outside the model's vocabulary, and too many ids."""
     wants = TEXTS[info.kind]
     if (ids is not None) != (name in wants):
         raise RequestError(f"{' and '.join(wants)} for a {info.kind}", f"{name}={'ids' if ids is not None else None}")
@@ -65,20 +65,20 @@ def _check_places(info: LensInfo, request: Request) -> None:
 
 
 def room(info: LensInfo, text: Text) -> int:
-    """How many characters a text may have: with more it has more tokens than the model takes, whatever they are."""
+    """How many characters a text may have. A longer text always has more tokens than the model takes."""
     return LONGEST_TEXT if text.longest is None else min(LONGEST_TEXT, text.longest * info.max_tokens)
 
 
 def read(info: LensInfo, text: Text, typed: object, encode: Callable[[str], tuple[int, ...]]) -> tuple[int, ...]:
-    """A text as ids. One that cannot fit is refused before the tokenizer sees it; of a very long one the tokenizer sees the
-    beginning first. Raises InputError, TooLongError.
+    """A text as ids. A text that cannot fit is refused before the tokenizer reads it. Of a very long text the tokenizer first
+    reads the beginning alone. Raises InputError, TooLongError.
     """
     if isinstance(typed, str) and len(typed) > info.max_tokens and len(typed) > (most := room(info, text)):
         raise too_long(info.max_tokens, info, f"{len(typed):,}", f" and at most {most:,} characters")
     whole = check_text(typed)
     if len(whole) > HEAD:
         count = len(encode(whole[:HEAD]))
-        if count > 2 * info.max_tokens:  # where a word is cut in two its tokens may be others, but never so many
+        if count > 2 * info.max_tokens:  # the cut may change the tokens of the last word, but never double the count
             raise too_long(info.max_tokens, info, f"{count:,} in its first {HEAD:,} characters")
     return encode(whole)
 

@@ -1,4 +1,4 @@
-"""Model files: what is there, how big it is, and whether it may be trusted, before a single weight is read."""
+"""Model files: which files there are, how big they are and whether they can be trusted, before any weight is read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEADER_LIMIT = 100_000_000  # bytes; the format's own limit
 CONFIG_LIMIT = 20_000_000  # bytes
 BITS = {"BOOL": 8, "U8": 8, "I8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "U16": 16, "I16": 16, "F16": 16, "BF16": 16}
 BITS |= {"U32": 32, "I32": 32, "F32": 32, "U64": 64, "I64": 64, "F64": 64}
-SLACK = 50_000_000  # numbers a model may hold beside those of its file: tables it computes, a head it goes without
+SLACK = 50_000_000  # numbers a model may have that its file does not hold: computed tables, a missing output head
 AGAIN = "Copy the file again"
 
 
@@ -46,9 +46,9 @@ def shipped() -> dict[str, dict[str, Any]]:
 
 
 def find_local(name: str) -> Found | None:
-    """A shipped id, a folder or a .gguf file of that name; None where there is none (it may be a hub name).
+    """Find a shipped id, a folder or a .gguf file of that name. None where there is none; the name may then be one of the hub.
 
-    Raises ModelNotFoundError where the name cannot be one, ModelFileError for another kind of file.
+    Raises ModelNotFoundError for what can be no name of a model, ModelFileError for another kind of file.
     """
     if not name.strip() or "\0" in name or len(name) > 4096:
         raise ModelNotFoundError(
@@ -65,14 +65,14 @@ def find_local(name: str) -> Found | None:
         if path.is_dir():
             _only_files(path)
             return Found(name, path)
-    except (OSError, RuntimeError, ValueError) as error:  # too long a name, no permission, no such home
+    except (OSError, RuntimeError, ValueError) as error:  # a name too long, no permission, no such home folder
         why = getattr(error, "strerror", None) or str(error)
         raise ModelNotFoundError("a path that can be read", f"“{name[:80]}” ({why})", "Check the path") from None
     return None
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """config.json of a folder, as a dict. Raises ModelFileError where it is missing or no JSON object."""
+    """The config.json of a folder, as a dict. Raises ModelFileError where it is missing or is no JSON object."""
     path, where = folder / "config.json", f"{folder.resolve().name}/config.json"
     if not path.is_file():
         raise ModelFileError(where, "no such file", "A model folder holds config.json and *.safetensors")
@@ -83,7 +83,8 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors of a folder, shards included. Raises ModelFileError for none, for pickles, for odd names."""
+    """The safetensors files of a folder, shards included. Raises ModelFileError where there are none, for pickles, and for
+    shards whose name is not a plain file name."""
     index, single = folder / "model.safetensors.index.json", folder / "model.safetensors"
     if single.is_file() or not index.is_file():  # where both are there, the single file counts, as in transformers
         files = [single]
@@ -93,7 +94,7 @@ def weight_files(folder: Path) -> list[Path]:
         if not isinstance(table, dict) or not table:
             raise ModelFileError(f"a weight_map in {index.name}", "none", AGAIN)
         for name in table.values():
-            # a shard is a plain file name: anything else could reach outside the folder that was chosen
+            # a shard must be a plain file name: another path could lead out of the folder that was chosen
             if not isinstance(name, str) or not name.endswith(".safetensors") or set(name) & set("/\\:\0"):
                 raise ModelFileError(
                     "shards named *.safetensors in the same folder", f"{name!r}", "Do not use this folder"
@@ -111,9 +112,9 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def read_header(file: Path) -> dict[str, dict[str, Any]]:
-    """The table of contents of a safetensors file: name → {"dtype", "shape", "data_offsets"}; no weights are read.
+    """The table of contents of a safetensors file: name → {"dtype", "shape", "data_offsets"}. No weights are read.
 
-    Raises ModelFileError where the file is truncated, corrupt or says more than it holds.
+    Raises ModelFileError where the file is truncated or corrupt, or where the table names more than the file holds.
     """
     try:
         size = file.stat().st_size
@@ -153,9 +154,9 @@ def check_budget(found: Found, budget: int | None) -> None:
 
 
 def budget_of(budget: int | float | None) -> float | None:
-    """The most bytes of weights that may be loaded: `budget`, else LOOKBACK_MODEL_BYTES; None: as many as there are.
+    """The most bytes of weights that may be loaded: `budget`, else LOOKBACK_MODEL_BYTES, else None for no limit.
 
-    Raises ModelTooLargeError for a limit that is no number from 0 up.
+    Raises ModelTooLargeError for a limit that is not a number from 0.
     """
     value = os.environ.get("LOOKBACK_MODEL_BYTES", "") if budget is None else budget
     if isinstance(value, str) and not value.strip():
@@ -184,9 +185,9 @@ MANY = ("layers", "layer", "experts", "groups", "group_num", "blocks", "stages",
 
 
 def check_counts(config: dict[str, Any], most: int, names: tuple[str, ...] = MANY) -> None:
-    """Refuse a configuration that asks for more parts than weights could fill: building them alone would never end.
+    """Refuse a configuration that asks for more than `most` parts (layers, experts, blocks): building them would never end.
 
-    Parts are what is built one by one, counted under names that end like `names`. Raises ModelFileError.
+    names: the endings of the entries that count such parts. Raises ModelFileError.
     """
     for name, value in config.items():
         if isinstance(value, dict):
@@ -198,7 +199,7 @@ def check_counts(config: dict[str, Any], most: int, names: tuple[str, ...] = MAN
 
 
 def _tile(header: dict[str, Any]) -> int:
-    """Check that tensors lie side by side without gap or overlap, each as long as its shape says; give their bytes."""
+    """Check that tensors follow each other without gap or overlap, each as long as its shape says. Gives their bytes in all."""
     end = 0
     for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
         shape, (begin, stop) = entry["shape"], entry["data_offsets"]
@@ -223,11 +224,11 @@ def _read_json(path: Path, limit: int) -> Any:
 
 
 def _only_files(folder: Path) -> None:
-    """Refuse pipes and devices under the name of a file: reading one would wait for ever."""
+    """Refuse pipes and devices under the name of a file, because reading one could wait for ever."""
     for entry in os.scandir(folder):
         try:
             mode = entry.stat().st_mode
-        except OSError:  # a link to nowhere; whoever needs the file says so
+        except OSError:  # a link to nowhere: the code that needs the file raises a better error
             continue
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise ModelFileError(f"files in {folder.name}", f"{entry.name}, which is none", "Do not use this folder")

@@ -1,6 +1,6 @@
-"""Hugging Face models behind the engine's contract: one function registered with their attention interface.
+"""Hugging Face models as a backend of the engine, by one function that we register with their attention interface.
 
-The probe travels down as a keyword argument of the forward pass; the family's own eager function stays the formula of record.
+The probe travels down as a keyword argument of the forward pass. The family's own eager function stays the formula that counts.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def lookback_attention(
     probe: ProbeLike | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, Tensor | None]:
-    """What a Hugging Face attention module calls in place of its eager function: output [batch, query, head, d]."""
+    """The function that a Hugging Face attention module calls instead of its eager function: output [batch, query, head, d]."""
     eager = sys.modules[type(module).__module__].eager_attention_forward
     bias, softcap, sink = kwargs.get("position_bias"), kwargs.get("softcap"), kwargs.get("s_aux")
 
@@ -65,7 +65,7 @@ AttentionMaskInterface.register(NAME, eager_mask)
 
 @dataclass(slots=True)
 class Kept:
-    """What a step leaves to the next. The cache grows in place, so only the loop that made it may use it."""
+    """The state that a step passes to the next one. The cache grows in place, so only the loop that made it may use it."""
 
     cache: Any
     encoded: Any
@@ -82,10 +82,10 @@ class HuggingFaceBackend:
         self.picks_positions = "logits_to_keep" in signature(model.forward).parameters
         self.last_is_normed: dict[Stream, bool] = {}
         self.heads: list[int] = []
-        # the linear module that each site's result goes through next, or None, known from the dry run
+        # for each site W_O, the linear module that reads its result, or None; the dry run finds them
         self.outputs: list[Any] = []
-        self.encoder_end: nn.Module | None = None  # what the encoder does after its last layer; None where unknown
-        # layers without attention (Mamba, convolutions) remember in ways a cache of keys and values does not hold
+        self.encoder_end: nn.Module | None = None  # what the encoder applies after its last layer; None where unknown
+        # layers without attention (Mamba, convolutions) have a memory that a cache of keys and values does not hold
         self.caches = True
 
     def forward(
@@ -103,7 +103,7 @@ class HuggingFaceBackend:
         cache = state.cache if state is not None else self._new_cache() if keep_state else None
         inputs = {"probe": probe, **self._texts(batch, probe, state, cache)}
         at = self._narrowed(at, inputs)
-        # an encoder's head runs at every position: where nobody asks what it predicts, the trunk alone is enough
+        # an encoder's output head runs at every position; where nobody asks for predictions, we run the model without it
         runs = self.model.base_model if self.kind == "encoder" and not predict else self.model
         output = runs(**inputs, output_hidden_states=residual, return_dict=True)
         logits = getattr(output, "logits", None) if self.can_predict and predict else None
@@ -118,7 +118,7 @@ class HuggingFaceBackend:
         return DynamicCache() if self.kind == "decoder" else None
 
     def _texts(self, batch: Batch, probe: ProbeLike, state: Kept | None, cache: Any) -> dict[str, Any]:
-        """The texts of a batch under the names that this kind of model gives them."""
+        """The inputs of a batch, under the argument names that this kind of model uses."""
         if self.kind == "encoder":
             return {"input_ids": batch.source, "attention_mask": _mask(batch.source_allowed)}
         caching = {"past_key_values": cache, "use_cache": cache is not None}
@@ -137,13 +137,13 @@ class HuggingFaceBackend:
         }
 
     def _narrowed(self, at: Tensor | None, inputs: dict[str, Any]) -> Tensor | None:
-        """Let the model predict at the positions `at` [batch] alone, where its family can: this is added to `inputs`.
+        """Let the model predict at the positions `at` [batch] alone, where its family can do that; changes `inputs`.
 
-        Gives the place of each row's own position among those it then predicts at.
+        Gives for each row the place of its own position among the positions that the model predicts at.
         """
         if at is None or not self.picks_positions:
             return at
-        if len(at) == 1:  # one row predicts at its end
+        if len(at) == 1:  # a single row predicts at its last position
             inputs["logits_to_keep"] = 1
             return torch.zeros_like(at)
         if self.can_predict:  # all rows share one list of positions, so each row picks its own among the distinct ones
@@ -151,7 +151,7 @@ class HuggingFaceBackend:
         return at
 
     def _read(self, batch: Batch, probe: ProbeLike) -> Any:
-        """The encoder run by itself, each request's memory taken at its own depth."""
+        """Run the encoder by itself, and take each request's memory at the depth that it asks for."""
         from transformers.modeling_outputs import BaseModelOutput
 
         assert self.encoder_end is not None and batch.depths is not None
@@ -196,7 +196,7 @@ class HuggingFaceBackend:
         found = {own: getattr(output, "hidden_states", None)}
         if self.kind == "encoder-decoder":
             found = {Stream.ENCODER: output.encoder_hidden_states, Stream.DECODER: output.decoder_hidden_states}
-        # where a family norms its last hidden state all the same, it is not the residual stream: it is left out
+        # some families norm their last hidden state in any case: it is not the residual stream, so we leave it out
         return {
             stream: list(states[:-1] if self.last_is_normed.get(stream, True) else states)
             for stream, states in found.items()
@@ -228,7 +228,8 @@ def refusal(family: str) -> UnsupportedModelError:
 
 
 def settle(model: PreTrainedModel) -> None:
-    """What is set once, at load, before the model is shared: our attention, the way hidden states end, no gradients.
+    """Make the settings of a model once, at load, before threads share it: our attention function, hidden states that end
+    before the final norm, no gradients.
 
     Raises UnsupportedModelError where the family does not take an attention function.
     """
@@ -237,13 +238,13 @@ def settle(model: PreTrainedModel) -> None:
         raise refusal(model.config.model_type)
     for module in model.modules():
         if hasattr(module, "config"):
-            # the last hidden state before the final norm, not after it: the residual stream at its full depth
+            # the last hidden state is then the one before the final norm: the residual stream at its full depth
             module.config.tie_last_hidden_states = False
     model.eval().requires_grad_(False)
 
 
 def kind_of(config: Any) -> str:
-    """encoder, decoder or encoder–decoder, from a configuration: what it was saved as, else what its family is."""
+    """"encoder", "decoder" or "encoder-decoder": as the configuration says, else as its family is."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING
 
     if getattr(config, "is_encoder_decoder", False):
@@ -257,7 +258,7 @@ def kind_of(config: Any) -> str:
 
 
 def max_tokens_of(model: Any, config: Any, tokenizer: Any, default: int = 4096) -> int:
-    """How many tokens a model takes: its position table's size, less the rows some families reserve for padding."""
+    """How many tokens a model takes: the size of its position table, without the rows that some families reserve for padding."""
     names = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
     limit = next((int(v) for name in names if isinstance(v := getattr(config, name, None), int) and v > 0), None)
     if limit is None:

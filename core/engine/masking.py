@@ -1,4 +1,4 @@
-"""From named rules to what each head may look at. NumPy only: masks are small, and made once a site."""
+"""From named rules to the mask of each head. It uses NumPy only, because masks are small and are made once for each site."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def resolve(
     padding: np.ndarray,  # bool [key], True where the key's id is the padding id
     query_start: int = 0,
 ) -> np.ndarray:
-    """What each head of a site may look at after rules and cuts: bool [1 or head, query, key].
+    """The mask of each head of a site after rules and cuts: bool [1 or head, query, key], True = may look.
 
-    Rules apply in order, a later one replacing an earlier one on the heads it names; cuts come last. Queries count from
-    `query_start` (a later step of generation holds only its new rows). Raises MaskError where a row would be empty.
+    Rules apply in order, and a later rule replaces an earlier one on the heads it names. Cuts come last. Queries count from
+    `query_start`, because a later step of generation has only its new rows. Raises MaskError where a row would be empty.
     """
     rules = [rule for rule in intervention.masks if rule.stream is site.stream]
     cuts = [cut for cut in intervention.cuts if cut.head.stream is site.stream and cut.head.layer == site.layer]
@@ -48,16 +48,16 @@ def picture(rule: MaskRule, native: np.ndarray, padding: np.ndarray, query_start
     queries, keys = native.shape
     q = np.arange(query_start, query_start + queries)[:, None]
     k = np.arange(keys)[None, :]
-    # a decoder trained to peek sees the future; a step that holds only new rows is always a causal one's
+    # a decoder trained without a causal mask sees the future; only a causal one has steps of new rows alone
     causal = rule.stream is Stream.DECODER and not np.triu(native, 1 + query_start).any()
     scene = MaskScene(rule, causal, native, padding, query_start)
     return np.broadcast_to(MASKS[rule.name].allows(q, k, scene), native.shape)
 
 
 def looks_ahead(intervention: Intervention, site: Site, native: np.ndarray, padding: np.ndarray) -> bool:
-    """Whether, under these rules, the last position of a text is seen by an earlier one: then no cache can hold.
+    """Whether an earlier position of a text sees the last one under these rules. The cache of keys and values is then useless.
 
-    native: bool [position, position].
+    native: the model's own mask, bool [position, position].
     """
     rules = [rule for rule in intervention.masks if rule.stream is site.stream]
     used = {id(rule): rule for head in range(site.heads) if (rule := _last(rules, site, head)) is not None}

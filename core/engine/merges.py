@@ -1,4 +1,4 @@
-"""How a text falls into tokens, step by step: the merges of byte-pair encoding replayed, and what other tokenizers do instead."""
+"""How a text is split into tokens, step by step: the merges of byte-pair encoding, and the names of other methods."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from typing import Any
 
 from core.engine.text import _BYTES, Text, _bytes_of
 
-LONGEST = 2_000  # characters that are replayed: what a word goes through grows with the square of its length
+LONGEST = 2_000  # characters of a text that we split: the steps of a word grow with the square of its length
 KINDS = {"BPE": "bpe", "WordPiece": "wordpiece", "Unigram": "unigram", "WordLevel": "words"}
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """One word on its way to tokens. steps[0] are its single characters or bytes, the last step its tokens, each shown as
-    text; ranks has one entry a merge: which of the learnt merges it was, from 1 on (a small one was learnt early)."""
+    """How one word becomes tokens. steps[0] holds its single characters or bytes, the last step its tokens, each as text.
+
+    ranks: for each merge its number among the learnt merges, from 1; a small number was learnt early.
+    """
 
     word: str
     steps: tuple[tuple[str, ...], ...]
@@ -28,8 +30,8 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Splitting:
-    """kind: "bpe", "wordpiece", "unigram", "words" or "other". words are the splits, where the kind has merges; known is how
-    many merges the tokenizer has learnt."""
+    """How a text is split. kind: "bpe", "wordpiece", "unigram", "words" or "other". words: the split of each word, where the
+    kind has merges. known: how many merges the tokenizer has learnt."""
 
     kind: str
     words: tuple[Split, ...] = ()
@@ -39,8 +41,8 @@ class Splitting:
 def merge_steps(
     symbols: Sequence[str], ranks: Mapping[tuple[str, str], int]
 ) -> tuple[list[tuple[str, ...]], list[int]]:
-    """Byte-pair encoding of one word (Sennrich et al. 2016): the pair that was learnt first is merged, wherever it comes first
-    in the word, until none is left. Gives every state of the word, and each merge's rank."""
+    """Byte-pair encoding of one word (Sennrich et al. 2016). Each step merges the pair that was learnt first, at its first place
+    in the word, until no learnt pair is left. Gives every state of the word, and the rank of each merge."""
     parts = tuple(symbols)
     states: list[tuple[str, ...]] = [parts]
     used: list[int] = []
@@ -55,7 +57,7 @@ def merge_steps(
 
 
 def splitting(text: Text | None, written: str) -> Splitting:
-    """The words of a text on their way to tokens; only those are given whose last state is what the tokenizer itself makes."""
+    """How each word of a text becomes tokens. A word is left out where our steps do not end in the tokenizer's own tokens."""
     backend = _backend(text)
     if backend is None:
         return Splitting("other")
@@ -83,7 +85,7 @@ def splitting(text: Text | None, written: str) -> Splitting:
 
 
 def raw(text: Text | None, token: int) -> bytes:
-    """The bytes that a token stands for, UTF-8 where the tokenizer knows only characters; b"" for special tokens."""
+    """The bytes that a token stands for; b"" for special tokens. Where the tokenizer works on characters, they are UTF-8."""
     if text is None or token in text.specials:
         return b""
     backend = _backend(text)
@@ -110,7 +112,7 @@ def _shown(symbols: str) -> str:
 
 @lru_cache(maxsize=4)
 def _ranks(held: str) -> tuple[dict[tuple[str, str], int], bool]:
-    """Which merge comes when, and whether words in the vocabulary are taken whole."""
+    """The rank of each merge, and whether a word that is in the vocabulary becomes one token without merges."""
     model = json.loads(held)["model"]
     pairs = [tuple(merge.split(" ")) if isinstance(merge, str) else tuple(merge) for merge in model.get("merges", [])]
     return {(pair[0], pair[1]): rank for rank, pair in enumerate(pairs)}, bool(model.get("ignore_merges"))

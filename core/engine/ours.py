@@ -1,4 +1,4 @@
-"""Our own transformer behind the engine's contract."""
+"""Our own transformer as a backend of the engine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from core.request import Site, Stream
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a step leaves to the next: the decoder's keys and values, and which source positions are padding."""
+    """The state that a step passes to the next one: the decoder's keys and values, and which source positions are padding."""
 
     past: Past
     source_allowed: Tensor | None
@@ -36,7 +36,7 @@ class OurBackend:
         self.model, self.config = model, model.config
 
     def sites(self) -> tuple[Site, ...]:
-        """Every attention in order of execution: known from the config, since the model is ours."""
+        """Every attention in order of execution. The model is ours, so its config tells them all."""
         config = self.model.config
         own = [Site(Stream.ENCODER, n, config.heads) for n in range(len(self.model.encoder))]
         for n in range(len(self.model.decoder)):
@@ -114,7 +114,7 @@ class OurBackend:
 
 
 class Unfilled(TorchFunctionMode):
-    """Within it this thread's modules are built without random numbers: their weights come from a file."""
+    """A context in which this thread builds modules without random numbers, because their weights come from a file."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if getattr(func, "__module__", None) == "torch.nn.init":

@@ -1,4 +1,4 @@
-"""Texts as models read them: ids, tokens, words; one small class for our tokenizers and one for Hugging Face's."""
+"""Texts as models read them: ids, tokens and words. One small class is for our tokenizers, and one for Hugging Face's."""
 
 from __future__ import annotations
 
@@ -27,22 +27,25 @@ class Text(Protocol):
 
     @property
     def longest(self) -> int | None:
-        """How many characters of a text one token can stand for at most; None where there is no such number."""
+        """The most characters of a text that one token can stand for; None where there is no such number."""
         ...
 
     def encode(self, text: str, special: bool = True) -> tuple[int, ...]:
-        """A text as ids; special: with the tokens that the tokenizer puts around a text. Names of special tokens that a person
-        typed are text. Raises InputError where the tokenizer cannot read it."""
+        """A text as ids. special: add the special tokens that the tokenizer puts around a text.
+
+        Where a person typed the name of a special token, such as "</s>", it is read as ordinary text. Raises InputError where
+        the tokenizer cannot read the text.
+        """
         ...
 
     def encode_target(self, text: str) -> tuple[int, ...]:
-        """What a decoder has written as ids, without special tokens: some tokenizers have a vocabulary of its own for it."""
+        """The text that a decoder has written as ids, without special tokens. Some tokenizers have a second vocabulary for it."""
         ...
 
     def encode_chat(self, messages: Chat) -> tuple[int, ...]:
-        """Messages {"role", "content"} as ids, put into the model's template and open for its answer.
+        """Messages {"role", "content"} as ids, in the model's chat template, up to where its answer begins.
 
-        Raises InputError for a model without one, and for messages of another form.
+        Raises InputError for a model without a chat template, and for messages of another form.
         """
         ...
 
@@ -51,13 +54,13 @@ class Text(Protocol):
         ...
 
     def token_text(self, token: int) -> str:
-        """One id as a text, leading space kept; “⟨?⟩” for one that the vocabulary does not hold."""
+        """One id as a text, leading space kept; “⟨?⟩” for an id outside the vocabulary."""
         ...
 
 
 def check_text(text: object, most: int = LONGEST_TEXT) -> str:
-    """The text itself. Raises TooLongError for more than `most` characters, InputError where it is no text that UTF-8 can
-    carry (a lone surrogate)."""
+    """The text itself. Raises TooLongError for more than `most` characters, InputError where it is no text or where UTF-8 cannot
+    write it (a lone surrogate)."""
     if not isinstance(text, str):
         raise InputError("a text", f"{type(text).__name__}", "Pass a str, or ids=…")
     if len(text) > most:
@@ -71,10 +74,10 @@ def check_text(text: object, most: int = LONGEST_TEXT) -> str:
 
 
 def longest_token(backend: Any) -> int | None:
-    """How many characters of a text one token of a tokenizer can stand for at most. None where there is no such number: where
-    spaces are dropped, or a word of any length is one unknown token.
+    """The most characters of a text that one token of this tokenizer can stand for. None where there is no such number: where
+    the tokenizer drops spaces, or makes one unknown token of a word of any length.
 
-    Known for byte-level BPE alone (Radford et al. 2019), which turns every byte of a text into a part of some token.
+    We know it for byte-level BPE only (Radford et al. 2019), where every byte of a text becomes a part of some token.
     """
     if type(getattr(backend, "model", None)).__name__ != "BPE" or backend.truncation is not None:
         return None
@@ -88,13 +91,16 @@ def longest_token(backend: Any) -> int | None:
     added = backend.get_added_tokens_decoder().values()
     if not vocab.keys() >= _BYTES.keys() or any(token.lstrip or token.rstrip for token in added if not token.special):
         return None
-    # a name has one character a byte; composing (NFC) makes up to three characters two bytes
+    # a token's name has one character for each byte; NFC may compose three characters into two bytes
     return max(map(len, vocab)) * (2 if "NF" in changes else 1)
 
 
 def group_words(tokens: Sequence[str], special: Sequence[bool]) -> tuple[int, ...]:
-    """Which word each token belongs to: a new one begins at white space, at a special token, and where letters give way
-    to punctuation; an apostrophe between letters stays inside its word. A lone space belongs to the word it leads."""
+    """The index of the word that each token belongs to.
+
+    A new word begins at white space, at a special token, and where letters change to punctuation or back. An apostrophe between
+    letters stays inside its word. A space that is a token by itself belongs to the word after it.
+    """
     words: list[int] = []
     word, tail = -1, ""
     for n, (piece, alone) in enumerate(zip(tokens, special, strict=True)):
@@ -109,17 +115,18 @@ def group_words(tokens: Sequence[str], special: Sequence[bool]) -> tuple[int, ..
 
 
 def _class(character: str) -> bool:
-    """Letters, digits, marks and byte tokens stick together; punctuation is a class of its own."""
+    """True for what forms words together (letters, digits, marks, byte tokens), False for punctuation."""
     return character.isalnum() or not character.isascii() or character in "_⟨⟩"
 
 
 def text_of_token(text: Text | None) -> Callable[[int], str]:
-    """What gives the text of one id; the id itself in figures where there is no tokenizer."""
+    """A function from an id to its text. Without a tokenizer the text is the id in digits."""
     return text.token_text if text is not None else str
 
 
 def as_tokens(text: Text | None, ids: Sequence[int]) -> Tokens:
-    """The tokens of `ids`, with their words and which of them are special; figures, each a word, where there is no tokenizer."""
+    """The tokens of `ids`, with their words and which of them are special. Without a tokenizer each text is the id in digits,
+    and a word by itself."""
     if text is None:
         return Tokens(tuple(ids), tuple(map(str, ids)), tuple(range(len(ids))), (False,) * len(ids))
     tokens = tuple(text.token_text(token) for token in ids)
@@ -128,7 +135,7 @@ def as_tokens(text: Text | None, ids: Sequence[int]) -> Tokens:
 
 
 class OurText:
-    """A tokenizer of the tokenizers library, as our own models ship it: byte-level, so nothing is unknown."""
+    """A tokenizer of the tokenizers library, as our own models ship it. It works on bytes, so it can read every text."""
 
     def __init__(self, tokenizer: Any, config: Mapping[str, Any]) -> None:
         self.tokenizer = tokenizer
@@ -143,7 +150,7 @@ class OurText:
         return longest_token(self.tokenizer)
 
     def encode(self, text: str, special: bool = True) -> tuple[int, ...]:
-        # a batch of one: only then does the tokenizer let other threads run while it works
+        # we call it with a batch of one text, because only the batch call lets other threads run
         ids = tuple(self.tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids)
         if not special or not ids:
             return ids
@@ -172,7 +179,7 @@ class HuggingFaceText:
 
     def __init__(self, tokenizer: Any, config: Any, vocab: int) -> None:
         self.tokenizer, self.vocab = tokenizer, vocab
-        # each call sets switches on the one tokenizer that all threads share
+        # each call changes settings of the one tokenizer, which all threads share
         self.lock = Lock()
         self.pad, self.mask = tokenizer.pad_token_id, tokenizer.mask_token_id
         self.start = getattr(config, "decoder_start_token_id", None)
@@ -181,7 +188,7 @@ class HuggingFaceText:
         self.ends = frozenset(int(i) for i in [*ends, tokenizer.eos_token_id] if i is not None)
         roles = (getattr(tokenizer, f"{role}_token_id", None) for role in ("bos", "eos", "pad", "mask", "cls", "sep"))
         specials = {*tokenizer.all_special_ids, self.start} - {None}
-        if tokenizer.unk_token_id not in roles:  # a word it does not know is a word for all that
+        if tokenizer.unk_token_id not in roles:  # a word that it does not know is still a word
             specials.discard(tokenizer.unk_token_id)
         self.specials = frozenset(specials)
         self.backend = getattr(tokenizer, "backend_tokenizer", None)
@@ -216,8 +223,8 @@ class HuggingFaceText:
         check_text("".join(message["content"] for message in messages))
 
         def ask() -> list[int]:
-            # specials typed by a person are text: they become single characters of private use while the template is
-            # filled in, and what they stand for only after its own special tokens were found
+            # names of special tokens that a person typed are text: while the template is filled in, single characters of
+            # private use stand for them, and they come back after the template's own special tokens were found
             names = sorted(filter(None, self.tokenizer.all_special_tokens), key=len, reverse=True)
             written = "".join(message["content"] for message in messages)
             unused = (mark for code in range(0x10F000, 0x10FFFE) if (mark := chr(code)) not in written)
@@ -250,7 +257,7 @@ class HuggingFaceText:
             return str(raw)
         if self.wordpiece:
             return raw[2:] if raw.startswith("##") else " " + raw
-        if self.wordlevel:  # it splits a text into words, and nothing in them
+        if self.wordlevel:  # it splits a text into words, but no word into tokens
             return raw if raw[:1].isspace() else " " + raw
         if self.bytelevel:
             return _bytes_of(raw)
@@ -259,7 +266,7 @@ class HuggingFaceText:
         return raw.replace("▁", " ")
 
     def _typed(self, text: str, special: bool) -> list[int]:
-        """The ids of what a person typed, which is text: "</s>" in it must not become the end of the text."""
+        """The ids of a text that a person typed. "</s>" in it is ordinary text, and must not end the text."""
         ids = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
         if self.specials.isdisjoint(ids):
             if not special:
@@ -280,7 +287,7 @@ class HuggingFaceText:
         try:
             with self.lock:
                 ids = tuple(int(i) for i in ask())
-        except Exception as error:  # a tokenizer is outside code: whatever it raises becomes our sentence
+        except Exception as error:  # a tokenizer is outside code and may raise anything
             raise InputError("a text this model's tokenizer can read", f"{type(error).__name__}: {error}") from error
         bad = [i for i in ids if i >= self.vocab]
         if bad:
@@ -291,8 +298,10 @@ class HuggingFaceText:
 
 
 def _without_names(backend: Any, names: set[str]) -> Any:
-    """A tokenizer whose vocabulary knows its special tokens by no name a person could type: T5's, for one, holds "</s>"
-    among its ordinary tokens. The ids stay what they were."""
+    """The tokenizer with other names for its special tokens, names that nobody can type. The ids do not change.
+
+    It is needed where the special tokens are among the ordinary ones, as "</s>" is in T5's vocabulary.
+    """
     from tokenizers import Tokenizer
 
     held = json.loads(backend.to_str())
@@ -314,7 +323,7 @@ def _replaced(text: str, pairs: Mapping[str, str]) -> str:
 
 
 def _byte_alphabet() -> dict[str, int]:
-    """The printable stand-ins that byte-level BPE writes for bytes (Radford et al. 2019, GPT-2): character → byte."""
+    """The printable characters that byte-level BPE writes in place of bytes (Radford et al. 2019, GPT-2): character → byte."""
     plain = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     rest = [byte for byte in range(256) if byte not in plain]
     return {chr(byte): byte for byte in plain} | {chr(256 + n): byte for n, byte in enumerate(rest)}
@@ -324,7 +333,7 @@ _BYTES = _byte_alphabet()
 
 
 def _bytes_of(name: str) -> str:
-    """A byte-level token as text; bytes in it that are no whole character alone are shown as ⟨E2 80⟩."""
+    """A byte-level token as text. Bytes that do not make a whole character are shown as ⟨E2 80⟩."""
     if any(character not in _BYTES for character in name):
         return name
     raw = bytes(_BYTES[character] for character in name)
