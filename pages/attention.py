@@ -6,18 +6,18 @@ from core.figures.distribution import Bar
 from core.request import Stream
 from core.ui.attention import heads
 from core.ui.attention.cell import cell_panel
-from core.ui.attention.downloads import take
+from core.ui.attention.downloads import downloads
 from core.ui.attention.measures import numbers, reading
-from core.ui.attention.positions import places_panel, rule_of
-from core.ui.attention.tokens import pieces_panel
+from core.ui.attention.positions import positions_panel, rule_of
+from core.ui.attention.tokens import tokens_panel
 from core.ui.kit import charts, controls, trouble
 from core.ui.running import scene
-from core.ui.running.focus import Look, look
+from core.ui.running.focus import Focus, focus_of
 from core.ui.session import state
 from core.ui.shell import bar
 
 
-def mask_switch(view: scene.Scene, it: Look) -> None:
+def mask_switch(view: scene.Scene, it: Focus) -> None:
     """The causal mask on the same weights, and how far it moves the next token."""
     on = "" if it.choice.stream is Stream.CROSS else f"on the {state.SAID[it.choice.stream]}"
     charts.heading("Causal mask", on)
@@ -27,7 +27,7 @@ def mask_switch(view: scene.Scene, it: Look) -> None:
     charts.words(it.mask_says())
 
 
-def next_pieces(view: scene.Scene, it: Look) -> None:
+def next_tokens_shown(view: scene.Scene, it: Focus) -> None:
     """What the model expects, before and after the mask."""
     if not (view.writes or it.fills):
         charts.heading("Next token")
@@ -42,7 +42,7 @@ def next_pieces(view: scene.Scene, it: Look) -> None:
 @trouble.block
 def page(view: scene.Scene) -> None:
     """Everything below the title; runs again on its own when something in it is used."""
-    it = look(view)
+    it = focus_of(view)
     state.publish()
     heads.attention_of(it)
     charts.rule()
@@ -50,13 +50,13 @@ def page(view: scene.Scene) -> None:
     with left:
         mask_switch(view, it)
     with right:
-        next_pieces(view, it)
+        next_tokens_shown(view, it)
     charts.rule()
     numbers(view, it)
     cell_panel(view, it)
-    pieces_panel(view, it)
-    places_panel(view, it)
-    take(view, it, reading(it), rule_of(view, it))
+    tokens_panel(view, it)
+    positions_panel(view, it)
+    downloads(view, it, reading(it), rule_of(view, it))
 
 
 page(bar.open_page())

@@ -9,7 +9,7 @@ from core.figures.labels import label, percent
 from core.ui.home import road
 from core.ui.kit import charts, trouble
 from core.ui.running import scene
-from core.ui.running.focus import look
+from core.ui.running.focus import focus_of
 from core.ui.shell import bar
 
 HOW = (
@@ -46,7 +46,7 @@ def next_tokens(moments: list[scene.Moment]) -> None:
 @trouble.block
 def map_of_one_head(view: scene.Scene) -> None:
     """The attention of one head, and the way to all of them."""
-    it = look(view)
+    it = focus_of(view)
     left, right = st.columns([450, 524], gap="medium")
     with left:
         charts.heading(it.name)
@@ -65,7 +65,7 @@ view = bar.open_page("Attention lets a model look back")
 whole, moments = view.run(), view.moments()
 st.html(markup.sentence(first_line(view, moments)))
 st.html(markup.texts(whole.source, whole.target))
-charts.words(markup.pieces_are(whole.source, whole.target))
+charts.words(markup.tokens_are(whole.source, whole.target))
 if moments:
     next_tokens(moments)
 else:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.ui.attention.downloads import take
+from core.ui.attention.downloads import downloads
 from core.ui.kit import charts, controls, frame, trouble
 from core.ui.masks import sections
 from core.ui.running import scene
@@ -19,7 +19,7 @@ WHAT = (
 @trouble.block
 def page(view: scene.Scene) -> None:
     """Everything below the title; runs again on its own when something in it is used."""
-    it = sections.open_look(view)
+    it = sections.open_focus(view)
     state.publish()
     if it is None:
         return
@@ -33,7 +33,7 @@ def page(view: scene.Scene) -> None:
         sections.gallery(view, it)
     sections.writing(view, it)
     sections.keep(it)
-    take(view, it)
+    downloads(view, it)
 
 
 page(bar.open_page())

@@ -2,11 +2,12 @@
 
 from core.analysis.cell import Cell, cell, scaling_name, stages
 from core.analysis.flow import brought, rollout
-from core.analysis.patterns import blocks, moved_share, pooled, received, spread, strongest
+from core.analysis.patterns import blocks, effective_tokens, moved_share, pooled, received, strongest
 from core.analysis.prediction import Change, changes, kl, logits_of, moved, probabilities
 from core.analysis.summary import RunCost, cost, focus_on, texts
 
 __all__ = [
-    "Cell", "Change", "RunCost", "blocks", "brought", "cell", "changes", "cost", "focus_on", "kl", "logits_of", "moved",
-    "moved_share", "pooled", "probabilities", "received", "rollout", "scaling_name", "spread", "stages", "strongest", "texts",
+    "Cell", "Change", "RunCost", "blocks", "brought", "cell", "changes", "cost", "effective_tokens", "focus_on", "kl",
+    "logits_of", "moved", "moved_share", "pooled", "probabilities", "received", "rollout", "scaling_name", "stages", "strongest",
+    "texts",
 ]  # fmt: skip

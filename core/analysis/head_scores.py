@@ -31,7 +31,7 @@ class HeadScore:
 
 
 def effective(weights: np.ndarray, start: int) -> float:
-    """Among how many tokens a row's weight is spread: e to the entropy, each row as shares of its sum."""
+    """The effective number of tokens a row looks at: e to the entropy, each row as shares of its sum."""
     total = np.maximum(weights.sum(axis=1), 1e-30)
     logs = np.log(np.maximum(weights, 1e-38))
     entropy = np.log(total) - np.einsum("qk,qk->q", weights, logs) / total
@@ -50,8 +50,8 @@ def at_distance(shift: int) -> Callable[[np.ndarray, int], float]:
 
 HEAD_SCORES: Mapping[str, HeadScore] = MappingProxyType(  # in the order of the sort menu
     {
-        "spread": HeadScore(effective, "spread (e^entropy), broad first"),
-        "narrow": HeadScore(effective, "spread (e^entropy), narrow first", ascending=True),
+        "spread": HeadScore(effective, "effective tokens (e^entropy), most first"),
+        "narrow": HeadScore(effective, "effective tokens (e^entropy), fewest first", ascending=True),
         "self": HeadScore(at_distance(0), "looks at itself", inside=True),
         "previous": HeadScore(at_distance(-1), "looks one token back", inside=True),
         "next": HeadScore(at_distance(1), "looks one token ahead", inside=True),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 
-def spread(pattern: np.ndarray) -> np.ndarray:
-    """To how many tokens each query looks, as it were: e^entropy of its row. float64 [..., query], from 1 to key.
+def effective_tokens(pattern: np.ndarray) -> np.ndarray:
+    """The effective number of tokens that each query looks at: e^entropy of its row. float64 [..., query], from 1 to key.
 
     The row is normalised first, so mass taken by a sink does not count. A row without weight gives 0.
     """

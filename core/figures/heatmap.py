@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from core.analysis import received, spread
+from core.analysis import effective_tokens, received
 from core.figures.labels import percent, plotly, width_px
 from core.figures.raster import data_uri, forbidden
 from core.figures.theme import LABEL, SANS, SMALL, Theme, number_ink, paint, plotly_scale
@@ -73,12 +73,12 @@ def heatmap(
     theme: Theme,
     margins: bool = True,
 ) -> go.Figure:
-    """The pattern of one head as a map with exact weights on hover, spread and received in its margins.
+    """The pattern of one head as a map with exact weights on hover, effective tokens and received in its margins.
 
     pattern float32 [query, key], allowed bool [query, key], rows and columns the labels of queries and keys, focus the
     (query, key) framed in ink. Positions on the axes are whole numbers, so equal tokens stay apart. Forbidden cells are
     NaN in the map and hatched under it. A click on a cell selects a point whose x is the key and y the query. Without
-    margins, spread and received are left out: those of a pooled map would be wrong.
+    margins, effective tokens and received are left out: those of a pooled map would be wrong.
     """
     place = grid(rows, columns)
     shown = np.where(allowed, pattern, np.nan)
@@ -166,9 +166,9 @@ def _numbers(shown: np.ndarray, place: Grid, theme: Theme) -> list[dict[str, Any
 def _margins(
     pattern: np.ndarray, place: Grid, focus: tuple[int, int], accent: str, theme: Theme
 ) -> list[dict[str, Any]]:
-    """spread beside the rows, received below the columns; the focused ones in the stream's colour."""
+    """Effective tokens beside the rows, received below the columns; the focused ones in the stream's colour."""
     bars = []
-    for values, chosen, across in ((spread(pattern), focus[0], True), (received(pattern), focus[1], False)):
+    for values, chosen, across in ((effective_tokens(pattern), focus[0], True), (received(pattern), focus[1], False)):
         at, numbers = list(range(len(values))), [round(float(value), 4) for value in values]
         bar: dict[str, Any] = {
             "type": "bar",
@@ -181,7 +181,8 @@ def _margins(
             "marker": {"color": [accent if i == chosen else theme.fade for i in at], "line": {"width": 0}},
             "selected": {"marker": {"opacity": 1}},
             "unselected": {"marker": {"opacity": 1}, "textfont": {"color": theme.ink2}},
-            "hovertemplate": f"{'spread e^entropy: %{x:.4f}' if across else 'received Σ column: %{y:.4f}'}<extra></extra>",
+            "hovertemplate": ("effective tokens e^entropy: %{x:.4f}" if across else "received Σ column: %{y:.4f}")
+            + "<extra></extra>",
             "showlegend": False,
         }
         if place.cell >= ROOMY:
@@ -219,7 +220,7 @@ def _layout(
     corner = {"x": 0, "y": 1, "xanchor": "right", "yanchor": "bottom", "xshift": -8, "yshift": 4}
     said = [{"text": "looks ↓ at →", **corner, **words}]
     if margins and cell >= ROOMY:
-        said.append({"text": "spread", **corner, "x": right, "xanchor": "left", "xshift": 8, **words})
+        said.append({"text": "eff. tokens", **corner, "x": right, "xanchor": "left", "xshift": 8, **words})
         said.append({"text": "received", **corner, "y": bottom, "yanchor": "top", "yshift": -4, **words})
     return {
         "xaxis": {**named, **wide, **_ticks(columns, key, cell, clickable)},

@@ -38,7 +38,7 @@ def texts(source: Tokens | None, target: Tokens | None, stream: Stream | None = 
     return f'<div class="texts">{"".join(parts)}</div>'
 
 
-def pieces_are(source: Tokens | None, target: Tokens | None) -> str:
+def tokens_are(source: Tokens | None, target: Tokens | None) -> str:
     """What a token is, and what the special ones mean that stand at the ends of these texts."""
     given = [tokens for tokens in (source, target) if tokens is not None and len(tokens)]
     first = {label(tokens.text[0]): None for tokens in given if tokens.special[0]}

@@ -3,21 +3,21 @@
 import numpy as np
 import pytest
 
-from core.analysis import pooled, received, spread, strongest
+from core.analysis import effective_tokens, pooled, received, strongest
 
 
 def test_a_row_on_one_piece_has_spread_1_and_an_even_row_has_as_many_as_it_has_pieces():
     pattern = np.array([[1, 0, 0, 0], [0.5, 0.5, 0, 0], [0.25, 0.25, 0.25, 0.25]], dtype=np.float32)
-    assert spread(pattern) == pytest.approx([1, 2, 4])
+    assert effective_tokens(pattern) == pytest.approx([1, 2, 4])
 
 
 def test_spread_ignores_what_a_sink_took_and_a_row_without_weight_has_none():
-    assert spread(np.array([[0.2, 0.2, 0.0], [0.0, 0.0, 0.0]])) == pytest.approx([2, 0])
+    assert effective_tokens(np.array([[0.2, 0.2, 0.0], [0.0, 0.0, 0.0]])) == pytest.approx([2, 0])
 
 
 def test_spread_is_e_to_the_entropy():
     row = np.array([[0.7, 0.2, 0.1]])
-    assert spread(row) == pytest.approx([np.exp(-(0.7 * np.log(0.7) + 0.2 * np.log(0.2) + 0.1 * np.log(0.1)))])
+    assert effective_tokens(row) == pytest.approx([np.exp(-(0.7 * np.log(0.7) + 0.2 * np.log(0.2) + 0.1 * np.log(0.1)))])
 
 
 def test_received_is_the_sum_of_a_column_and_all_of_them_make_the_number_of_rows():

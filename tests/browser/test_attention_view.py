@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
-from core.analysis import received, spread
+from core.analysis import effective_tokens, received
 from core.request import Stream
 from tests import waiting
 from tests.browser.conftest import answers
@@ -387,8 +387,8 @@ def test_tooltips_tell_six_decimals_and_the_margins(open_view):
     assert found
     assert abs(pattern[:, 0] - float(found.split("\n")[-1])).min() <= 5.1e-7
     screen.page.mouse.move(area["x"] + 20, area["y"] + 100)
-    expect(screen.page.locator(".view .tip")).to_contain_text("spread")
-    assert abs(spread(pattern) - float(screen.text(".tip").split(" ")[-1])).min() <= 5.1e-4
+    expect(screen.page.locator(".view .tip")).to_contain_text("effective tokens")
+    assert abs(effective_tokens(pattern) - float(screen.text(".tip").split(" ")[-1])).min() <= 5.1e-4
     assert len(received(pattern)) == 9
 
 

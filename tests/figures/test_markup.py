@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.figures.markup import chips, lead, pieces_are, sentence, texts
+from core.figures.markup import chips, lead, sentence, texts, tokens_are
 from core.request import Stream
 from core.trace import Tokens
 
@@ -80,10 +80,10 @@ def test_a_hidden_cell_is_not_a_weight_of_0():
     assert said == "The future is hidden: “every” may not look at “night”."
 
 
-def test_what_pieces_are_names_the_marks_of_these_texts_and_no_others():
+def test_what_tokens_are_names_the_marks_of_these_texts_and_no_others():
     source = Tokens((5, 2), (" hi", "</s>"), (0, 1), (False, True))
     target = Tokens((1, 6), ("<s>", " oi"), (0, 1), (True, False))
-    assert pieces_are(source, target).endswith("marks: “&lt;s&gt;” where a text begins, “&lt;/s&gt;” where it ends.")
-    assert "it ends" not in pieces_are(None, target)
+    assert tokens_are(source, target).endswith("marks: “&lt;s&gt;” where a text begins, “&lt;/s&gt;” where it ends.")
+    assert "it ends" not in tokens_are(None, target)
     plain = Tokens((5,), ("<b>",), (0,), (False,))
-    assert pieces_are(plain, None) == pieces_are(None, None) and "marks" not in pieces_are(plain, None)
+    assert tokens_are(plain, None) == tokens_are(None, None) and "marks" not in tokens_are(plain, None)

@@ -134,7 +134,7 @@ export function showControls(view) {
   parts.special.disabled = !hasSpecial && !state.special;
 }
 
-const LEGEND = "Spread: to about how many tokens a row looks (e to the power of its entropy). Received: a column added up.";
+const LEGEND = "Eff. tokens: the effective number of tokens a row looks at, e to the power of its entropy. Received: a column added up.";
 
 // Where the map is larger than its window, which part is seen and how to see the rest.
 function showWindow(view) {

@@ -233,7 +233,7 @@ function drawMargins(context, view, pattern, map, seen) {
   const { colours, k } = view;
   context.font = font(11.5 * k);
   context.fillStyle = colours.ink2;
-  write(context, "spread", map.left + map.across + 9 * k, map.top - (map.tilted ? 2 : 7) * k, "left");
+  write(context, "eff. tokens", map.left + map.across + 9 * k, map.top - (map.tilted ? 2 : 7) * k, "left");
   write(context, "received", map.left - 8 * k, map.top + map.down + 15 * k, "right", map.left - 8 * k);
   const bars = [];
   for (let q = seen.q0; q < seen.q1; q++) bars.push([spreadBar(view, q, false), pattern.spread[q], map.cell >= 14 * k, "left"]);

@@ -152,7 +152,7 @@ export function tooltip(view, event, place) {
     const name = place.q !== null ? pattern.rowNames[place.q] : pattern.keyNames[place.k];
     if (!name) return void (tip.hidden = true);
     said.push([`“${name.text}”${name.id === null ? "" : ` · id ${name.id}`}`, false]);
-    if (!pattern.pooled) said.push([place.q !== null ? `spread e^entropy: ${pattern.spread[place.q].toFixed(3)}` : `received Σ column: ${pattern.received[place.k].toFixed(3)}`, true]);
+    if (!pattern.pooled) said.push([place.q !== null ? `effective tokens e^entropy: ${pattern.spread[place.q].toFixed(3)}` : `received Σ column: ${pattern.received[place.k].toFixed(3)}`, true]);
   }
   tip.replaceChildren(...said.map(([text, strong]) => element(strong ? "b" : "bdi", "", text)));
   tip.hidden = false;

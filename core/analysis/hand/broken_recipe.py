@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core.analysis.patterns import spread
+from core.analysis.patterns import effective_tokens
 from core.analysis.prediction import kl
 from core.request import Ablation, HeadRef, Request, Stream
 from core.trace import Trace
@@ -98,7 +98,7 @@ def mean_effective_tokens(trace: Trace, stream: Stream) -> float:
     """Among how many tokens a row of a stream shares its attention: the mean of e^entropy over the rows of all its heads that are
     not silenced, in all layers. NaN where all are."""
     rows = [
-        spread(attention.head(head))
+        effective_tokens(attention.head(head))
         for attention in trace.attention
         if attention.site.stream is stream
         for head in range(attention.site.heads)

@@ -11,7 +11,7 @@ from core.trace import Attention
 from core.ui.attention.boxes import box
 from core.ui.attention.parameters import STAGE
 from core.ui.kit import charts
-from core.ui.running.focus import Look
+from core.ui.running.focus import Focus
 from core.ui.running.scene import Scene
 from core.ui.session import state
 
@@ -28,7 +28,7 @@ SAYS = {  # stage: its name, its formula, what its colours show, whether they ha
 }
 
 
-def cell_panel(view: Scene, it: Look) -> None:
+def cell_panel(view: Scene, it: Focus) -> None:
     """The sum of the focused cell, and the stages of its head; worked out when opened."""
     opened = box("Check this cell: the sum behind the number", "check-cell")
     if opened.open:
@@ -40,12 +40,12 @@ def cell_panel(view: Scene, it: Look) -> None:
             _stages(it, _attention(view, it))
 
 
-def _attention(view: Scene, it: Look) -> Attention:
+def _attention(view: Scene, it: Focus) -> Attention:
     """The layer in view, with queries, keys and values kept."""
     return view.run(it.choice.mask, ("pattern", "qkv")).at(it.stream, it.choice.layer)
 
 
-def _sum(it: Look, attention: Attention) -> None:
+def _sum(it: Focus, attention: Attention) -> None:
     found = cell(attention, it.choice.head, it.query, it.key)
     title = f"{it.name}: “{it.rows[it.query]}” looks at “{it.columns[it.key]}”"
     charts.words("Click another cell in a map above, and its sum stands here.")
@@ -58,7 +58,7 @@ def _sum(it: Look, attention: Attention) -> None:
         st.html(sums.products(found))
 
 
-def _stages(it: Look, attention: Attention) -> None:
+def _stages(it: Focus, attention: Attention) -> None:
     queries, keys = attention.shape[1:]
     if max(queries, keys) > LONGEST:
         charts.words(f"The stages are drawn for texts of up to {LONGEST} tokens; this one has {max(queries, keys)}.")

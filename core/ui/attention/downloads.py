@@ -18,7 +18,7 @@ from core.ui.attention.cell import SAYS
 from core.ui.attention.measures import NAMES, norms, rolled
 from core.ui.kit import charts
 from core.ui.kit.component import component
-from core.ui.running.focus import Look
+from core.ui.running.focus import Focus
 from core.ui.running.scene import Scene
 from core.ui.session import state
 from core.ui.shell import bar
@@ -28,7 +28,7 @@ HEADS = 200  # small maps on one sheet
 WEIGHTS = 30_000_000  # in one NPZ: a longer text goes layer by layer
 
 
-def figures(view: Scene, it: Look, moved: PositionRule | None = None) -> dict[str, Callable[[], str]]:
+def figures(view: Scene, it: Focus, moved: PositionRule | None = None) -> dict[str, Callable[[], str]]:
     """What can be taken as a picture: its name, and how it is drawn (SVG, titled with model, layer, head and text)."""
     sites = [attention for attention in it.now.attention if attention.site.stream is it.stream]
     offered: dict[str, Callable[[], str]] = {}
@@ -62,13 +62,13 @@ def figures(view: Scene, it: Look, moved: PositionRule | None = None) -> dict[st
     return offered
 
 
-def stem(view: Scene, it: Look) -> str:
+def stem(view: Scene, it: Focus) -> str:
     """The files' name without its ending."""
     model = "".join(char for char in view.info.name.lower() if char.isascii() and char.isalnum()) or "model"
     return f"lookback-{model}-{it.stream.value}-{it.choice.layer + 1}-{it.choice.head + 1}"
 
 
-def take(view: Scene, it: Look, reading: str = "weight", moved: PositionRule | None = None) -> None:
+def downloads(view: Scene, it: Focus, reading: str = "weight", moved: PositionRule | None = None) -> None:
     """The downloads; built when the box is open. reading and moved: how the page shows the head's numbers, and where its
     position lab puts the tokens."""
     opened = box("Take it with you: figures, numbers, link, Python", "take")
@@ -120,7 +120,7 @@ def take(view: Scene, it: Look, reading: str = "weight", moved: PositionRule | N
             )
 
 
-def _pictures(view: Scene, it: Look, name: str, moved: PositionRule | None) -> None:
+def _pictures(view: Scene, it: Focus, name: str, moved: PositionRule | None) -> None:
     offered = figures(view, it, moved)
     if not offered:
         charts.words("This map is too large for a figure: take its numbers.")
@@ -134,7 +134,7 @@ def _pictures(view: Scene, it: Look, name: str, moved: PositionRule | None) -> N
         _png(key="png", data={"svg": drawn, "name": file}, width="content")
 
 
-def _titles(view: Scene, it: Look, what: str = "", where: str = "") -> tuple[str, str]:
+def _titles(view: Scene, it: Focus, what: str = "", where: str = "") -> tuple[str, str]:
     text = " → ".join(
         part for part in (label(it.choice.text, 70), label(view.written, 50) if view.written else "") if part
     )
@@ -142,12 +142,12 @@ def _titles(view: Scene, it: Look, what: str = "", where: str = "") -> tuple[str
     return f"{view.info.name}: {where or it.name}{', ' + what if what else ''}{mask}", text
 
 
-def _colours(it: Look) -> export.Colours:
+def _colours(it: Focus) -> export.Colours:
     theme = charts.theme()
     return export.Colours(theme.weights, theme.ink, theme.bg, theme.ink2, theme.accent(it.stream), theme.fade)
 
 
-def _map(view: Scene, it: Look, values: np.ndarray, what: str = "", unit: str = "weight", signed: bool = False) -> str:
+def _map(view: Scene, it: Focus, values: np.ndarray, what: str = "", unit: str = "weight", signed: bool = False) -> str:
     theme = charts.theme()
     known = it.allowed & np.isfinite(values)
     end = limit(np.where(known, values, np.nan)) if signed else float(values[known].max(initial=1e-9))
@@ -168,14 +168,14 @@ def _map(view: Scene, it: Look, values: np.ndarray, what: str = "", unit: str = 
     )
 
 
-def _steps(it: Look) -> list[str]:
+def _steps(it: Focus) -> list[str]:
     attention = it.now.at(it.stream, it.choice.layer)
     lacks = {"scaled": attention.scaling == 1, "capped": attention.softcap is None, "biased": attention.bias is None,
              "warmed": attention.temperature == 1}  # fmt: skip
     return [name for name in SAYS if not lacks.get(name, False)]
 
 
-def _stage(view: Scene, it: Look, name: str) -> str:
+def _stage(view: Scene, it: Focus, name: str) -> str:
     attention = view.run(it.choice.mask, ("pattern", "qkv")).at(it.stream, it.choice.layer)
     title, _, unit, signed = SAYS[name]
     return _map(view, it, stages(attention, it.choice.head)[name], f"stage {title}", unit, signed)

@@ -6,11 +6,11 @@ from core.masks import MASKS
 from core.ui.attention.parameters import VIEW
 from core.ui.attention.view import ViewChoice, attention_view, moved, read_link, write_link
 from core.ui.kit import frame
-from core.ui.running.focus import Look
+from core.ui.running.focus import Focus
 from core.ui.session import state
 
 
-def attention_of(it: Look) -> None:
+def attention_of(it: Focus) -> None:
     """Every head of the stream in view, drawn by the attention view."""
     choice = it.choice
     cell = None if choice.cell is None else (it.query, it.key)

@@ -12,7 +12,7 @@ from core.figures.plain_map import plain_map
 from core.request import Stream
 from core.ui.attention.parameters import MEASURE
 from core.ui.kit import charts, controls
-from core.ui.running.focus import BLOCKS, Look
+from core.ui.running.focus import BLOCKS, Focus
 from core.ui.running.scene import Scene
 from core.ui.running.waiting import work
 from core.ui.session import state
@@ -41,7 +41,7 @@ READING = (
 )
 
 
-def numbers(view: Scene, it: Look) -> None:
+def numbers(view: Scene, it: Focus) -> None:
     """The large map with numbers in the reading chosen, and beside it one row, strongest first."""
     left, right = st.columns([500, 460], gap="medium")
     with left:
@@ -68,7 +68,7 @@ def numbers(view: Scene, it: Look) -> None:
             charts.words(READING)
 
 
-def _picker(it: Look) -> str:
+def _picker(it: Focus) -> str:
     offered = tuple(name for name in NAMES if name != "rollout" or it.stream is not Stream.CROSS)
 
     def picked(measure: str) -> None:
@@ -80,12 +80,12 @@ def _picker(it: Look) -> str:
     )  # fmt: skip
 
 
-def reading(it: Look) -> str:
+def reading(it: Focus) -> str:
     """How the numbers of the head are read: as chosen, where that means something here."""
     return "weight" if it.stream is Stream.CROSS and it.choice[MEASURE] == "rollout" else it.choice[MEASURE]
 
 
-def _other(view: Scene, it: Look, chosen: str) -> None:
+def _other(view: Scene, it: Focus, chosen: str) -> None:
     values, says = norms(view, it) if chosen == "norm" else (rolled(view, it), SAYS["rollout"])
     here, row = float(values[it.query, it.key]), values[it.query]
     share = float(here / row.sum()) if row.sum() > 0 else 0.0
@@ -110,7 +110,7 @@ def _other(view: Scene, it: Look, chosen: str) -> None:
     charts.words(says.format(layer=it.choice.layer + 1))
 
 
-def norms(view: Scene, it: Look) -> tuple[np.ndarray, str]:
+def norms(view: Scene, it: Focus) -> tuple[np.ndarray, str]:
     """‖α · v · W_O‖ of the head in view, float64 [query, key], and its formula in words; without W_O where none is known."""
     attention = view.run(it.choice.mask, ("pattern", "qkv")).at(it.stream, it.choice.layer)
     matrix = view.lens.projection(it.stream, it.choice.layer)
@@ -120,7 +120,7 @@ def norms(view: Scene, it: Look) -> tuple[np.ndarray, str]:
     ]
 
 
-def rolled(view: Scene, it: Look) -> np.ndarray:
+def rolled(view: Scene, it: Focus) -> np.ndarray:
     """The rollout of the stream in view up to its layer, float64 [query, key]; computed once for all who ask."""
     depth = it.choice.layer + 1
     sizes = sum(a.shape[0] * a.shape[1] * a.shape[2] for a in it.now.attention if a.site.stream is it.stream)

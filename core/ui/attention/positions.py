@@ -14,7 +14,7 @@ from core.trace import Tokens, Trace
 from core.ui.attention.boxes import box
 from core.ui.attention.parameters import OPEN, ORDERS, POSITIONS, SHIFTS
 from core.ui.kit import charts
-from core.ui.running.focus import Look
+from core.ui.running.focus import Focus
 from core.ui.running.scene import Scene
 from core.ui.session import state
 from core.ui.session.state import heard, held
@@ -29,7 +29,7 @@ SAYS = {
 }
 
 
-def places_panel(view: Scene, it: Look) -> None:
+def positions_panel(view: Scene, it: Focus) -> None:
     """Opened on demand: the vectors that enter the first layer, and the position lab."""
     opened = box("Embeddings and positions: off, shuffled, shifted", "places")
     if not opened.open:
@@ -48,7 +48,7 @@ def places_panel(view: Scene, it: Look) -> None:
             )
 
 
-def _strips(view: Scene, it: Look, text: Stream, rows: list[str]) -> None:
+def _strips(view: Scene, it: Focus, text: Stream, rows: list[str]) -> None:
     residual = view.run(it.choice.mask, ("pattern", "residual")).residual
     first = None if residual is None else residual.get(text)
     if first is None or not len(first):
@@ -88,7 +88,7 @@ def _strips(view: Scene, it: Look, text: Stream, rows: list[str]) -> None:
     )
 
 
-def _lab(view: Scene, it: Look, text: Stream) -> None:
+def _lab(view: Scene, it: Focus, text: Stream) -> None:
     charts.heading(
         "Position lab", f"{'the decoder’s text' if text is Stream.DECODER else 'the text that is read'}, same weights"
     )
@@ -138,7 +138,7 @@ def _by(amount: int) -> None:
     state.choose(positions=(state.chosen()[POSITIONS][0], amount))
 
 
-def rule_of(view: Scene, it: Look) -> PositionRule | None:
+def rule_of(view: Scene, it: Focus) -> PositionRule | None:
     """How the position lab moves the text while its box is open; None where it shows nothing."""
     text, tokens = _text(it)
     if "places" not in it.choice[OPEN] or len(tokens) > LONGEST or not view.info.can_move_tokens:
@@ -146,7 +146,7 @@ def rule_of(view: Scene, it: Look) -> PositionRule | None:
     return PositionRule(text, *it.choice[POSITIONS])
 
 
-def _text(it: Look) -> tuple[Stream, Tokens]:
+def _text(it: Focus) -> tuple[Stream, Tokens]:
     """The text whose positions are drawn and moved."""
     text = Stream.DECODER if it.stream is Stream.DECODER or it.now.source is None else Stream.ENCODER
     tokens = it.now.target if text is Stream.DECODER else it.now.source
@@ -154,7 +154,7 @@ def _text(it: Look) -> tuple[Stream, Tokens]:
     return text, tokens
 
 
-def told(it: Look, now: Trace, share: float) -> str:
+def told(it: Focus, now: Trace, share: float) -> str:
     """What moving the positions did to this head, and to the next token, in numbers: ½ Σ |Δα|, averaged over the rows."""
     said = f"{percent(share)} of a row’s attention moves elsewhere in this head, on average (½ Σ |Δα|)."
     if it.now.next_logits is None:

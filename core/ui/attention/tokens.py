@@ -12,7 +12,7 @@ from core.trace import Tokens
 from core.ui.attention.boxes import box
 from core.ui.attention.parameters import MERGED, MERGES
 from core.ui.kit import charts
-from core.ui.running.focus import Look
+from core.ui.running.focus import Focus
 from core.ui.running.scene import Scene
 from core.ui.session import state
 from core.ui.session.state import heard, held
@@ -33,7 +33,7 @@ INSTEAD = {
 }
 
 
-def pieces_panel(view: Scene, it: Look) -> None:
+def tokens_panel(view: Scene, it: Focus) -> None:
     """Opened on demand: the table of tokens, and the merges of one word."""
     opened = box("Tokens: ids, bytes, and how words were cut", "pieces")
     if not opened.open:
@@ -92,7 +92,7 @@ def visible(piece: str) -> str:
     )
 
 
-def _merges(lens: Any, it: Look, texts: list[tuple[str, Tokens]]) -> None:
+def _merges(lens: Any, it: Focus, texts: list[tuple[str, Tokens]]) -> None:
     charts.heading("How words were cut", "byte-pair encoding" if lens.has_tokenizer else "")
     written = " ".join(part for part in (it.choice.text, it.scene.written) if part)
     found = lens.splitting(written[:REPLAYED])

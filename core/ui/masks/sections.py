@@ -22,7 +22,7 @@ from core.ui.masks.gallery import Card, mask_gallery
 from core.ui.masks.painter import LONGEST, mask_painter
 from core.ui.masks.parameters import WIDTHS
 from core.ui.masks.strokes import History, Mask, painted, read_strokes, rules_of, sheet
-from core.ui.running.focus import Look, look
+from core.ui.running.focus import Focus, focus_of
 from core.ui.running.runs import COSTLY
 from core.ui.running.scene import SILENT, Scene, sentence_under
 from core.ui.session import state
@@ -33,11 +33,11 @@ def split(mask: Mask, stream: Stream) -> tuple[Mask, Mask]:
     return tuple(rule for rule in mask if rule.stream is stream), tuple(rule for rule in mask if rule.stream is not stream)
 
 
-def open_look(view: Scene) -> Look | None:
+def open_focus(view: Scene) -> Focus | None:
     """The run under the visitor's mask. Where that mask cannot be, a sentence says why, a button takes it off: None."""
     try:
         with st.container(key="waiting"):  # its words must not push away the map that someone is painting on
-            it = look(view)
+            it = focus_of(view)
     except LensError as error:
         if not view.choice.mask:
             raise
@@ -53,13 +53,13 @@ def history() -> History:
     return st.session_state.setdefault("mask-history", History())
 
 
-def lead(it: Look) -> None:
+def lead(it: Focus) -> None:
     """What the mask does, as a sentence of its numbers."""
     native, allowed = allowed_of(it.native, it), allowed_of(it.now, it)
     st.html(markup.sentence(mask_words.sentence(native, allowed, it.rows, it.columns, it.changed) + it.next_words()))
 
 
-def allowed_of(trace: Trace, it: Look) -> np.ndarray:
+def allowed_of(trace: Trace, it: Focus) -> np.ndarray:
     """What the head in view may look at: bool [query, key]."""
     return trace.at(it.stream, it.choice.layer).allowed[it.choice.head]
 
@@ -70,7 +70,7 @@ def same_mask(one: Trace, other: Trace, stream: Stream) -> bool:
     return all(np.array_equal(ours[layer], theirs[layer]) for layer in ours)
 
 
-def widths(it: Look) -> dict[str, int]:
+def widths(it: Focus) -> dict[str, int]:
     """How wide each card's mask is: as adopted, else as this visitor last set it."""
     mine, _ = split(it.choice.mask, it.stream)
     adopted = {mine[0].name: mine[0].width} if len(mine) == 1 and mine[0].width else {}
@@ -78,7 +78,7 @@ def widths(it: Look) -> dict[str, int]:
     return {**usual, **dict(it.choice[WIDTHS]), **adopted}
 
 
-def offered(it: Look) -> dict[str, MaskRule | None]:
+def offered(it: Focus) -> dict[str, MaskRule | None]:
     """The gallery's masks by name; None is the model as trained."""
     wide = widths(it)
     rules: dict[str, MaskRule | None] = {"native": None}
@@ -89,7 +89,7 @@ def offered(it: Look) -> dict[str, MaskRule | None]:
     return rules
 
 
-def gallery(view: Scene, it: Look) -> None:
+def gallery(view: Scene, it: Focus) -> None:
     """Masks on the same weights, each one run; a click adopts one."""
     mine, others = split(it.choice.mask, it.stream)
     rules = offered(it)
@@ -154,7 +154,7 @@ def gallery(view: Scene, it: Look) -> None:
     mask_gallery(cards, it.stream, picked)
 
 
-def painter(view: Scene, it: Look) -> None:
+def painter(view: Scene, it: Focus) -> None:
     """The pattern of the head in view with its mask to paint on; the next token before and after; how the pattern moved."""
     native, allowed = allowed_of(it.native, it), allowed_of(it.now, it)
     before = it.native.at(it.stream, it.choice.layer).head(it.choice.head)
@@ -208,7 +208,7 @@ def painter(view: Scene, it: Look) -> None:
     mask_painter(header, it.pattern, before, allowed, native, on_paint)
 
 
-def long(view: Scene, it: Look, tokens: int) -> None:
+def long(view: Scene, it: Focus, tokens: int) -> None:
     """What a mask does on a text too long to paint on: the next token before and after."""
     charts.words(
         f"A mask can be painted on texts of up to {LONGEST} tokens; this one has {tokens}. The cards and the switch work on it."
@@ -222,7 +222,7 @@ def long(view: Scene, it: Look, tokens: int) -> None:
         charts.words(f"KL(native ‖ this), next token: <b>{distance} nats</b>. A tick on a bar: as trained.")
 
 
-def writing(view: Scene, it: Look) -> None:
+def writing(view: Scene, it: Focus) -> None:
     """The whole sentence, greedily, before and after."""
     if not view.writes or not it.changed:
         return
@@ -234,7 +234,7 @@ def writing(view: Scene, it: Look) -> None:
     st.html(mask_words.sentences(f"{begin} {old}".strip(), f"{begin} {new}".strip()))
 
 
-def keep(it: Look) -> None:
+def keep(it: Focus) -> None:
     """Save the mask to a file, load one, take it off."""
     mine, others = split(it.choice.mask, it.stream)
     with st.container(horizontal=True, key="keep-mask", gap="small"):

@@ -137,7 +137,7 @@ def encoded(lens: Lens, source: tuple[int, ...], text: str) -> tuple[int, ...]:
     return (lens.request(ids=source, target=text).target or ())[1:]
 
 
-def pieces_of(lens: Lens, source: tuple[int, ...], before: tuple[int, ...], word: str) -> tuple[int, ...]:
+def ids_of_word(lens: Lens, source: tuple[int, ...], before: tuple[int, ...], word: str) -> tuple[int, ...]:
     """A typed word as the ids that follow those written before, a space between them where the tokenizer needs one.
 
     Raises InputError for a word that gives none.
@@ -173,7 +173,7 @@ def read_branch(raw: Any, version: str, trace: Trace, base: int, reads: Reads, l
         return ((*before, raw["id"]), earlier + here) if listed else None
     word, keys = raw.get("word"), raw.get("reads")
     if type(word) is str and 0 < len(word.strip()) <= WORD:
-        return (*before, *pieces_of(lens, trace.source.ids, trace.target.ids[1 : step + 1], word)), earlier + here
+        return (*before, *ids_of_word(lens, trace.source.ids, trace.target.ids[1 : step + 1], word)), earlier + here
     if type(keys) is list and keys and all(type(key) is int and 0 <= key < len(trace.source) for key in keys):
         chosen = tuple(sorted(set(keys)))
         return before, earlier if len(chosen) == len(trace.source) else (*earlier, (step, chosen))

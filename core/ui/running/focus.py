@@ -22,7 +22,7 @@ WHOLE, BLOCKS = 384, 256  # tokens: up to WHOLE the large map shows every cell, 
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Focus:
     """now is the run under the visitor's mask, native the same without; they are one object where there is no mask.
 
     pattern float32 and allowed bool [query, key] of the head in view; rows and columns the labels of its queries and keys.
@@ -174,7 +174,7 @@ class Look:
         return ["; the next token turns from “", (label(before[0].text),), "” to “", (label(now[0].text),), "”."]
 
 
-def look(scene: Scene) -> Look:
+def focus_of(scene: Scene) -> Focus:
     """Run what the visitor chose, and find what is in focus. Raises LensError."""
     scene = scene.renewed()
     choice = scene.choice
@@ -189,4 +189,4 @@ def look(scene: Scene) -> Look:
     if choice.cell is not None and choice.cell[0] < len(queries):
         query, wanted = choice.cell
         key = strongest(pattern, query) if wanted is None or wanted >= len(keys) else wanted
-    return Look(scene, choice, now, native, pattern, allowed, queries, keys, query, key)
+    return Focus(scene, choice, now, native, pattern, allowed, queries, keys, query, key)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import core
 from core.errors import LensError, TooLongError
 from core.request import HeadRef, MaskRule, Stream
-from core.ui.running.branches import closed, confined, encoded, fitting, pieces_of, read_branch
+from core.ui.running.branches import closed, confined, encoded, fitting, ids_of_word, read_branch
 from core.ui.session.rules import read_reads, write_reads
 
 READS = st.dictionaries(st.integers(0, 90), st.sets(st.integers(0, 90), min_size=1, max_size=9), max_size=4)
@@ -95,7 +95,7 @@ def test_a_mask_painted_over_a_longer_target_keeps_the_cells_that_are_there(requ
 @pytest.mark.parametrize("word", ["gato", "vermelho", "x", "café", "<img>", "</s>", "👩‍👩‍👧", "a b"])
 def test_a_typed_word_follows_what_was_written(lens, request_, word):
     for before in ((), encoded(lens, request_.source, "o gato preto")):
-        ids = pieces_of(lens, request_.source, before, word)
+        ids = ids_of_word(lens, request_.source, before, word)
         assert ids and not set(ids) & lens.ends
         assert lens.decode((*before, *ids)).strip() == f"{lens.decode(before)} {word}".strip()
 

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 import core
 from core.ui.attention.positions import told
-from core.ui.running.focus import Look
+from core.ui.running.focus import Focus
 from tests.pages.conftest import Screen
 
 LOGITS = arrays(np.float64, 6, elements=st.integers(-30, 30).map(float))
@@ -25,7 +25,7 @@ def trace(logits):
 def test_it_stays_where_the_same_token_is_first_and_turns_where_another_is(before, after):
     first, then = NAMES[np.argsort(-before, kind="stable")[0]], NAMES[np.argsort(-after, kind="stable")[0]]
     says = f"stays “{first}”" if first == then else f"turns from “{first}” to “{then}”."
-    masked = Look._turned(SimpleNamespace(native=trace(before), now=trace(after)))
+    masked = Focus._turned(SimpleNamespace(native=trace(before), now=trace(after)))
     assert says in "".join(part if isinstance(part, str) else part[0] for part in masked)
     assert says in told(SimpleNamespace(now=trace(before)), trace(after), 0.5)
 
