@@ -99,12 +99,14 @@ def test_the_two_rules_are_scikit_learns(seed, classes, dimensions):
     x, asked = rng.normal(size=(6 * classes, dimensions)), rng.normal(size=(40, dimensions))
     labels = np.repeat(np.arange(classes), 6)
     v = inductive.logistic(x, labels, classes)
-    theirs = LogisticRegression(C=1.0, tol=1e-10, max_iter=10_000).fit(x, labels)
-    assert (inductive.answer(v, asked) == theirs.predict(asked)).mean() >= 0.97
+    # with two classes scikit-learn penalises one vector w for both; ours are w/2 and -w/2, whose penalty is half as large
+    theirs = LogisticRegression(C=2.0 if classes == 2 else 1.0, tol=1e-10, max_iter=10_000).fit(x, labels)
     scores = asked @ v[:-1] + v[-1]
     ours = np.exp(scores - scores.max(1, keepdims=True))
-    if classes > 2:  # with two, scikit-learn penalises one vector for both
-        assert np.allclose(ours / ours.sum(1, keepdims=True), theirs.predict_proba(asked), atol=1e-3)
+    ours /= ours.sum(1, keepdims=True)
+    assert np.allclose(ours, theirs.predict_proba(asked), atol=1e-3)
+    clear = np.diff(np.sort(ours, axis=1)[:, -2:], axis=1)[:, 0] > 2e-3  # elsewhere the last digits decide
+    assert np.array_equal(inductive.answer(v, asked)[clear], theirs.predict(asked)[clear])
     for k in (1, 3):
         assert np.array_equal(
             inductive.nearest(x, labels, asked, k), KNeighborsClassifier(k).fit(x, labels).predict(asked)
