@@ -1,1 +1,1 @@
-"""Our own transformer, written as in the paper, and how it is trained."""
+"""Our own transformer, written as in the paper, and the recurrent models that came before it."""

@@ -1,7 +1,7 @@
-"""What length costs: one pass of each memory machine over longer and longer inputs, counted and timed while it runs.
+"""The cost of length: one pass of each memory machine over longer and longer inputs, counted and timed while it runs.
 
-Table 1 of Vaswani et al. 2017 compares layers by multiplications, by steps that must wait for each other, and by the way a
-signal has to go. Here whole machines read n symbols and write n symbols, and the figures are read off the pass itself.
+Table 1 of Vaswani et al. 2017 compares layers by multiplications, by operations that must wait for each other, and by the
+length of the path between two positions. Here whole machines read n symbols and write n symbols, and we measure the pass.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from core.model.memory import SHAPES, build
 from core.model.multihead import AttentionCall
 from core.model.transformer import Transformer
 
-os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the allocator is asked for its record; its own chatter helps nobody
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # we read the profiler's memory record and do not want its messages
 LENGTHS = (128, 256, 512, 1024)
-KINDS = (*SHAPES, "transformer, map kept")  # the transformer twice: by the fused kernel, and with every weight kept
+KINDS = (*SHAPES, "transformer, map kept")  # the transformer with the fused kernel, and with every weight kept
 REPEATS = 7
 aten = torch.ops.aten
 PRODUCTS: dict[Any, Callable[..., tuple[int, int]]] = {
-    # what multiplies matrices → (multiplications, products that wait for each other)
+    # operation that multiplies matrices → (multiplications, products that wait for each other)
     aten.mm.default: lambda a, b: (a.shape[0] * a.shape[1] * b.shape[1], 1),
     aten.addmm.default: lambda c, a, b: (a.shape[0] * a.shape[1] * b.shape[1], 1),
     aten.bmm.default: lambda a, b: (a.shape[0] * a.shape[1] * a.shape[2] * b.shape[2], 1),
@@ -44,9 +44,9 @@ PRODUCTS: dict[Any, Callable[..., tuple[int, int]]] = {
 class Cost:
     """One pass of a machine that reads `length` symbols and writes as many.
 
-    seconds: each repetition's. multiplications: of matrix products; those of single numbers are not counted. bytes: the most
-    that the pass held at one time beyond what was there before. chain: the longest row of matrix products of which each had to
-    wait for the one before.
+    seconds: one number for each repetition. multiplications: those inside matrix products; others are not counted. bytes: the
+    most memory that the pass took at one time, beyond what was there before. chain: the length of the longest sequence of
+    matrix products in which each had to wait for the one before.
     """
 
     kind: str
@@ -58,13 +58,13 @@ class Cost:
 
 
 class Meter(TorchDispatchMode):
-    """Sees every operation of a pass: adds up multiplications, and follows how long each result had to wait."""
+    """Sees every operation of a pass. It counts multiplications, and for each result the products that had to come before."""
 
     def __init__(self) -> None:
         super().__init__()
         self.multiplications = self.chain = 0
         self._depth: dict[int, int] = {}
-        self._alive: list[Tensor] = []  # an id is a tensor's own only as long as it lives
+        self._alive: list[Tensor] = []  # two tensors never share an id while both live, so we keep all
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
@@ -82,10 +82,10 @@ class Meter(TorchDispatchMode):
 
 
 class Fused:
-    """A probe under which no map is ever made: the kernel goes through it block by block (Dao et al. 2022)."""
+    """A probe that uses the fused kernel, which works block by block and never makes a whole pattern (Dao et al. 2022)."""
 
     def __init__(self, readers: int) -> None:
-        self.calls = -readers  # layers that read come first; then a layer's own attention and its cross-attention in turn
+        self.calls = -readers  # the encoder's calls come first; then each decoder layer calls self-attention, cross-attention
 
     def attend(self, call: AttentionCall) -> tuple[Tensor, None]:
         assert call.fused is not None
@@ -95,7 +95,7 @@ class Fused:
 
 
 class Keep:
-    """A probe under which the whole map is made and kept, as whoever wants to look at it must."""
+    """A probe that makes and keeps every whole pattern, as one must to look at it."""
 
     def __init__(self) -> None:
         self.maps: list[Tensor] = []
@@ -107,7 +107,7 @@ class Keep:
 
 
 def passes(kind: str, length: int) -> Callable[[], Any]:
-    """One pass of a machine with fresh weights, ready to run: what it costs does not hang on what it learnt."""
+    """A function that runs one pass of a machine. The weights are random, because the cost does not depend on what was learnt."""
     torch.manual_seed(0)
     plain = kind.partition(",")[0]
     longer = {"max_tokens": length + 1} if plain == "transformer" else {}
@@ -127,7 +127,7 @@ def passes(kind: str, length: int) -> Callable[[], Any]:
 
 
 def most_bytes(run: Callable[[], Any]) -> int:
-    """The most that one call holds at a time, by the allocator's own record."""
+    """The most bytes that one call holds at a time, by the record of PyTorch's allocator."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
         result = run()
     del result
@@ -141,7 +141,7 @@ def most_bytes(run: Callable[[], Any]) -> int:
 
 @torch.no_grad()
 def cost(kind: str, length: int, repeats: int = REPEATS) -> Cost:
-    """Measure one machine at one length. The clock and the counters run in passes of their own."""
+    """Measure one machine at one length. Time, multiplications and memory are each measured in separate passes."""
     run = passes(kind, length)
     with Meter() as meter:
         run()
@@ -154,7 +154,7 @@ def cost(kind: str, length: int, repeats: int = REPEATS) -> Cost:
 
 
 def costs(lengths: Sequence[int] = LENGTHS, repeats: int = REPEATS) -> Iterator[Cost]:
-    """All machines at all lengths, one after the other, so that whoever waits can be told how far it is."""
+    """The costs of all machines at all lengths, one after the other, so that a page can show the progress."""
     for length in lengths:
         for kind in KINDS:
             yield cost(kind, length, repeats)

@@ -1,7 +1,7 @@
-"""The decoder walked step by step: the lines of `core.model.transformer` once more, with every value between them kept.
+"""The decoder computed step by step: the lines of `core.model.transformer` once more, with every value between them kept.
 
-Same modules, same functions, same order; `tests/engine/test_inside.py` holds each end to the forward pass. Nothing is
-hooked and nothing stays on a module: the values are what the function returns.
+Same modules, same functions, same order; `tests/engine/test_inside.py` compares the results with the forward pass. There are
+no hooks, and nothing stays on a module: the functions return the values.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ PARTS = ("own", "cross", "ff")  # the sublayers of a layer, in order; one withou
 def attention_steps(
     place: AddNorm, part: MultiHeadAttention, x: Tensor, mask: Tensor | None, memory: Tensor | None = None
 ) -> Steps:
-    """One attention sublayer on the stream x [position, d_model]; keys and values from itself, or from memory [source, d_model].
+    """One attention sublayer on the residual stream x [position, d_model]. Keys and values come from x, or from memory [source,
+    d_model].
 
     normed [position, d_model]: what it reads; query [head, position, d], key and value [head, key, d]; pattern [head, position,
-    key]; joined [position, d_model]: the heads side by side; added [position, d_model]: after W_O, what joins the stream;
-    leave: the stream after it.
+    key]; joined [position, d_model]: the heads side by side; added [position, d_model]: after W_O, what is added to the stream;
+    leave [position, d_model]: the stream after the sublayer.
     """
     normed = place.enter(x)
     query = part.split(part.query(normed[None]))

@@ -1,7 +1,7 @@
-"""The encoder walked step by step: the lines of `core.model.transformer` once more, with every value between them kept.
+"""The encoder computed step by step: the lines of `core.model.transformer` once more, with every value between them kept.
 
-Same modules, same functions, same order; `tests/model/test_encoder_steps.py` holds each end to the forward pass. Nothing is hooked
-and nothing stays on a module: the values are what the function returns.
+Same modules, same functions, same order; `tests/model/test_encoder_steps.py` compares the results with the forward pass. There
+are no hooks, and nothing stays on a module: the functions return the values.
 """
 
 from __future__ import annotations
@@ -76,5 +76,5 @@ def encoder_steps(model: Transformer, ids: Tensor) -> tuple[Steps, list[Steps], 
 
 
 def _enter(place: AddNorm, x: Tensor) -> tuple[Tensor, Tensor]:
-    """What a sublayer reads, standardised and as it is. A post-norm place reads x itself."""
+    """What a sublayer reads: first standardised, then with scale and shift. In a post-norm model both are x itself."""
     return (standardise(x, place.norm) if place.pre else x), place.enter(x)

@@ -1,12 +1,12 @@
 """Exercises for the memory machines: recalling what belonged to a key, and copying what was read.
 
-Recall: some pairs of a key and a value, a delay, then keys: which value belonged to each? (Graves et al. 2014, §4.3, ask much
-the same.) What fills the delay are further pairs. Any of them might be asked, so a machine must keep them all: a delay that
-may be ignored teaches nothing, for a GRU learns to shut its gates (it was tried: no loss over 40 symbols of noise). A machine
-reads all pairs as its source; its target is keys, each with an arrow after it, where it says the value.
+Recall: a machine reads some pairs of a key and a value, then a delay, then keys. Which value belonged to each key? (Graves et
+al. 2014, §4.3, is a similar task.) Further pairs fill the delay. Any of them might be asked, so a machine must keep them all. A
+delay of noise would teach nothing: a GRU learns to close its gates, and in a trial lost nothing over 40 symbols of noise. The
+source is all pairs. The target is keys, each with an arrow after it; at the arrow the machine must predict the value.
 
-Copy: some symbols, then the same again (Graves et al. 2014, §4.1). Every symbol is wanted as many steps after it was read as
-there are symbols: that is its delay.
+Copy: a machine reads some symbols and must write the same again (Graves et al. 2014, §4.1). Each symbol is written as many
+steps after it was read as there are symbols: this number is the delay.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from torch import Tensor
 
 KEYS, VALUES = "abcdefghijklmnop", "0123456789"
 ASK, FILLER = "→", "·"
-SYMBOLS = (ASK, FILLER, *KEYS, *VALUES)  # their ids are their places
+SYMBOLS = (ASK, FILLER, *KEYS, *VALUES)  # the id of a symbol is its place here
 PLACE = {symbol: place for place, symbol in enumerate(SYMBOLS)}
 KEY, VALUE = PLACE[KEYS[0]], PLACE[VALUES[0]]
-IGNORED = -100  # nothing is asked here
-HELD_OUT = 8  # one content in so many
+IGNORED = -100  # in `wanted`: nothing is asked at this position
+HELD_OUT = 8  # one of this many contents is never trained on
 
 
 Batch = tuple[Tensor, Tensor, Tensor]  # source, given and wanted, each [row, position]
@@ -31,8 +31,8 @@ Batch = tuple[Tensor, Tensor, Tensor]  # source, given and wanted, each [row, po
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """"recall": `pairs` to recall, after a delay of 0 to `longest` symbols, which are further pairs. "copy": up to `longest`
-    symbols to say again."""
+    """A kind of exercise. "recall": `pairs` to recall after a delay of 0 to `longest` symbols, which are further pairs. "copy":
+    up to `longest` symbols to write again."""
 
     pairs: int = 2
     longest: int = 28
@@ -40,7 +40,7 @@ class Task:
 
     @property
     def delays(self) -> tuple[int, ...]:
-        """Where accuracy is measured: symbols between the reading of what is asked and the answer."""
+        """The delays at which accuracy is measured, in symbols between reading and answer."""
         return tuple(delay for delay in MEASURED if delay or self.name == "recall")
 
     @property
@@ -60,7 +60,7 @@ TASKS = {task.name: task for task in (TASK, Task(pairs=0, name="copy"))}
 
 
 def held_out(content: np.ndarray) -> np.ndarray:
-    """Which rows [row, symbol] belong to the held-out part: by a hash of their symbols (FNV-1a)."""
+    """Which of the rows [row, symbol] belong to the held-out part: bool [row]. A hash of the symbols decides (FNV-1a)."""
     key = np.full(len(content), 2166136261, np.uint64)
     for column in content.T:
         key = ((key ^ column.astype(np.uint64)) * np.uint64(16777619)) & np.uint64(0xFFFFFFFF)
@@ -70,7 +70,7 @@ def held_out(content: np.ndarray) -> np.ndarray:
 def contents(
     pairs: int, rows: int, rng: np.random.Generator, unseen: bool, letters: int = len(KEYS)
 ) -> np.ndarray:
-    """Pairs [row, symbol], no key twice in a row; all rows of the one part or all of the other."""
+    """Pairs [row, symbol], no key twice in a row. All rows are of the held-out part (unseen) or all of the training part."""
     found: list[np.ndarray] = []
     while sum(map(len, found)) < rows:
         many = rows * (2 * HELD_OUT if unseen else 2)
@@ -85,10 +85,10 @@ def make(
     task: Task, rows: int, delay: int, rng: np.random.Generator, unseen: bool = False, times: int = 1,
     asked: int | None = None, letters: int = len(KEYS),
 ) -> Batch:  # fmt: skip
-    """Exercises: source (pairs, then the delay), given, and wanted, IGNORED where nothing is asked.
+    """Exercises in recall: source (the pairs, then the delay), given, and wanted, which is IGNORED where nothing is asked.
 
-    The first `asked` pairs (None: those before the delay) are asked so many `times`, in any order: given “c → a →”, wanted
-    “_ 7 _ 1”. letters: from how many of KEYS the keys are drawn. An odd delay ends with one FILLER.
+    asked: how many of the first pairs are asked; None asks all pairs before the delay. Each is asked `times` times, in random
+    order: given “c → a →”, wanted “_ 7 _ 1”. letters: how many of KEYS are used. An odd delay ends with one FILLER.
     """
     content = contents(task.pairs + delay // 2, rows, rng, unseen, letters)
     source = np.concatenate([content, np.full((rows, delay % 2), PLACE[FILLER])], axis=1)
@@ -102,7 +102,7 @@ def make(
 
 
 def copying(rows: int, length: int, rng: np.random.Generator, unseen: bool = False) -> Batch:
-    """Exercises in copying `length` symbols: given an arrow and all but the last of them, each is wanted in its turn."""
+    """Exercises in copying `length` symbols. given: an arrow, then all symbols but the last. wanted: the symbols in order."""
     found: list[np.ndarray] = []
     while sum(map(len, found)) < rows:
         content = KEY + rng.integers(len(KEYS) + len(VALUES), size=(rows * (2 * HELD_OUT if unseen else 2), length))
@@ -113,5 +113,5 @@ def copying(rows: int, length: int, rng: np.random.Generator, unseen: bool = Fal
 
 
 def exercises(task: Task, rows: int, delay: int, rng: np.random.Generator, unseen: bool = False) -> Batch:
-    """Exercises of a task at a delay: for copying, the delay is how many symbols there are."""
+    """Exercises of a task at a delay. For copying, the delay is the number of symbols."""
     return copying(rows, delay, rng, unseen) if task.name == "copy" else make(task, rows, delay, rng, unseen)

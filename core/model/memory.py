@@ -1,4 +1,4 @@
-"""The machines of the memory games: a GRU, a GRU with additive attention, a transformer, and what one pass of each shows."""
+"""The machines of the memory games: a GRU, a GRU with additive attention and a transformer, and the values of one pass."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from core.model.recurrent import EncoderDecoder, Recurrence, RecurrentConfig
 from core.model.transformer import Config, Output, Transformer
 from core.model.weights import read_rows
 
-SHAPES: dict[str, dict[str, Any]] = {  # sizes such that no machine has 10 % more parameters than another
+SHAPES: dict[str, dict[str, Any]] = {  # no machine has 10 % more parameters than another
     "gru": {"d_embedding": 48, "d_state": 88},
     "attention": {"d_embedding": 48, "d_state": 72, "attends": True, "d_energy": 48},
     "transformer": {
@@ -29,7 +29,7 @@ SHAPES: dict[str, dict[str, Any]] = {  # sizes such that no machine has 10 % mor
         "max_tokens": 96, "positions": "rotary", "dropout": 0.0,
     },
 }  # fmt: skip
-COPIES = {"transformer": {"positions": "sinusoidal"}}  # what differs for copying, where all hangs on places, not on contents
+COPIES = {"transformer": {"positions": "sinusoidal"}}  # other settings for copying, which depends on positions, not on contents
 TITLES = {"gru": "GRU", "attention": "GRU with attention", "transformer": "Transformer"}
 
 
@@ -46,15 +46,15 @@ def build(kind: str, shape: dict[str, Any]) -> EncoderDecoder | Transformer:
 
 
 NEAR = (4.0, 8.0, 16.0, 24.0)
-SMALL = 0.03  # deviation of a small embedding
+SMALL = 0.03  # standard deviation of a small embedding
 
 
 @torch.no_grad()
-def lean(attention: MultiHeadAttention) -> None:
-    """Give the heads a liking for what is near, to begin with: it shortens the wait until heads find each other.
+def prefer_near(attention: MultiHeadAttention) -> None:
+    """Let fresh heads prefer tokens that are near. It shortens the time until the heads of two layers work together.
 
-    Query and key get the same bias, so that a rotary score is highest for the token itself and falls with distance. `NEAR` is
-    its height there, head by head.
+    Query and key get the same bias, so that a rotary score is highest for the token itself and falls with distance. `NEAR` holds
+    this highest score for each head.
     """
     width = attention.query.out_features // attention.heads
     for head in range(attention.heads):
@@ -78,14 +78,14 @@ class Watch:
 
 @dataclass(frozen=True)
 class Seen:
-    """What one pass shows, as arrays that may not be written to; None where the machine has no such thing.
+    """The values of one pass, as read-only arrays. None where the machine has no such value.
 
-    chances [target, symbol]: probability of each symbol after each of the target's.
-    reader [source, d]: the state after each source symbol (the transformer: its vector there after the last layer).
-    writer [target, d]: the state after each target symbol (the transformer: likewise).
-    alignment [target, source]: where each answer looks back: additive attention, or the mean over heads of the
-    transformer's last cross-attention.
-    own (encoder layers), decoder, cross: the transformer's maps, one [head, query, key] for each layer.
+    chances [target, symbol]: the probability of each symbol after each target symbol.
+    reader [source, d]: the state after each source symbol; for the transformer, the encoder's vector after its last layer.
+    writer [target, d]: the state after each target symbol; for the transformer, the decoder's vector after its last layer.
+    alignment [target, source]: how much each answer looks at each source symbol, by additive attention, or for the transformer
+    by the mean over the heads of its last cross-attention.
+    own (the encoder's), decoder, cross: the transformer's attention patterns, one [head, query, key] for each layer.
     """
 
     chances: np.ndarray
@@ -98,14 +98,14 @@ class Seen:
 
 
 class Machine:
-    """A trained machine. Ids and texts in, numbers out; safe to share between threads."""
+    """A trained machine. It takes ids and texts and gives numbers. Threads may share it."""
 
     def __init__(self, kind: str, task: Task, model: EncoderDecoder | Transformer) -> None:
         self.kind, self.task = kind, task
         self.model = model.eval().requires_grad_(False)
 
     def encode(self, text: str) -> list[int]:
-        """“a3 b7 ··” → ids; spaces count for nothing. Raises InputError for a symbol that the machines do not know."""
+        """“a3 b7 ··” → ids, without the spaces. Raises InputError for a symbol that the machines do not know."""
         symbols = [symbol for symbol in text if not symbol.isspace()]
         for symbol in symbols:
             if symbol not in PLACE:
@@ -118,12 +118,12 @@ class Machine:
         return "".join(SYMBOLS[i] for i in ids)
 
     def run(self, source: Tensor | None, target: Tensor, memory: Tensor | None = None) -> Recurrence | Output:
-        """One pass over a batch [row, position]; `memory` of an earlier pass stands for the source."""
+        """One pass over a batch [row, position]. memory: that of an earlier pass, instead of the source."""
         return self.model(source, target, memory=memory)
 
     @torch.inference_mode()
     def look(self, source: Sequence[int], target: Sequence[int]) -> Seen:
-        """Read `source`, then `target`, and show everything."""
+        """Read `source`, then `target`, and give every value of the pass."""
         given = torch.tensor([list(target)])
         if isinstance(self.model, EncoderDecoder):
             passed = self.model(torch.tensor([list(source)]), given)
@@ -141,7 +141,8 @@ class Machine:
         return Seen(frozen(chances), frozen(out.memory[0]), frozen(writer), alignment, own, decoder, cross)
 
     def gradient(self, source: Sequence[int], target: Sequence[int], at: int, answer: int) -> np.ndarray:
-        """[source]: how strongly log p(answer) after target[at] hangs on each source symbol's vector: the gradient's length."""
+        """How strongly log p(answer) after target[at] depends on each source symbol: [source], the length of the gradient with
+        respect to the symbol's vector."""
         ids = torch.tensor([list(source)])
         with torch.enable_grad():
             vector = self.model.embedding(ids).detach().requires_grad_()
@@ -155,7 +156,7 @@ class Machine:
             return self.model(None, target, memory=self.model.reader(vectors)[0]).logits
         model = self.model
         x = vectors * model.config.d_model**0.5
-        if model.config.positions == "sinusoidal":  # rotary ones enter in the layers
+        if model.config.positions == "sinusoidal":  # rotary positions are applied inside the layers
             x = x + model.position[: x.shape[1]]
         for layer in model.encoder:
             x, _ = layer(x, None)
@@ -163,7 +164,7 @@ class Machine:
 
     @torch.inference_mode()
     def accuracy(self, delay: int, rows: int = 512, seed: int = 1) -> float:
-        """Share of right answers on held-out exercises."""
+        """The share of right answers on held-out exercises."""
         source, given, wanted = exercises(self.task, rows, delay, np.random.default_rng([seed, delay]), unseen=True)
         said = self.run(source, given).logits.argmax(-1)
         return float((said == wanted)[wanted != IGNORED].double().mean())
@@ -185,7 +186,7 @@ def load_machine(kind: str, folder: Path | None = None, task: str = "recall") ->
 
 
 def results(folder: Path | None = None, task: str = "recall") -> list[dict[str, Any]]:
-    """Accuracy over delay as it was measured, for every shipped machine of a task: machine, delay, accuracy."""
+    """The measured accuracy of every shipped machine of a task at each delay: rows with machine, delay and accuracy."""
     found = []
     for kind in SHAPES:
         for row in read_rows((folder or paths.WEIGHTS) / f"{task}-{kind}" / "results.csv"):

@@ -1,7 +1,7 @@
 """Attention itself: Vaswani et al. 2017, “Attention Is All You Need”, §3.2, read from top to bottom.
 
-Masks are boolean, True = may look; the additive form appears only at the softmax. What attention did is never left on a
-module: whoever wants to see or change it passes a probe as an argument.
+Masks are boolean, True = may look; the additive form appears only at the softmax. No module stores what attention did: to see
+or change it, pass a probe as an argument.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ KeyValue = tuple[Tensor, Tensor]  # key and value, each [batch, head, position, 
 
 @dataclass(frozen=True, slots=True)
 class AttentionCall:
-    """One attention about to happen; the same for our modules and for every Hugging Face family.
+    """The inputs of one attention that a probe now computes; the same for our modules and for every Hugging Face family.
 
     query [batch, head, query, d], key and value [batch, kv head, key, d], as they enter the product.
-    mask: the family's own: bool (True = may look) or additive, [batch, 1 or head, query, key], None where all may look.
+    mask: the model's own mask [batch, 1 or head, query, key], bool (True = may look) or additive. None where all may look.
     owner(mask) runs the family's own formula: output [batch, query, head, d], weights [batch, head, query, key].
     fused(mask, causal) gives the output alone by a kernel that keeps no weights; None where the family has no such path.
-    causal says that the mask is the plain triangle, so that the kernel may leave out the future instead of hiding it.
+    Its argument causal says that the mask is the plain triangle, so that the kernel may skip the future instead of masking it.
     additive: the number format of a mask that is added to the scores (0, and a very small number where one may not look). None
     where the family takes a bool mask.
     bias [1 or batch, head, query, key], softcap and sink [head] are None where the family has none.
@@ -45,22 +45,22 @@ class AttentionCall:
 
 
 class ProbeLike(Protocol):
-    """Watches, and may change, every attention of one forward pass. Made for the pass and thrown away after it."""
+    """Sees, and may change, every attention of one forward pass. It is made for the pass and thrown away after it."""
 
     def attend(self, call: AttentionCall) -> tuple[Tensor, Tensor | None]:
-        """Give the output [batch, query, head, d] of this attention, and its weights where they were computed."""
+        """Compute this attention: its output [batch, query, head, d], and its weights [batch, head, query, key] or None."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """What one forward pass hands down to every layer of a stack, beside the residual stream x [batch, position, d_model].
+    """What one forward pass gives to every layer of a stack, besides the residual stream x [batch, position, d_model].
 
-    As it stands it changes nothing: the stack runs as it was trained.
-    probe: watches, and may change, every attention of the pass.
-    skip [batch, 1, 1]: the factor on x in x + f(x): 0 takes a row's residual connections away; None leaves them all.
-    places int [batch, position]: the position at which each token is put, below 0 for a token without one; None puts them at
-    start, start + 1 and so on. start: how many positions a cache already holds.
+    With its default values it changes nothing: the stack runs as it was trained.
+    probe: sees, and may change, every attention of the pass.
+    skip [batch, 1, 1]: the factor on x in x + f(x). 0 switches the residual connections of a row off; None leaves all on.
+    places int [batch, position]: the position of each token, below 0 for a token without one. None means start, start + 1 and
+    so on. start: how many positions a cache already holds.
     """
 
     probe: ProbeLike | None = None
@@ -91,8 +91,8 @@ def attention(
 def rotate(x: Tensor, start: int, places: Tensor | None = None) -> Tensor:
     """Turn each pair of features by an angle that grows with the position (Su et al. 2021, RoFormer, eq. 34).
 
-    x [batch, head, position, d] with d even; its positions are start, start + 1 and so on, or where given those of places
-    [batch, position]; below 0 a token is not turned at all.
+    x [batch, head, position, d] with d even. Its positions are start, start + 1 and so on, or those of places [batch, position]
+    where these are given. A token with a position below 0 is not turned.
     """
     half = x.shape[-1] // 2
     speed = 10_000.0 ** (-torch.arange(half, device=x.device, dtype=torch.float32) / half)
@@ -122,7 +122,7 @@ class MultiHeadAttention(nn.Module):
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
     def keys_values(self, x: Tensor, run: Pass = PLAIN, past: KeyValue | None = None) -> KeyValue:
-        """What the tokens x [batch, key, d_model] offer to whoever looks: key and value, each [batch, head, key, d].
+        """The keys and values of the tokens x [batch, key, d_model], which queries will look at: each [batch, head, key, d].
 
         past: the keys and values of the tokens before them, which come first.
         """
@@ -152,7 +152,7 @@ class MultiHeadAttention(nn.Module):
 
 
 def our_call(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> AttentionCall:
-    """Our attention in the form a probe understands."""
+    """The inputs of our own attention in the form that a probe takes."""
 
     def owner(mask: Tensor | None) -> tuple[Tensor, Tensor]:
         output, weights = attention(query, key, value, mask)

@@ -1,6 +1,6 @@
-"""The model to beat: n-grams that back off, interpolated Kneser–Ney (Kneser & Ney 1995; Chen & Goodman 1999, §2.7).
+"""The model to compare with: n-grams with interpolated Kneser–Ney smoothing (Kneser & Ney 1995; Chen & Goodman 1999, §2.7).
 
-It counts; nothing is learnt. Over the same tokens as the transformer, so that the two perplexities mean the same.
+It only counts. It uses the same tokens as the transformer, so that the two perplexities can be compared.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ from collections.abc import Iterable, Sequence
 
 
 class Ngrams:
-    """p(next | the last order − 1 ids). Lower orders count in how many contexts an id was seen, not how often."""
+    """p(next | the last order − 1 ids). Lower orders count the different contexts in which an id was seen, not how often."""
 
     def __init__(self, lines: Iterable[Sequence[int]], size: int, start: int, order: int = 3) -> None:
-        """lines: ids from the first word to the end token, without start; size: ids there are (a uniform floor)."""
+        """lines: ids from the first word to the end token, without the start token. size: the number of ids in the vocabulary;
+        the lowest order gives each of them the same probability."""
         self.order, self.size, self.start = order, size, start
         self.counts: list[Counter[tuple[int, ...]]] = [Counter() for _ in range(order)]
         highest = self.counts[-1]
         for line in lines:
             row = (start,) * (order - 1) + tuple(line)
             highest.update(zip(*(row[i:] for i in range(order)), strict=False))
-        for n in range(order - 1, 0, -1):  # every distinct longer n-gram is one context of its tail
+        for n in range(order - 1, 0, -1):  # each different longer n-gram is one context of the n-gram without its first id
             self.counts[n - 1].update(gram[1:] for gram in self.counts[n])
         self.kinds = [Counter(gram[:-1] for gram in counts) for counts in self.counts]
         self.total: list[Counter[tuple[int, ...]]] = [Counter() for _ in range(order)]
@@ -44,6 +45,6 @@ class Ngrams:
         return p
 
     def loss(self, context: Sequence[int], ids: Sequence[int]) -> float:
-        """Nats of `ids` after `context`."""
+        """The negative log-probability of `ids` after `context`, in nats."""
         row = [*context, *ids]
         return -sum(math.log(self.probability(row[:i], row[i])) for i in range(len(context), len(row)))

@@ -1,8 +1,8 @@
-"""The machines before the transformer: a GRU that reads and a GRU that writes, without attention and with it.
+"""The models before the transformer: a GRU that reads and a GRU that writes, without attention and with it.
 
-Without: Sutskever et al. 2014, “Sequence to Sequence Learning with Neural Networks”, with the unit of Cho et al. 2014. All
-the writer knows of the source is the reader's last state. With: Bahdanau et al. 2015, “Neural Machine Translation by Jointly
-Learning to Align and Translate”: before each step the writer looks back at every state of the reader.
+Without attention: Sutskever et al. 2014, “Sequence to Sequence Learning with Neural Networks”, with the unit of Cho et al. 2014.
+The writer knows nothing of the source but the reader's last state. With attention: Bahdanau et al. 2015, “Neural Machine
+Translation by Jointly Learning to Align and Translate”. Before each step the writer looks back at every state of the reader.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, slots=True)
 class RecurrentConfig:
-    """The shape of a machine. Raises ValueError for sizes that are none."""
+    """The shape of a machine. Raises ValueError for sizes that are not possible."""
 
     vocab: int
     d_embedding: int = 64
@@ -30,7 +30,7 @@ class RecurrentConfig:
 
     @classmethod
     def from_dict(cls, values: dict) -> RecurrentConfig:
-        """The config among `values`; other keys are left to whoever wrote them."""
+        """The config made of `values`. Other keys are ignored."""
         return cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values})
 
     def to_dict(self) -> dict:
@@ -41,9 +41,10 @@ class RecurrentConfig:
 class Recurrence:
     """All that one pass computed.
 
-    logits [batch, target, vocab]; embedded [batch, source, d_embedding], the source's vectors, to take gradients at;
-    memory [batch, source, d_state], the reader's state after each token; states [batch, target, d_state], the writer's after
-    each; alignment [batch, target, source], rows that sum to 1, None where there is no attention.
+    logits [batch, target, vocab]. embedded [batch, source, d_embedding]: the source's vectors, with respect to which gradients
+    are taken. memory [batch, source, d_state]: the reader's state after each token. states [batch, target, d_state]: the
+    writer's state after each token. alignment [batch, target, source]: attention weights, whose rows sum to 1; None where there
+    is no attention.
     """
 
     logits: Tensor
@@ -54,7 +55,7 @@ class Recurrence:
 
 
 class GRU(nn.GRU):
-    """The gated unit of Cho et al. 2014 (eq. 5–8), in PyTorch's form: reset acts after the product, z keeps.
+    """The gated unit of Cho et al. 2014 (eq. 5–8), in PyTorch's form: r acts after the product, and z = 1 keeps the old state.
 
     r = σ(W_r·x + U_r·h)    z = σ(W_z·x + U_z·h)    n = tanh(W_n·x + r ⊙ U_n·h)    h′ = (1 − z) ⊙ n + z ⊙ h
     """
@@ -75,7 +76,7 @@ class GRU(nn.GRU):
         return reset, (x_z + h_z).sigmoid(), (x_n + reset * h_n).tanh()
 
     def step(self, x: Tensor, h: Tensor) -> Tensor:
-        """The state after one more token. A test holds this to PyTorch's own, which runs whole sequences faster."""
+        """The state after one more token. A test compares it with PyTorch's own GRU, which computes whole sequences faster."""
         _, keep, new = self.gates(x, h)
         return (1 - keep) * new + keep * h
 
@@ -119,18 +120,19 @@ class EncoderDecoder(nn.Module):
         self.output = nn.Linear(d + width, config.vocab)
 
     def encode(self, source: Tensor) -> tuple[Tensor, Tensor]:
-        """Read `source` [batch, source]: memory [batch, source, d_state], and the vectors it was read from."""
+        """Read `source` [batch, source]. Gives memory [batch, source, d_state] and the source's vectors [batch, source,
+        d_embedding]."""
         embedded = self.embedding(source)
         return self.reader(embedded)[0], embedded
 
     def forward(self, source: Tensor | None, target: Tensor, memory: Tensor | None = None) -> Recurrence:
-        """Logits after each token of `target` [batch, target]; memory: the reader's states kept from before."""
+        """Logits after each token of `target` [batch, target]. memory: the reader's states of a pass before."""
         embedded = None
         if memory is None:
             if source is None:
                 raise ValueError("a source, or the memory of one")
             memory, embedded = self.encode(source)
-        state = self.bridge(memory[:, -1]).tanh()  # s_0: all that passes from reader to writer without attention
+        state = self.bridge(memory[:, -1]).tanh()  # s_0: without attention, nothing else goes from reader to writer
         given = self.embedding(target)
         if self.attention is None:
             states, _ = self.writer(given, state[None].contiguous())

@@ -1,7 +1,7 @@
-"""The transformer of “Attention Is All You Need” (Vaswani et al. 2017), top to bottom in one sitting.
+"""The transformer of “Attention Is All You Need” (Vaswani et al. 2017), in one file to be read from top to bottom.
 
-One config makes an encoder (reads, fills in), a decoder (writes on) or an encoder–decoder (reads one, writes another).
-`tests/model/test_transformer.py` holds every part to PyTorch's own.
+A Config makes an encoder, which fills gaps in a text, a decoder, which continues a text, or an encoder–decoder, which reads one
+text and writes another. `tests/model/test_transformer.py` compares every part with PyTorch's own.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ KINDS = ("encoder", "decoder", "encoder-decoder")
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The shape of a model. Raises ValueError where parts do not fit.
+    """The shape of a model. Raises ValueError where the sizes do not fit together.
 
     positions: "sinusoidal" (§3.5), "learned", "rotary" (Su et al. 2021) or "none". norm: "post" as in the paper, or
-    "pre" (Xiong et al. 2020), which trains without warm-up trouble. causal=False makes a decoder that peeks at the future.
+    "pre" (Xiong et al. 2020), which trains well without a long warm-up. causal: False makes a decoder that sees the future.
     """
 
     kind: str
@@ -35,7 +35,7 @@ class Config:
     heads: int = 4
     encoder_layers: int = 3
     decoder_layers: int = 3
-    d_ff: int = 768  # 0: attention only
+    d_ff: int = 768  # 0 makes layers of attention alone
     max_tokens: int = 128
     positions: str = "sinusoidal"
     norm: str = "pre"
@@ -66,7 +66,7 @@ class Config:
 
     @classmethod
     def from_dict(cls, values: dict) -> Config:
-        """The config among `values`; other keys (a name, a note) are left to whoever wrote them."""
+        """The config made of `values`. Other keys, such as a name or a note, are ignored."""
         return cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values})
 
     @classmethod
@@ -79,9 +79,9 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What a decoder need not compute again: per layer its own keys and values, and those of the encoder.
+    """What a decoder need not compute again: for each layer its own keys and values, and those of the encoder's tokens.
 
-    Each step gives a new Past and leaves the old one as it was, so that branches may share it.
+    Each step gives a new Past and does not change the old one, so that several continuations may share it.
     """
 
     own: tuple[KeyValue, ...]
@@ -94,8 +94,10 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """logits [batch, position, vocab]; memory [batch, source, d_model] is the encoder's result; residual maps a stack's
-    name to its stream before each layer and after the last: tensors [batch, position, d_model]."""
+    """What one forward pass gives.
+
+    logits [batch, position, vocab]. memory [batch, source, d_model]: the encoder's result. residual: for each stack its residual
+    stream before each layer and after the last one, each [batch, position, d_model]."""
 
     logits: Tensor
     memory: Tensor | None = None
@@ -104,7 +106,7 @@ class Output:
 
 
 class FeedForward(nn.Module):
-    """max(0, x·W₁ + b₁)·W₂ + b₂ (eq. 2), on each position alone."""
+    """max(0, x·W₁ + b₁)·W₂ + b₂ (eq. 2), on each position separately."""
 
     def __init__(self, d_model: int, d_ff: int) -> None:
         super().__init__()
@@ -116,7 +118,7 @@ class FeedForward(nn.Module):
 
 
 class AddNorm(nn.Module):
-    """A sublayer's place on the residual stream: x + f(norm(x)), or norm(x + f(x)) as in the paper (§3.1)."""
+    """How a sublayer f is joined to the residual stream x: x + f(norm(x)), or norm(x + f(x)) as in the paper (§3.1)."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -129,13 +131,14 @@ class AddNorm(nn.Module):
         return self.norm(x) if self.pre else x
 
     def leave(self, x: Tensor, result: Tensor, skip: Tensor | None = None) -> Tensor:
-        """The stream after the sublayer: x + result, normed in a post-norm model. skip [batch, 1, 1]: a factor on x alone."""
+        """The stream after the sublayer: x + result, normed in a post-norm model. skip [batch, 1, 1]: a factor on x, not on
+        result."""
         x = (x if skip is None else skip * x) + self.dropout(result)
         return x if self.pre else self.norm(x)
 
 
 class Layer(nn.Module):
-    """Self-attention, then (in a decoder that reads) cross-attention, then feed-forward, each added to the residual stream x."""
+    """Self-attention, then cross-attention (where there is an encoder), then feed-forward, each added to the residual stream x."""
 
     def __init__(self, config: Config, crosses: bool) -> None:
         super().__init__()
@@ -153,7 +156,7 @@ class Layer(nn.Module):
         x: Tensor,  # [batch, position, d_model]
         mask: Tensor | None,  # bool [batch or 1, 1, query, key]
         past: KeyValue | None = None,  # of the positions before those of x
-        memory: KeyValue | None = None,  # what the encoder's tokens offer
+        memory: KeyValue | None = None,  # keys and values of the encoder's tokens
         memory_mask: Tensor | None = None,  # bool [batch, 1, 1, source]
         run: Pass = PLAIN,
     ) -> tuple[Tensor, KeyValue]:
@@ -178,7 +181,7 @@ def sinusoids(positions: int, d_model: int) -> Tensor:
 
 
 class Transformer(nn.Module):
-    """Embedding, encoder, decoder, and the embedding again to turn vectors into logits (§3.4)."""
+    """Embedding, encoder, decoder, and then the embedding matrix once more, which turns vectors into logits (§3.4)."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -192,13 +195,14 @@ class Transformer(nn.Module):
         both = config.kind == "encoder-decoder"
         self.encoder = nn.ModuleList(Layer(config, False) for _ in range(config.encoder_layers if config.reads else 0))
         self.decoder = nn.ModuleList(Layer(config, both) for _ in range(config.decoder_layers if config.writes else 0))
-        pre = config.norm == "pre"  # pre-norm streams are normed once more at the end; post-norm ones already are
+        pre = config.norm == "pre"  # a pre-norm stream is normed at its end; a post-norm one already is
         self.encoder_norm = nn.LayerNorm(config.d_model) if pre and config.reads else nn.Identity()
         self.decoder_norm = nn.LayerNorm(config.d_model) if pre and config.writes else nn.Identity()
         nn.init.normal_(self.embedding.weight, std=config.d_model**-0.5)
 
     def embed(self, ids: Tensor, run: Pass = PLAIN) -> Tensor:
-        """[batch, position] → [batch, position, d_model]: the token's vector · √d_model, plus its position's (§3.5)."""
+        """Ids [batch, position] → the token's vector · √d_model plus its position's vector (§3.4, §3.5), [batch, position,
+        d_model]."""
         x = self.embedding(ids) * self.config.d_model**0.5
         if self.config.positions in ("learned", "sinusoidal"):
             if run.places is None:
@@ -273,7 +277,7 @@ class Transformer(nn.Module):
         return Output(self.predict(self.decoder_norm(stream[-1]), logits_at), memory, past, residual)
 
     def target_mask(self, length: int, start: int, allowed: Tensor | None, device: torch.device) -> Tensor | None:
-        """bool [batch or 1, 1, query, key]: no looking at the future (§3.2.3), nor at padding."""
+        """The decoder's mask, which hides the future (§3.2.3) and padding: bool [batch or 1, 1, query, key], or None."""
         mask = None
         if self.config.causal:
             mask = torch.ones(length, start + length, dtype=torch.bool, device=device).tril(start)[None, None]
@@ -283,7 +287,7 @@ class Transformer(nn.Module):
         return mask
 
     def predict(self, x: Tensor, at: Tensor | None) -> Tensor:
-        """Logits [batch, position or 1, vocab] from the same matrix that embeds (§3.4)."""
+        """Logits [batch, position or 1, vocab], by the matrix that also embeds the tokens (§3.4)."""
         if at is not None:
             x = x[torch.arange(len(x), device=x.device), at][:, None]
         return x @ self.embedding.weight.T

@@ -1,6 +1,6 @@
-"""The trigram tables that ship: `core.model.ngrams` counted once over the training text, kept as sorted columns.
+"""The trigram tables that ship: the counts of `core.model.ngrams` over the training text, as sorted columns.
 
-`python -m core.data.trigrams` writes them. They are read in a moment, where counting again would take some ten seconds; every
+`python -m core.data.trigrams` writes them. Reading a table is fast, while counting again would take about ten seconds. Every
 number equals that of `Ngrams` on the same sentences (tests/model/test_trigram.py).
 """
 
@@ -18,8 +18,8 @@ from core.paths import DATA, WEIGHTS
 
 
 class Level(NamedTuple):
-    """The n-grams of one order, sorted: gram int64 [gram] (its ids as digits in base `size`), often int64 [gram], and the
-    discount that Kneser–Ney takes from each count."""
+    """The n-grams of one order, sorted. gram int64 [gram]: its ids as digits in base `size`. often int64 [gram]: its count.
+    discount: what Kneser–Ney subtracts from each count."""
 
     gram: np.ndarray
     often: np.ndarray
@@ -29,7 +29,8 @@ class Level(NamedTuple):
 class Term(NamedTuple):
     """p = max(0, seen − discount) / total + discount · kinds / total · lower: one order of the interpolation.
 
-    known: how many ids before are looked at; seen: of this id after them, total: of all, kinds: how many different ids.
+    known: how many ids before are used. seen: how often this id came after them. total: how often any id came after them. kinds:
+    how many different ids came after them.
     """
 
     known: int
@@ -48,7 +49,7 @@ class Trigram:
         """gram: trigrams as sorted whole numbers (a · size + b) · size + c; count: how often each stood in the text."""
         self.size, self.start, self.sentences = size, start, sentences
         levels = [_level(gram, count)]
-        for order in (2, 1):  # a lower order counts in how many contexts a tail was seen, not how often
+        for order in (2, 1):  # a lower order counts the contexts before an n-gram, not how often it was seen
             levels.append(_level(*np.unique(levels[-1].gram % size**order, return_counts=True)))
         self.levels = levels[::-1]
 
@@ -62,13 +63,13 @@ class Trigram:
         return cls((first * size + second) * size + third, count, size, START, sentences)
 
     def seen(self, context: Sequence[int]) -> tuple[tuple[int, int], np.ndarray, np.ndarray]:
-        """What was counted after the last two ids: the pair, the ids that followed int64 [kind], how often int64 [kind]."""
+        """The counts after the last two ids: the pair itself, the ids that followed it int64 [kind], how often int64 [kind]."""
         first, second = self._row(context)[-2:]
         low, high = self._span(2, (first, second))
         return (first, second), self.levels[2].gram[low:high] % self.size, self.levels[2].often[low:high]
 
     def probabilities(self, context: Sequence[int]) -> np.ndarray:
-        """p of every id after `context`: float64 [size], with the sum 1."""
+        """The probability of every id after `context`: float64 [size], which sums to 1."""
         row = self._row(context)
         p = np.full(self.size, 1 / self.size)
         for n, level in enumerate(self.levels):
@@ -82,7 +83,8 @@ class Trigram:
         return p
 
     def terms(self, context: Sequence[int], id: int) -> list[Term]:
-        """How the probability of one id comes about, from the last two ids (first) to none; contexts never seen are left out."""
+        """The terms of one id's probability, from the one that uses the last two ids to the one that uses none. Contexts that
+        were never seen are left out."""
         row, found, p = self._row(context), [], 1 / self.size
         for n, level in enumerate(self.levels):
             low, high = self._span(n, row[len(row) - n :])
@@ -103,7 +105,7 @@ class Trigram:
         return (self.start, self.start, *context)
 
     def _span(self, n: int, seen: Sequence[int]) -> tuple[int, int]:
-        """Where the n-grams stand that begin with these n ids."""
+        """The places (first, one after the last) of the n-grams that begin with these ids."""
         number = 0
         for id in seen:
             number = number * self.size + id
@@ -117,8 +119,7 @@ def _level(gram: np.ndarray, count: np.ndarray) -> Level:
 
 
 def for_model(model: str) -> Trigram | None:
-    """The table that was counted in a shipped model's own tokens, for that is the text it learnt to write; None where there is
-    none."""
+    """The table whose counts are in the tokens of this shipped model; None where there is none."""
     if not (WEIGHTS / model / "tokenizer.json").is_file():
         return None
     ours = fingerprint(model)
@@ -126,7 +127,7 @@ def for_model(model: str) -> Trigram | None:
 
 
 def _counted_in(path: Path) -> bytes:
-    """The fingerprint of the tokens that a table counts."""
+    """The fingerprint of the vocabulary whose tokens a table counts."""
     with np.load(path, allow_pickle=False) as held:
         return bytes(held["pieces"])
 
@@ -136,5 +137,5 @@ def table(language: str) -> Path:
 
 
 def fingerprint(model: str) -> bytes:
-    """Which pieces a model has: a hash of its tokenizer."""
+    """A hash of a model's tokenizer, which tells vocabularies apart."""
     return blake2b((WEIGHTS / model / "tokenizer.json").read_bytes(), digest_size=16).digest()

@@ -1,6 +1,7 @@
-"""A model in a folder: config.json, model.safetensors, tokenizer.json. Never a pickle.
+"""A model in a folder: config.json, model.safetensors and tokenizer.json, but never a pickle.
 
-Half precision is what ships; it becomes float32 again when loaded. Outside files are checked by the engine, not here.
+Weights ship in half precision and become float32 when they are loaded. The engine checks files from outside; this module does
+not.
 """
 
 from __future__ import annotations
@@ -20,26 +21,26 @@ from torch import Tensor
 from core.model.transformer import Config, Transformer
 from core.model.vocabulary import Vocabulary
 
-CHECKPOINT = "checkpoint.safetensors"  # of a run, in its folder
+CHECKPOINT = "checkpoint.safetensors"  # the file's name in the folder of a run
 
 
 def write(path: Path, text: str) -> None:
-    """Write all of it or nothing: a reader sees the old file or the new one."""
+    """Write a file completely or not at all: a reader sees the old file or the new one."""
     fresh = path.with_name(path.name + ".new")
     fresh.write_text(text, "utf-8")
     os.replace(fresh, path)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str] | None = None) -> None:
-    """The same for safetensors, with small texts in the file's header: a checkpoint is one file, whole or not there."""
+    """Write tensors as `write` does, with small texts in the file's header: so a checkpoint is one file, complete or missing."""
     fresh = path.with_name(path.name + ".new")
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, fresh, dict(header) if header else None)
-    fresh.chmod(0o644)  # safetensors writes for the owner alone
+    fresh.chmod(0o644)  # safetensors makes a file that only its owner can read
     os.replace(fresh, path)
 
 
 def checkpoint(folder: Path) -> Path:
-    """The checkpoint of a run in this folder. Raises FileNotFoundError where there is none to go on from."""
+    """The checkpoint of a run in this folder. Raises FileNotFoundError where there is none."""
     path = folder / CHECKPOINT
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint in {folder}: start without --resume")
@@ -60,7 +61,8 @@ def export(
 
 
 def load(folder: Path) -> tuple[Transformer, Vocabulary, dict[str, Any]]:
-    """The model in float32 and eval mode, its vocabulary, and all of config.json. Raises where keys do not fit."""
+    """The model in float32 and eval mode, its vocabulary, and all of config.json. Raises RuntimeError where the names or shapes
+    of the weights do not fit."""
     about = json.loads((folder / "config.json").read_text("utf-8"))
     model = Transformer(Config.from_dict(about))
     model.load_state_dict({name: tensor.float() for name, tensor in load_file(folder / "model.safetensors").items()})

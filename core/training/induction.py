@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from core import paths
 from core.model import weights
-from core.model.memory import SMALL, Watch, frozen, lean
+from core.model.memory import SMALL, Watch, frozen, prefer_near
 from core.model.recurrent import parameters
 from core.model.transformer import Config, Layer, Transformer
 from core.model.vocabulary import SPECIALS, START, Vocabulary
@@ -195,7 +195,7 @@ def beginning(config: Config, seed: int) -> Transformer:
     torch.manual_seed(seed)
     model = Transformer(config)
     nn.init.normal_(model.embedding.weight, std=SMALL)
-    lean(cast("Layer", model.decoder[0]).own)
+    prefer_near(cast("Layer", model.decoder[0]).own)
     return model
 
 

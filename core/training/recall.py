@@ -34,7 +34,7 @@ from core.model.exercises import (
     copying,
     make,
 )  # fmt: skip
-from core.model.memory import SHAPES, SMALL, TITLES, Machine, build, lean, load_machine, shape_of
+from core.model.memory import SHAPES, SMALL, TITLES, Machine, build, load_machine, prefer_near, shape_of
 from core.model.recurrent import parameters
 from core.model.transformer import Layer, Transformer
 from core.model.weights import write_rows
@@ -55,7 +55,7 @@ def course(kind: str, task: Task, plan: Plan, folder: Path) -> Course:
     if isinstance(model, Transformer):
         nn.init.normal_(model.embedding.weight, std=SMALL)
         for stack in (model.encoder, model.decoder):
-            lean(cast("Layer", stack[0]).own)
+            prefer_near(cast("Layer", stack[0]).own)
     elif model.attention is not None:
         for weight in model.attention.parameters():  # large: where tanh is nearly straight, two states add up and never meet
             nn.init.normal_(weight, std=0.3)

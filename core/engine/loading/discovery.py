@@ -1,4 +1,4 @@
-"""The dry run: which attentions a Hugging Face model has, in which order, and whether each is the formula it is taken for."""
+"""The dry run: which attentions a Hugging Face model has, in which order, and whether each computes the formula we expect."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from core.request import Site, Stream
 
 
 class Discovery:
-    """The probe of the dry run: it only looks, and holds every family's formula against the reference."""
+    """The probe of the dry run. It changes nothing, and compares every attention with the reference formula."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[int, int, int, int]] = []  # heads, kv heads, queries, keys
@@ -30,7 +30,8 @@ class Discovery:
         self.outputs: list[nn.Module | None] = []
 
     def attend(self, call: AttentionCall) -> tuple[Tensor, Tensor | None]:
-        """Let the family's own code run, and hold the reference formula against what it gave: [batch, query, head, d], weights."""
+        """Run the family's own code and compare its result with the reference formula. Gives the family's output [batch, query,
+        head, d] and weights [batch, head, query, key]."""
         output, weights = call.owner(call.mask)
         self.finite &= bool(torch.isfinite(output).all())
         queries, keys = call_shape(call)
@@ -48,7 +49,7 @@ class Discovery:
         return output, weights
 
     def enter(self, module: nn.Module, args: tuple[Any, ...]) -> None:
-        """A linear module is about to run: W_O is the first that reads exactly what the last attention gave."""
+        """Called before each linear module. The first one that reads exactly the output of the last attention is its W_O."""
         if not self.results or self.outputs[-1] is not None or not args or not isinstance(args[0], Tensor):
             return
         if args[0].shape == self.results[-1].shape and torch.equal(args[0], self.results[-1]):
@@ -57,7 +58,7 @@ class Discovery:
 
 @dataclass(frozen=True, slots=True)
 class Discovered:
-    """What the dry run saw."""
+    """The facts that the dry run found."""
 
     sites: tuple[Site, ...]
     kv_heads: int
@@ -66,11 +67,11 @@ class Discovered:
 
 
 def discover(backend: HuggingFaceBackend, family: str, pad: int | None, vocab: int, start: int) -> Discovered:
-    """One dry run, source length 3 and target length 2: the n-th call is the n-th site, told apart by its shape. pad: the id
-    of padding, which the run does without.
+    """Run the model once, on a source of 3 tokens and a target of 2. The n-th call of attention is the n-th site, and the shape
+    of its scores tells its stream. pad: the id of padding, which the run must not use; None where there is none.
 
-    Raises UnsupportedModelError where the attention is not called through the interface or is not the reference formula,
-    ModelFileError where the weights give no numbers.
+    Raises UnsupportedModelError where the attention is not called through the interface or does not compute the reference
+    formula, ModelFileError where the weights give NaN or infinity.
     """
     ids = list(islice((token for token in range(vocab) if token != pad), 3)) or [0]
     ids = (ids * 3)[:3]
@@ -97,14 +98,15 @@ def discover(backend: HuggingFaceBackend, family: str, pad: int | None, vocab: i
 def _dry_run(
     backend: HuggingFaceBackend, batch: Batch, probe: Discovery, family: str
 ) -> tuple[Result, list[Tensor]]:
-    """The pass itself, and what the last module of each list of layers gave. Hooked, for the model is not shared yet."""
+    """The forward pass, and the result of the last module of each list of layers. It uses hooks, which is safe here, because
+    no thread shares the model yet."""
     hooks, last = _watch_last_layers(backend.model)
     linear = (m for m in backend.model.modules() if isinstance(m, nn.Linear) or type(m).__name__ == "Conv1D")
     hooks += [module.register_forward_pre_hook(probe.enter) for module in linear]
-    backend.last_is_normed = dict.fromkeys(Stream, False)  # until known: show all of them to the comparison below
+    backend.last_is_normed = dict.fromkeys(Stream, False)  # not known yet: keep every depth for the comparison below
     try:
         return backend.forward(batch, probe, residual=True), last
-    except Exception as error:  # whatever a family's code raises at its very first run means: not for us
+    except Exception as error:  # where a family's code fails in its very first run, we cannot use it
         raise UnsupportedModelError(
             f"a family whose attention can be watched ({WORKING})",
             f"{family}, whose first run failed: {error}",
@@ -116,7 +118,7 @@ def _dry_run(
 
 
 def _check(backend: HuggingFaceBackend, probe: Discovery, result: Result, family: str) -> None:
-    """Refuse a model that hands no attention over, gives no numbers, or computes another formula than ours."""
+    """Refuse a model that does not call our attention function, gives NaN or infinity, or computes another formula than ours."""
     if not probe.calls:
         raise refusal(family)
     if not probe.finite or (result.logits is not None and bool(result.logits.isnan().any())):
@@ -135,8 +137,11 @@ def _check(backend: HuggingFaceBackend, probe: Discovery, result: Result, family
 
 
 def _encoder_end(backend: HuggingFaceBackend, batch: Batch, layers: int) -> nn.Module | None:
-    """What an encoder applies to its stream after the last layer: its final norm, or nothing at all. Known only where it turns
-    the last hidden state into the encoder's result bit for bit, and there is one hidden state per layer; else None."""
+    """The module that an encoder applies to its residual stream after the last layer: its final norm, or one that does nothing.
+
+    None where we do not know it: it must turn the last hidden state into the encoder's result bit for bit, and there must be
+    one hidden state for each layer.
+    """
     encoder = backend.model.get_encoder()
     try:
         with torch.inference_mode():
@@ -145,7 +150,7 @@ def _encoder_end(backend: HuggingFaceBackend, batch: Batch, layers: int) -> nn.M
             for end in filter(None, ends):
                 if torch.equal(end(output.hidden_states[-1]), output.last_hidden_state):
                     return end if len(output.hidden_states) == layers + 1 else None
-    except Exception:  # an encoder that cannot run by itself has no depths to read; the model works all the same
+    except Exception:  # an encoder that cannot run by itself offers no depths; the model works without them
         return None
     return None
 
@@ -169,9 +174,9 @@ def _sites(calls: Sequence[tuple[int, int, int, int]], kind: str, family: str) -
 
 
 def _watch_last_layers(model: nn.Module) -> tuple[list[Any], list[Tensor]]:
-    """Note what the last module of each list gives, to learn whether hidden states end before or after a final norm.
+    """Record the result of the last module of each list. It shows whether hidden states end before or after a final norm.
 
-    Only during the dry run at load, before the model is shared with anyone.
+    This happens only in the dry run at load, before threads share the model.
     """
     seen: list[Tensor] = []
 

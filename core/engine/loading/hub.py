@@ -1,4 +1,4 @@
-"""Models of the Hugging Face hub: fetched once, kept in the hub's own cache, found there again without a network."""
+"""Models of the Hugging Face hub. A model is fetched once and kept in the hub's own cache, where it is found without a network."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from core.errors import HubUnreachableError, LensError, ModelFileError, ModelNot
 
 NAME = re.compile(r"[A-Za-z0-9_][\w.-]{0,95}(/[A-Za-z0-9_][\w.-]{0,95})?", re.ASCII)
 REVISION = re.compile(r"[\w.-]+(/[\w.-]+)*", re.ASCII)
-BESIDE = (".json", ".model", ".spm", ".txt", ".jinja")  # what a tokenizer and a configuration are made of
-PATIENCE = 10  # seconds to wait for the hub's first word
+BESIDE = (".json", ".model", ".spm", ".txt", ".jinja")  # endings of the files of tokenizers and configurations
+PATIENCE = 10  # seconds to wait for the hub's first answer
 
 
 def fetch(
@@ -26,10 +26,11 @@ def fetch(
     say: Callable[[str], None],
     check: Callable[[Found], object],
 ) -> Found:
-    """A hub model's folder on this machine: the hub's newest where it answers, else what was fetched before.
+    """A folder on this machine with the files of a hub model: the newest ones where the hub answers, else those fetched before.
 
-    Size and family (`check`) are looked at before any weight is fetched. Raises ModelNotFoundError where there is no such
-    model, HubUnreachableError where nobody can tell, and the errors of `check` and of the budget.
+    Size and family (`check`) are examined before any weight is fetched. say: called with a sentence at each stage. Raises
+    ModelNotFoundError where there is no such model, HubUnreachableError where the hub does not answer and nothing was fetched
+    before, and the errors of `check` and of the budget.
     """
     _check_name(name, revision)
     identity = name if revision is None else f"{name}@{revision}"
@@ -52,7 +53,7 @@ def fetch(
 
 
 def wanted(names: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Which of a repository's files a model is made of: its weights, and what stands beside them. Nothing of folders."""
+    """The files of a repository that we need: (weights, configuration and tokenizer). Files inside folders are left out."""
     top = sorted(name for name in names if "/" not in name and not set(name) & set("*?[]"))
     weights = [name for name in top if name == "model.safetensors"]
     if not weights and "model.safetensors.index.json" in top:
@@ -68,7 +69,7 @@ def _ask(
     say: Callable[[str], None],
     check: Callable[[Found], object],
 ) -> Found:
-    """The model fetched from the hub. identity: how it is named to a person, the revision with it."""
+    """Fetch the model from the hub. identity: its name with its revision, as a person sees it."""
     from huggingface_hub import HfApi, hf_hub_download, snapshot_download
 
     say("Asking the hub")
@@ -93,14 +94,14 @@ def _ask(
         check(Found(identity, Path(config).parent))
         say(f"Fetching {size / 1e6:,.0f} MB from the hub")
         folder = snapshot_download(
-            name, revision=revision, allow_patterns=[*weights, *beside], tqdm_class=_teller(say, size), **place
+            name, revision=revision, allow_patterns=[*weights, *beside], tqdm_class=_progress_bar(say, size), **place
         )
     return Found(identity, Path(folder))
 
 
 @contextmanager
 def _refusals(identity: str, revision: str | None) -> Iterator[None]:
-    """What the hub answers where it gives no model, as our own errors."""
+    """Turn the hub's errors into our own."""
     from huggingface_hub.errors import (
         EntryNotFoundError,
         GatedRepoError,
@@ -128,7 +129,7 @@ def _refusals(identity: str, revision: str | None) -> Iterator[None]:
 
 
 def _cached(name: str, revision: str | None) -> Path | None:
-    """What was fetched before, if it is whole. Asks no hub."""
+    """The folder of a model that was fetched before, or None where it is missing or not complete. Asks no hub."""
     from huggingface_hub import snapshot_download
 
     try:
@@ -136,36 +137,37 @@ def _cached(name: str, revision: str | None) -> Path | None:
         config = ["config.json"]
         folder = Path(snapshot_download(name, revision=revision, local_files_only=True, allow_patterns=config, **place))
         weight_files(folder)
-    except Exception:  # whatever is missing: there is nothing whole to load
+    except Exception:  # whatever is missing, there is no complete model
         return None
     return folder if (folder / "config.json").is_file() else None
 
 
 def _place() -> dict[str, Any]:
-    """Which hub and which cache: as huggingface_hub's own variables say, read now and not when it was imported."""
+    """Which hub and which cache to use, from the environment variables of huggingface_hub. We read them now, because the package
+    itself reads them when it is imported."""
     return {
         "endpoint": os.environ.get("HF_ENDPOINT", "").rstrip("/") or None,
         "cache_dir": os.environ.get("HF_HUB_CACHE") or None,
     }
 
 
-def _teller(say: Callable[[str], None], size: int) -> type:
-    """A progress bar that draws nothing and says, now and then, how much has come."""
+def _progress_bar(say: Callable[[str], None], size: int) -> type:
+    """A class of progress bars for the hub's client. It draws nothing, and calls `say` with how much of `size` bytes has come."""
     from tqdm.auto import tqdm
 
-    class Teller(tqdm):
+    class ProgressBar(tqdm):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             kwargs.pop("name", None)
-            self.come, self.told, self.counts_bytes = 0, 0, kwargs.get("unit") == "B"
+            self.received, self.reported, self.counts_bytes = 0, 0, kwargs.get("unit") == "B"
             super().__init__(*args, **{**kwargs, "disable": True})
 
         def update(self, n: float | None = 1) -> None:
-            self.come += int(n or 0)
-            if self.counts_bytes and size and self.come - self.told >= size / 50:
-                self.told = self.come
-                say(f"Fetching {min(self.come, size) / 1e6:,.0f} of {size / 1e6:,.0f} MB from the hub")
+            self.received += int(n or 0)
+            if self.counts_bytes and size and self.received - self.reported >= size / 50:
+                self.reported = self.received
+                say(f"Fetching {min(self.received, size) / 1e6:,.0f} of {size / 1e6:,.0f} MB from the hub")
 
-    return Teller
+    return ProgressBar
 
 
 def _check_name(name: str, revision: str | None) -> None:

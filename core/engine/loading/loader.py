@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "tekken.json", "bpe.codes")  # or *.model, *.spm
 ROLES = {"start": "decoder_start_token_id", "pad": "pad_token_id", "end": "eos_token_id"}  # as a config.json names them
-ONE_AT_A_TIME = threading.RLock()  # transformers sets switches of the whole process while it builds a model
+ONE_AT_A_TIME = threading.RLock()  # transformers changes settings of the whole process while it builds a model
 
 
 def load(
@@ -49,7 +49,7 @@ def load(
     budget: int | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Lens:
-    """What `core.engine.load` promises, where the arguments are told and the errors named; this part needs torch."""
+    """The work of `core.engine.load`, which explains the arguments and errors. It stands here because it needs torch."""
     say = progress or (lambda words: None)
     path = os.fspath(name) if isinstance(name, (str, os.PathLike)) else name
     if not isinstance(path, str):
@@ -72,24 +72,24 @@ def load(
 
 
 def device_of(device: str) -> torch.device:
-    """A device this machine has. Raises DeviceError."""
+    """The device of this name; "auto" chooses the best one. Raises DeviceError where this machine does not have it."""
     if device == "auto":
         kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
         return torch.device(kind)
     try:
         place = torch.device(device)
-        # not every device that has a name can hold a number and give it back
+        # some devices have a name but do not work: so we store a number on it and read it back
         if torch.zeros(1, device=place).item() == 0:
             return place
-    except Exception:  # each missing device has an error of its own
+    except Exception:  # each kind of missing device raises another error
         pass
     raise DeviceError("a device of this machine (auto, cpu, cuda, mps)", f"“{device}”", 'Use device="auto"')
 
 
 def dtype_of(dtype: str, device: torch.device) -> torch.dtype | str:
-    """The number format to compute in; "auto" stands for the checkpoint's own, and is float32 on a CPU.
+    """The number format to compute in. "auto" is float32 on a CPU, and elsewhere stays "auto": the checkpoint's own format.
 
-    Raises DeviceError for a format that is none of DTYPES.
+    Raises DeviceError for a format outside DTYPES.
     """
     if dtype == "auto":
         # bfloat16 was measured 10 to 28 times slower than float32 on a CPU
@@ -118,7 +118,7 @@ def check_finite(model: torch.nn.Module) -> None:
         if not tensor.is_floating_point() or tensor.data_ptr() in seen:
             continue
         seen.add(tensor.data_ptr())
-        # a sum is one pass and no copy; finite numbers may add up to infinity, so only then is each one asked
+        # a sum is one pass without a copy; finite numbers may add up to infinity, so only then is each one checked
         if not math.isfinite(tensor.sum()) and not bool(torch.isfinite(tensor).all()):
             raise ModelFileError(
                 "finite numbers in every weight", f"NaN or infinity in {name}", "The file is damaged or half-trained"
@@ -126,7 +126,7 @@ def check_finite(model: torch.nn.Module) -> None:
 
 
 def _supported(found: Found) -> None:
-    """Refuse a family that cannot be watched while only its configuration is there."""
+    """Refuse a family that cannot be watched, as soon as its configuration is there and before its weights are fetched."""
     if read_config(found.folder).get("family") != "lookback":
         from core.engine.loading.pretrained import plan, quiet
 
@@ -148,12 +148,12 @@ def _load_ours(
         tokenizer = Tokenizer.from_str((found.folder / "tokenizer.json").read_text("utf-8"))
     except LensError:
         raise
-    except Exception as error:  # files come from outside: whatever they make a reader raise becomes our sentence
+    except Exception as error:  # files come from outside, so reading them may raise anything
         raise ModelFileError(
             f"sound files in {found.title}", f"{type(error).__name__}: {error}", "Copy the model again"
         ) from error
     check_finite(model)
-    # what a user types is text: "</s>" in it is four characters, never the end of the text
+    # what a person types is text: "</s>" in it is four characters, and does not end the text
     tokenizer.encode_special_tokens = True
     to_device(model, device, torch.float32 if isinstance(dtype, str) else dtype)
     model.eval().requires_grad_(False)
@@ -194,7 +194,7 @@ def _info_of_ours(found: Found, config: dict[str, Any], backend: OurBackend, dev
 
 
 def _sound(config: dict[str, Any], found: Found) -> None:
-    """Refuse sizes that are no sizes, or that ask for far more than the file holds, before anything is built.
+    """Refuse sizes that are no whole numbers, or far more than the file holds, before anything is built.
 
     Raises ModelFileError.
     """
@@ -263,7 +263,7 @@ def _load_hugging_face(
 
 
 def _check_start(kind: str, start: Any, vocab: int) -> None:
-    """Refuse an encoder–decoder that does not say with which token its decoder begins."""
+    """Refuse an encoder–decoder whose configuration does not name the token that its decoder begins with."""
     if kind == "encoder-decoder" and not (isinstance(start, int) and 0 <= start < vocab):
         raise ModelFileError(
             f"decoder_start_token_id below {vocab} in config.json",
@@ -282,12 +282,12 @@ def _text_of(tokenizer: Any, config: Any, vocab: int, found: Found) -> HuggingFa
         return None
     try:
         return HuggingFaceText(tokenizer, config, vocab)
-    except Exception as error:  # a tokenizer is outside code too
+    except Exception as error:  # a tokenizer is outside code, and may raise anything
         raise ModelFileError(f"a whole tokenizer in {found.title}", f"{error}", "Copy tokenizer.json again") from error
 
 
 def _tokenizer(found: Found) -> Any:
-    """The model's tokenizer, or None where the folder holds none: then requests are made from ids."""
+    """The model's tokenizer. None where the folder holds none: requests are then made from ids."""
     from transformers import AutoTokenizer
 
     if found.gguf is None and not any(
@@ -297,6 +297,6 @@ def _tokenizer(found: Found) -> Any:
     options = {"gguf_file": found.gguf} if found.gguf else {}
     try:
         return AutoTokenizer.from_pretrained(found.folder, local_files_only=True, trust_remote_code=False, **options)
-    except Exception as error:  # files come from outside: whatever they make the reader raise becomes our sentence
+    except Exception as error:  # files come from outside, so reading them may raise anything
         text = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise ModelFileError(f"a tokenizer in {found.title}", text, "Copy tokenizer.json again") from error

@@ -1,6 +1,6 @@
-"""From the files of a Hugging Face model to a model: what it is, whether it can be watched, whether it is whole.
+"""From the files of a Hugging Face model to a model: its kind, whether it can be watched, and whether its files are complete.
 
-Only names and numbers are read from files: code that lies beside the weights is never run.
+Only names and numbers are read from files. Code that lies beside the weights is never run.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SAVED = "Use the configuration saved with these weights"
 
 @dataclass(frozen=True, slots=True)
 class LoadingPlan:
-    """How a configuration will be loaded: its kind, the class with an output head and the class without one."""
+    """How a model will be loaded: its kind, the class with an output head and the class without one."""
 
     config: Any
     kind: str
@@ -45,9 +45,9 @@ class LoadingPlan:
 
 
 def plan(found: Found) -> LoadingPlan:
-    """What a folder's configuration makes, decided before a weight is read.
+    """Decide from a folder's configuration how to load its model, before any weight is read.
 
-    Raises ModelFileError for a configuration that is not sound, UnsupportedModelError for one that cannot be watched.
+    Raises ModelFileError for a configuration with errors, UnsupportedModelError for a model that cannot be watched.
     """
     config = _config(found)
     if getattr(config, "quantization_config", None) is not None and found.gguf is None:
@@ -68,7 +68,7 @@ def plan(found: Found) -> LoadingPlan:
             )
         if not concrete._can_set_attn_implementation():
             raise refusal(family)
-    except ImportError as error:  # some families need packages of their own
+    except ImportError as error:  # some families need further packages
         raise UnsupportedModelError(
             "a family this machine can run", f"{family}: {_first_line(error)}", f"Choose {WORKING}"
         ) from error
@@ -80,9 +80,11 @@ def plan(found: Found) -> LoadingPlan:
 def load_pretrained(
     found: Found, how: LoadingPlan, dtype: Any, device: torch.device, say: Callable[[str], None]
 ) -> HuggingFaceBackend:
-    """Load safetensors or GGUF weights into the right class, refusing what is missing, of other shapes, or too deep.
+    """Load safetensors or GGUF weights into the right class. Weights that are missing, of another shape, or of layers that the
+    model does not have are refused.
 
-    Raises ModelFileError, UnsupportedModelError. One at a time: building a model sets switches of the whole process.
+    Raises ModelFileError, UnsupportedModelError. Only one thread at a time may call this, because building a model changes
+    settings of the whole process.
     """
     chosen = how.head or how.trunk
     held, parts = _held(found)
@@ -95,10 +97,10 @@ def load_pretrained(
     if missing and how.head is not None and how.trunk is not None:
         prefix = model.base_model_prefix
         if not any(key.startswith(prefix + ".") for key in missing):
-            # only the output head is absent: an embedding model. Its attention is whole, it just cannot predict
+            # only the output head is missing: it is an embedding model, whose attention is complete, but it cannot predict
             can_predict = False
             model, missing = _read(found, how.trunk, how.config, dtype, device, say)
-    # a pooler stands beside the attention, and we never use it
+    # a pooler reads the encoder's result, and we never use it
     missing = [key for key in missing if "pooler" not in key.split(".")]
     if missing:
         raise ModelFileError(
@@ -112,7 +114,7 @@ def load_pretrained(
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No progress bars and no reports of transformers: what they would say becomes an error, or is of no concern."""
+    """Switch off the progress bars and reports of transformers. What matters in them becomes one of our errors."""
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity(logging.CRITICAL)
     logging.disable_progress_bar()
@@ -130,7 +132,7 @@ def _config(found: Found) -> Any:
             return AutoConfig.from_pretrained(
                 found.folder, gguf_file=found.gguf, local_files_only=True, trust_remote_code=False
             )
-        except Exception as error:  # files come from outside: whatever they make the reader raise becomes our sentence
+        except Exception as error:  # files come from outside, so reading them may raise anything
             raise ModelFileError(
                 f"a whole GGUF file of a known family in {found.gguf}",
                 _first_line(error),
@@ -149,7 +151,7 @@ def _config(found: Found) -> Any:
     check_counts(written, 10_000, (*MANY, "labels"))
     try:
         config = AutoConfig.from_pretrained(found.folder, local_files_only=True, trust_remote_code=False)
-    except Exception as error:  # the same: a family's own checks raise what they like
+    except Exception as error:  # a family's own checks may raise anything, too
         raise ModelFileError(f"a sound {family} configuration in config.json", _first_line(error), SAVED) from error
     # a configuration says what the model is, not which code runs it or which file is read
     config._attn_implementation, config._experts_implementation = "eager", "eager"
@@ -166,27 +168,28 @@ def _class_of(auto: Any, config: Any) -> Any | None:
 
 
 def _held(found: Found) -> tuple[int, int]:
-    """How many numbers and how many tensors the files hold."""
-    if found.gguf is not None:  # a number takes a bit or more
+    """(how many numbers, how many tensors) the files hold."""
+    if found.gguf is not None:  # there a number may take as little as one bit
         return 8 * (found.folder / found.gguf).stat().st_size, 1000
     entries = [entry for file in weight_files(found.folder) for entry in read_header(file).values()]
     return sum(math.prod(entry["shape"]) for entry in entries), len(entries)
 
 
 def _fits(how: LoadingPlan, held: int, parts: int, found: Found) -> None:
-    """Build the model without memory, and refuse a configuration that asks for far more numbers than the files hold."""
+    """Build the model on the meta device, which takes no memory for weights, and refuse a configuration that asks for far more
+    numbers than the files hold."""
     check_counts(how.config.to_dict(), parts)
     depth = getattr(how.config, "num_hidden_layers", 1)
     if isinstance(depth, int) and depth < 1:
         raise ModelFileError("at least one layer in config.json", f"{depth}", SAVED)
     build = how.trunk or how.head
-    assert build is not None  # a plan without either is refused when it is made
+    assert build is not None  # `plan` refuses a model with neither class
     try:
         with torch.device("meta"), Unfilled():
             model = build(how.config)
         tables = [*model.parameters(), *model.buffers()]
         wanted = sum(tensor.numel() for tensor in tables)
-    except Exception as error:  # a family's own code, fed with what the file says
+    except Exception as error:  # a family's own code, with the values of the file
         raise ModelFileError(
             f"a configuration that {how.family} can be built from", _first_line(error), SAVED
         ) from error
@@ -197,7 +200,7 @@ def _fits(how: LoadingPlan, held: int, parts: int, found: Found) -> None:
 
 
 def _stored_dtype(found: Found) -> torch.dtype:
-    """The number format most of a file's weights are stored in."""
+    """The number format in which most of a file's weights are stored."""
     sizes: dict[str, int] = {}
     for file in weight_files(found.folder):
         for entry in read_header(file).values():
@@ -209,23 +212,24 @@ def _stored_dtype(found: Found) -> torch.dtype:
 def _read(
     found: Found, cls: Any, config: Any, dtype: Any, device: torch.device, say: Callable[[str], None]
 ) -> tuple[Any, list[str]]:
-    """The model, and the names of weights the files lack. Raises ModelFileError for shapes and depths that disagree."""
+    """The model, and the names of the weights that the files lack. Raises ModelFileError for weights of other shapes, and for
+    those of layers that the model does not have."""
     options = {"dtype": dtype, "attn_implementation": "eager", "output_loading_info": True}
     options |= {"local_files_only": True, "trust_remote_code": False, "ignore_mismatched_sizes": True}
     try:
         if found.gguf is not None:
-            with _told(say):
+            with _reporting(say):
                 model, report = cls.from_pretrained(found.folder, gguf_file=found.gguf, **options)
         else:
             with ExitStack() as stack:
-                # the very tensors whose headers were checked: nothing else in the folder is looked at
+                # we pass exactly the tensors whose headers were checked, so that no other file of the folder is read
                 weights: dict[str, Any] = {}
                 for file in weight_files(found.folder):
                     weights |= _lazy(file, dtype if device.type == "cpu" else None, stack)
                 model, report = cls.from_pretrained(None, config=config, state_dict=weights, **options)
     except LensError:
         raise
-    except Exception as error:  # files come from outside: whatever they make the reader raise becomes our sentence
+    except Exception as error:  # files come from outside, so reading them may raise anything
         if isinstance(error, MemoryError) or "allocate memory" in str(error):
             raise DeviceError(f"memory for {found.title}", "too little", "Choose a smaller model") from error
         raise ModelFileError(
@@ -240,11 +244,11 @@ def _read(
 
 
 def _lazy(file: Path, dtype: Any, stack: ExitStack) -> dict[str, Any]:
-    """The tensors of a file, read when they are asked for.
+    """The tensors of a file, each read when it is asked for.
 
-    A mapped tensor of the right format would stay mapped: whoever saves over the file would change the model under its
-    lens, or end the process. Those of `dtype` are therefore read into memory of their own; the others are copied as they
-    are converted.
+    A tensor that needs no conversion would stay mapped to the file: if someone then saved over the file, the loaded model would
+    change, or the process would end. Tensors of `dtype` are therefore read into memory of their own. The others are copied in
+    any case, when they are converted.
     """
     mapped = stack.enter_context(safe_open(file, framework="pt", backend="mmap"))
     own = stack.enter_context(safe_open(file, framework="pt", backend="pread"))
@@ -255,8 +259,8 @@ def _lazy(file: Path, dtype: Any, stack: ExitStack) -> dict[str, Any]:
 
 
 @contextmanager
-def _told(say: Callable[[str], None]) -> Iterator[None]:
-    """GGUF weights take their time: how far they are is said, in place of the bar that transformers would draw."""
+def _reporting(say: Callable[[str], None]) -> Iterator[None]:
+    """Report the progress of GGUF weights, which load slowly, by `say` instead of the bar that transformers would draw."""
     from transformers import modeling_gguf_pytorch_utils as reader
 
     def tell(tensors: Any, **how: Any) -> Iterator[Any]:
@@ -273,7 +277,7 @@ def _told(say: Callable[[str], None]) -> Iterator[None]:
 
 
 def _beyond(model: Any, key: str) -> int | None:
-    """How many layers the model has where a weight belongs to a deeper one; None where it belongs to none."""
+    """Where a weight belongs to a layer that the model does not have: how many layers the model has. Else None."""
     parts, prefix = key.split("."), f"{model.base_model_prefix}."
     for n, part in enumerate(parts):
         if not re.fullmatch(r"\d+", part):
