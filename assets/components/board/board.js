@@ -96,7 +96,7 @@ class Labels {
 
   classes() {
     const way = this.shown();
-    return way.passes.length ? way.passes[this.pass].told : way.told;
+    return way.passes.length ? way.passes[this.pass].decided : way.decided;
   }
 
   rows() {

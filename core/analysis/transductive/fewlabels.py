@@ -9,7 +9,7 @@ import numpy as np
 
 from core.analysis.transductive import inductive
 from core.analysis.transductive.pointsets import PointSet, some_labels
-from core.analysis.transductive.transduction import NONE, known, reach, spreading, told
+from core.analysis.transductive.transduction import NONE, decided, known, reach, spreading
 
 WAYS = ("spreading", "nearest", "logistic")
 SEEDS = 20
@@ -18,7 +18,7 @@ T95 = 2.093024  # 95 % of Student's t with 19 degrees of freedom (20 seeds) lies
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """right float64 [seed, way]: the share of unlabelled points told right, with `labels` labelled points, ways as in WAYS."""
+    """right float64 [seed, way]: the share of the unlabelled points that is right, with `labels` labelled points, ways as in WAYS."""
 
     labels: int
     right: np.ndarray
@@ -64,7 +64,7 @@ def one_draw(points: PointSet, reached: np.ndarray, each: int, seed: int = 0) ->
     """(labels, spreading's classes, the nearest labelled point's) of one draw, each int [n]."""
     labels = draw(points, each, seed)
     at = np.flatnonzero(labels != NONE)
-    return labels, told(reached @ known(labels, points.count)), inductive.nearest(points.x[at], labels[at], points.x)
+    return labels, decided(reached @ known(labels, points.count)), inductive.nearest(points.x[at], labels[at], points.x)
 
 
 def measure(sets: Sequence[PointSet], reached: Sequence[np.ndarray], each: int) -> Measured:
@@ -79,7 +79,7 @@ def measure(sets: Sequence[PointSet], reached: Sequence[np.ndarray], each: int) 
     for points, end, labels, at, rule in zip(sets, reached, chosen, given, rules, strict=True):
         rest = labels == NONE
         found = (
-            told(end[np.ix_(rest, at)] @ known(labels[at], points.count)),
+            decided(end[np.ix_(rest, at)] @ known(labels[at], points.count)),
             inductive.nearest(points.x[at], labels[at], points.x[rest]),
             inductive.answer(rule, points.x[rest]),
         )

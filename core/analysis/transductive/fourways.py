@@ -33,11 +33,11 @@ def graph(points: PointSet, gamma: float, alpha: float) -> Graph:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """told: way → classes of all points, int64 [n]. passes: way → (pass, classes), the end as pass −1. regions: way → classes of
+    """decided: way → classes of all points, int64 [n]. passes: way → (pass, classes), the end as pass −1. regions: way → classes of
     SIDE × SIDE places of the field (left, right, bottom, top), row 0 at the bottom; empty where points have more than two numbers.
     matrices: those of propagation and spreading, float64 [n, n]."""
 
-    told: dict[str, np.ndarray]
+    decided: dict[str, np.ndarray]
     passes: dict[str, tuple[tuple[int, np.ndarray], ...]]
     regions: dict[str, np.ndarray]
     field: tuple[float, float, float, float] | None
@@ -50,11 +50,11 @@ class Answers:
         rest = self.labels == NONE
         if rest.all() or not rest.any():
             return None
-        return float((self.told[way] == self.classes)[rest].mean())
+        return float((self.decided[way] == self.classes)[rest].mean())
 
     def wrong(self, way: str) -> int:
         """How many unlabelled points a way tells wrong."""
-        return int((self.told[way] != self.classes)[self.labels == NONE].sum())
+        return int((self.decided[way] != self.classes)[self.labels == NONE].sum())
 
 
 def answers(points: PointSet, labels: np.ndarray, gamma: float, alpha: float, looks: Graph | None = None) -> Answers:
@@ -64,13 +64,13 @@ def answers(points: PointSet, labels: np.ndarray, gamma: float, alpha: float, lo
     own, symmetric = looks.own, looks.symmetric
     y = transduction.known(labels, points.count)
     spread, pulled = looks.reached @ y, transduction.propagated(own, y)
-    told = {"spreading": transduction.told(spread), "propagation": transduction.told(pulled)}
+    decided = {"spreading": transduction.decided(spread), "propagation": transduction.decided(pulled)}
     runs = {
         "spreading": transduction.spread(symmetric, y, alpha, PASSES[-1]),
         "propagation": transduction.propagate(own, y, PASSES[-1]),
     }
     passes = {
-        way: (*((n, transduction.told(run[n])) for n in PASSES), (-1, told[way])) for way, run in runs.items()
+        way: (*((n, transduction.decided(run[n])) for n in PASSES), (-1, decided[way])) for way, run in runs.items()
     }  # fmt: skip
     flat = points.x.shape[1] == 2
     edges = _field(points.x) if flat else None
@@ -78,18 +78,18 @@ def answers(points: PointSet, labels: np.ndarray, gamma: float, alpha: float, lo
     given = np.flatnonzero(labels != NONE)
     if not len(given):
         nothing = np.full(len(labels), NONE)
-        told |= {"nearest": nothing, "logistic": nothing}
-        return Answers(told, passes, regions, edges, (own, symmetric), labels, points.classes)
+        decided |= {"nearest": nothing, "logistic": nothing}
+        return Answers(decided, passes, regions, edges, (own, symmetric), labels, points.classes)
     rule = inductive.logistic(points.x[given], labels[given], points.count)
-    told["nearest"] = inductive.nearest(points.x[given], labels[given], points.x)
-    told["logistic"] = inductive.answer(rule, points.x)
+    decided["nearest"] = inductive.nearest(points.x[given], labels[given], points.x)
+    decided["logistic"] = inductive.answer(rule, points.x)
     if edges is not None:
         left, right, bottom, top = edges
         across, up = (low + (np.arange(SIDE) + 0.5) * (high - low) / SIDE for low, high in ((left, right), (bottom, top)))
         grid = np.stack(np.meshgrid(across, up), -1).reshape(-1, 2)
         regions["nearest"] = inductive.nearest(points.x[given], labels[given], grid)
         regions["logistic"] = inductive.answer(rule, grid)
-    return Answers(told, passes, regions, edges, (own, symmetric), labels, points.classes)
+    return Answers(decided, passes, regions, edges, (own, symmetric), labels, points.classes)
 
 
 def _field(x: np.ndarray) -> tuple[float, float, float, float]:

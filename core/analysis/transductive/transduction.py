@@ -84,8 +84,8 @@ def propagated(matrix: np.ndarray, y: np.ndarray) -> np.ndarray:
     rest[np.arange(len(rest)), np.flatnonzero(~given)] = 0.0
     left = rest.sum(1, keepdims=True)
     rest = np.divide(rest, left, out=np.zeros_like(rest), where=left > 0)
-    open_, told = rest[:, ~given], rest[:, given] @ y[given]
-    end[~given] = np.linalg.lstsq(np.eye(len(open_)) - open_, told, rcond=None)[0]
+    open_, from_labels = rest[:, ~given], rest[:, given] @ y[given]
+    end[~given] = np.linalg.lstsq(np.eye(len(open_)) - open_, from_labels, rcond=None)[0]
     return np.clip(end, 0.0, None)
 
 
@@ -108,6 +108,6 @@ def reach(matrix: np.ndarray, alpha: float) -> np.ndarray:
     return (1 - alpha) * np.linalg.inv(np.eye(len(matrix)) - alpha * matrix)
 
 
-def told(scores: np.ndarray) -> np.ndarray:
+def decided(scores: np.ndarray) -> np.ndarray:
     """The class of the largest score in each row, NONE where no label has arrived at all. int64 [n]."""
     return np.where(scores.max(1) > 0, scores.argmax(1), NONE)

@@ -24,8 +24,8 @@ TITLES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """One way's classes of all points, int [n], and the share of the unlabelled ones told right, None where all are labelled.
+class Decided:
+    """One way's classes of all points, int [n], and the share of the unlabelled ones that are right, None where all are labelled.
 
     passes: (number of the pass, classes) as the labels travel; empty for an inductive way. region: classes over the drawn field,
     int [side, side], row 0 at the bottom; None where the points do not live in a plane.
@@ -51,7 +51,7 @@ def read_signs(text: str, classes: int) -> np.ndarray:
 
 
 def payload(
-    points: PointSet, places: np.ndarray, labels: np.ndarray, ways: Mapping[str, Told], matrices: tuple[np.ndarray, np.ndarray],
+    points: PointSet, places: np.ndarray, labels: np.ndarray, ways: Mapping[str, Decided], matrices: tuple[np.ndarray, np.ndarray],
     version: str, turns: Mapping[str, int], theme: str, texts: Sequence[str] = (),
     field_of: tuple[float, float, float, float] | None = None,
 ) -> bytes:  # fmt: skip
@@ -63,7 +63,7 @@ def payload(
         "version": version, "turns": dict(turns), "theme": theme, "names": list(points.names), "texts": list(texts),
         "places": [[round(float(a), 4), round(float(b), 4)] for a, b in places],
         "truth": signs(points.classes), "labels": signs(labels), "field": field_of,
-        "ways": [_way(name, told) for name, told in ways.items()],
+        "ways": [_way(name, decided) for name, decided in ways.items()],
         "sums": [[round(float(v), 4) for v in matrix.astype(np.float64).sum(1)] for matrix in (own, symmetric)],
         "tops": [_top(matrix) for matrix in (own, symmetric)],
     }  # fmt: skip
@@ -77,11 +77,11 @@ def _top(matrix: np.ndarray) -> float:
     return float((matrix - np.diag(np.diag(matrix))).max()) or 1.0
 
 
-def _way(name: str, told: Told) -> dict[str, object]:
+def _way(name: str, decided: Decided) -> dict[str, object]:
     title, kind = TITLES[name]
     return {
-        "key": name, "title": title, "kind": kind, "told": signs(told.classes), "share": told.right,
-        "said": "–" if told.right is None else percent(told.right),
-        "passes": [{"number": number, "told": signs(classes)} for number, classes in told.passes],
-        "region": None if told.region is None else signs(told.region),
+        "key": name, "title": title, "kind": kind, "decided": signs(decided.classes), "share": decided.right,
+        "said": "–" if decided.right is None else percent(decided.right),
+        "passes": [{"number": number, "decided": signs(classes)} for number, classes in decided.passes],
+        "region": None if decided.region is None else signs(decided.region),
     }  # fmt: skip

@@ -21,8 +21,8 @@ from core.ui.session import state
 INTRO = (
     "An <b>encoder</b> reads a text, cut into <b>tokens</b> (words, or parts of rare ones), and makes of each a list of numbers "
     "(a <b>vector</b>) that comes to say what this token means here. Its layers do that with <b>heads</b>, small attentions side "
-    "by side that look at the other tokens, and <b>neurons</b>, numbers that are above 0 (the neuron fires) or 0. Follow one "
-    "token from box to box."
+    "by side that look at the other tokens, and <b>neurons</b>, numbers that are above 0 (the neuron fires) or 0. Each adds "
+    "what it found to the vector, which is the token’s <b>residual stream</b>. Follow one token from box to box."
 )
 IDEA = (
     "Each token starts as a row of a table plus a vector for its position. From then on this vector is the token’s <b>residual "

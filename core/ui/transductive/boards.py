@@ -85,7 +85,7 @@ def table(board: Board, points: PointSet, found: Answers, texts: tuple[str, ...]
         return board.version, signs
 
     ways = {
-        way: board_payload.Told(found.told[way], found.right(way), found.passes.get(way, ()), found.regions.get(way))
+        way: board_payload.Decided(found.decided[way], found.right(way), found.passes.get(way, ()), found.regions.get(way))
         for way in WAYS
     }
     places = points.x

@@ -44,7 +44,7 @@ def sets(course: Course, points: PointSet) -> list[PointSet]:
 
 
 def reached(course: Course, points: PointSet) -> list[np.ndarray]:
-    """Where spreading ends on the points of each seed; waited for, its progress told."""
+    """Where spreading ends on the points of each seed; waited for, with its progress shown."""
     drawn = sets(course, points)
     key = ("transductive", course.name, course.gamma, course.alpha, "ends")
     says = f"{len(points.classes)} points look at each other."
@@ -52,7 +52,7 @@ def reached(course: Course, points: PointSet) -> list[np.ndarray]:
 
 
 def measured(course: Course, points: PointSet, number: int) -> Measured:
-    """The answer for one number of labels, from the shared ones or computed now, its progress told."""
+    """The answer for one number of labels, from the shared ones or computed now, with its progress shown."""
     at = course.each.index(number)
     base = ("transductive", course.name, course.gamma, course.alpha)
     drawn, ends = sets(course, points), reached(course, points)

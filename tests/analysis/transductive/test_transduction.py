@@ -65,7 +65,7 @@ def test_spreading_ends_where_scikit_learns_ends(name, gamma, alpha):
     s = transduction.spreading(points.x, gamma)
     ours = transduction.reach(s, alpha) @ y
     assert np.allclose(ours / ours.sum(1, keepdims=True), theirs.label_distributions_, atol=1e-6)
-    assert np.array_equal(transduction.told(ours), theirs.transduction_)
+    assert np.array_equal(transduction.decided(ours), theirs.transduction_)
     assert np.allclose(transduction.spread(s, y, alpha, 600)[-1], ours, atol=1e-6)
 
 
@@ -78,16 +78,16 @@ def test_propagation_ends_where_scikit_learns_ends(name):
     ours = transduction.propagated(p, y)
     assert np.allclose(ours, theirs.label_distributions_, atol=1e-4)
     assert np.allclose(ours, transduction.propagate(p, y, 20_000)[-1], atol=1e-6)
-    assert np.array_equal(transduction.told(ours), theirs.transduction_)
+    assert np.array_equal(transduction.decided(ours), theirs.transduction_)
 
 
 def test_no_label_no_class_and_far_points_break_nothing():
     x = np.array([[0.0, 0.0], [0.1, 0.0], [1e6, 0.0]])
     for labels in ([NONE] * 3, [0, NONE, NONE], [0, 1, 0]):
         found = fourways.answers(pointsets.PointSet(x, np.array([0, 0, 1]), ("a", "b")), np.array(labels), 10.0, 0.9)
-        assert all(len(told) == 3 for told in found.told.values())
+        assert all(len(classes) == 3 for classes in found.decided.values())
         assert np.isfinite(found.matrices[0]).all() and np.isfinite(found.matrices[1]).all()
-    assert fourways.answers(pointsets.PointSet(x, np.array([0, 0, 1]), ("a", "b")), np.array([0, NONE, NONE]), 10.0, 0.9).told[
+    assert fourways.answers(pointsets.PointSet(x, np.array([0, 0, 1]), ("a", "b")), np.array([0, NONE, NONE]), 10.0, 0.9).decided[
         "spreading"
     ].tolist() == [0, 0, NONE]
 

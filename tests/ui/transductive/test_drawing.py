@@ -42,14 +42,14 @@ def test_the_message_holds_what_the_four_ways_answered():
     points = pointsets.draw("blobs", 1)
     labels = pointsets.some_labels(points.classes, 1, np.random.default_rng(0))
     found = fourways.answers(points, labels, 10.0, 0.9)
-    ways = {name: board_payload.Told(found.told[name], found.right(name)) for name in board_payload.TITLES}
+    ways = {name: board_payload.Decided(found.decided[name], found.right(name)) for name in board_payload.TITLES}
     texts = ["<b>“é”</b>"] * len(labels)
     turns = {"own": 1, "seen": 4}
     head, matrices = unpack(
         board_payload.payload(points, points.x, labels, ways, found.matrices, "v", turns, "dark", texts, found.field)
     )
     assert np.allclose(matrices, found.matrices, atol=1e-7)
-    assert [way["told"] for way in head["ways"]] == [board_payload.signs(found.told[name]) for name in board_payload.TITLES]
+    assert [way["decided"] for way in head["ways"]] == [board_payload.signs(found.decided[name]) for name in board_payload.TITLES]
     assert board_payload.read_signs(head["labels"], 3).tolist() == labels.tolist()
     assert head["texts"] == texts and head["turns"] == turns
     assert np.allclose(head["sums"], [matrix.sum(1) for matrix in found.matrices], atol=1e-3)
