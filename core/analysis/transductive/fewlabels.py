@@ -18,7 +18,7 @@ T95 = 2.093024  # 95 % of Student's t with 19 degrees of freedom (20 seeds) lies
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """right float64 [seed, way]: the share of the unlabelled points that is right, with `labels` labelled points, ways as in WAYS."""
+    """right float64 [seed, way]: the share of the unlabelled points that is right, with `labels` labelled ones, ways as in WAYS."""
 
     labels: int
     right: np.ndarray
