@@ -38,7 +38,7 @@ def test_every_box_opens_by_keyboard_and_takes_any_text(visit):
         open_box(visit, key)
         assert not visit.page.locator(".trouble").count()
     assert visit.page.locator("img[src=x]").count() == 0
-    assert "⟨D9⟩" in visit.page.locator(".pieces").first.inner_text()  # the Arabic greeting's first byte
+    assert "⟨D9⟩" in visit.page.locator(".tokens").first.inner_text()  # the Arabic greeting's first byte
     slider = visit.page.locator(".stSlider", has_text="Merges done").get_by_role("slider")
     slider.focus()
     visit.page.locator(".merging .chip").first.wait_for()
