@@ -69,7 +69,7 @@ def table(name: str, tokens: Tokens, raw: tuple[bytes, ...]) -> str:
             f"<td>{raw[place].hex(' ').upper() or '–'}</td><td>{'special' if special else word + 1}</td></tr>"
         )
     more = f" The first {ROWS} of {len(tokens)} tokens." if len(tokens) > ROWS else ""
-    head = "".join(f'<th scope="col">{word}</th>' for word in ("#", "piece", "id", "bytes", "word"))
+    head = "".join(f'<th scope="col">{word}</th>' for word in ("#", "token", "id", "bytes", "word"))
     return (
         f'<div class="table tokens" tabindex="0" role="region" aria-label="{escape(name)}: tokens"><table>'
         f"<caption>{escape(name)}: {len(tokens)} token{'s' * (len(tokens) > 1)}.{more}</caption><thead><tr>{head}</tr></thead>"

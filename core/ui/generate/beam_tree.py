@@ -189,7 +189,7 @@ def ranking(view: Scene, nodes: list[dict[str, Any]], found: list[int]) -> None:
     st.table({
         "text": [text_of(view, nodes, leaf) for leaf in found],
         "log p": [markup.nats(nodes[leaf]["total"]) for leaf in found],
-        "pieces": [str(nodes[leaf]["step"] + 1) for leaf in found],
+        "tokens": [str(nodes[leaf]["step"] + 1) for leaf in found],
         "log p each": [markup.nats(nodes[leaf]["total"] / (nodes[leaf]["step"] + 1)) for leaf in found],
         "": ["ended" if nodes[leaf]["ends"] else "could go on" for leaf in found],
     })  # fmt: skip

@@ -129,7 +129,7 @@ def bill(mine: Price, its: Price) -> None:
     charts.heading("What it costs", "log-probability, each token given all before it")
     st.table({
         "": ["your words", "what it would have written", "the difference"],
-        "pieces": [str(mine.tokens), str(its.tokens), ""],
+        "tokens": [str(mine.tokens), str(its.tokens), ""],
         "nats": [markup.nats(mine.nats), markup.nats(its.nats), markup.nats(mine.nats - its.nats)],
         "bits of surprisal": [f"{mine.bits:.2f}", f"{its.bits:.2f}", markup.nats(mine.bits - its.bits)],
         "bits a token": [f"{mine.bits_each:.2f}", f"{its.bits_each:.2f}", markup.nats(mine.bits_each - its.bits_each)],
