@@ -19,8 +19,8 @@ def test_curves_stay_in_their_column_on_a_projector(chromium, server):
 def test_answers_ask_a_phone_for_its_number_keys(chromium, server):
     visit = Visit(chromium, server, viewport={"width": 390, "height": 844}).open("rnn")
     fields = visit.page.locator("[class*=st-key-ask-] input")
-    assert fields.count() == 2
     visit.page.locator("[class*=st-key-ask-] input[inputmode]").nth(1).wait_for()  # set a moment after they are drawn
+    assert fields.count() == 2
     for field in fields.all():
         assert field.get_attribute("inputmode") == "decimal" and field.bounding_box()["height"] >= 44
     fields.first.fill("2,5 or so")

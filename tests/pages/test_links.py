@@ -160,7 +160,7 @@ def test_the_moved_positions_can_be_taken_as_a_picture(screen):
 
 def test_a_model_whose_positions_cannot_be_moved_has_no_lab_to_take(monkeypatch):
     class Inside:
-        moves = False
+        can_move_tokens = False
 
     class It:
         choice = Choice().but(open=("places",))
@@ -174,7 +174,7 @@ def test_a_model_whose_positions_cannot_be_moved_has_no_lab_to_take(monkeypatch)
         info = Inside
 
     assert rule_of(View, It) is None
-    monkeypatch.setattr(Inside, "moves", True)
+    monkeypatch.setattr(Inside, "can_move_tokens", True)
     assert rule_of(View, It) == PositionRule(Stream.ENCODER, "off")
     monkeypatch.setattr(It, "choice", Choice())
     assert rule_of(View, It) is None
