@@ -15,7 +15,8 @@ from core.ui.shell import bar
 HOW = (
     "Each <b>row</b> is a token that looks, each <b>column</b> a token it looks at. A cell’s <b>attention weight</b> is the "
     "share of its attention that the row gives the column: a row’s weights add up to 100 %, and those below 10 % are only "
-    "coloured. <b>Effective tokens</b>: among how many tokens the row shares its attention (e to the power of its entropy); "
+    "coloured. <b>Eff. tokens</b>, the effective number of tokens: among how many the row shares its attention (e to the power "
+    "of its entropy); "
     "<b>received</b>: the sum of a column, 1 being all the attention of one row. <b>Point</b> at a cell for its exact weight."
 )
 HATCHED = " <b>Hatched</b>: may not look, for a model that writes must not see what comes later."
