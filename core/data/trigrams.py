@@ -14,7 +14,7 @@ from core.model.trigram import fingerprint, table
 from core.model.vocabulary import END, START, Vocabulary
 from core.paths import WEIGHTS
 
-COUNTED = {"en": "classroom", "pt": "translator"}  # language → whose pieces were counted
+COUNTED = {"en": "classroom", "pt": "translator"}  # language → whose tokens were counted
 
 
 def sentences(language: str) -> list[str]:
@@ -27,7 +27,7 @@ def lines(texts: Sequence[str], vocabulary: Vocabulary) -> Iterator[list[int]]:
     return ([*ids, END] for ids in vocabulary.encode_all(texts))
 
 
-def write(path: Path, rows: Iterable[Sequence[int]], size: int, pieces: bytes, count: int) -> int:
+def write(path: Path, rows: Iterable[Sequence[int]], size: int, tokenizer: bytes, count: int) -> int:
     """Count and keep: equal rows give equal bytes. Returns the size in bytes."""
     counts = Ngrams(rows, size, START).counts[2]
     grams = np.array(sorted(counts), dtype=np.int64)
@@ -35,7 +35,7 @@ def write(path: Path, rows: Iterable[Sequence[int]], size: int, pieces: bytes, c
     columns = dict(zip(("first", "second", "third"), grams.T.astype(np.uint16), strict=True))
     np.savez_compressed(
         path, **columns, count=often.astype(np.uint32), size=np.int64(size), sentences=np.int64(count),
-        pieces=np.frombuffer(pieces, dtype=np.uint8),
+        pieces=np.frombuffer(tokenizer, dtype=np.uint8),
     )  # fmt: skip
     return path.stat().st_size
 
@@ -47,7 +47,7 @@ def main() -> None:
         texts = sentences(language)
         rows = list(lines(texts, vocabulary))
         made = write(table(language), rows, len(vocabulary), fingerprint(model), len(texts))
-        print(f"{table(language).name}: {len(texts)} sentences, {sum(map(len, rows))} pieces, {made} bytes")
+        print(f"{table(language).name}: {len(texts)} sentences, {sum(map(len, rows))} tokens, {made} bytes")
 
 
 if __name__ == "__main__":

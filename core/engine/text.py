@@ -103,14 +103,14 @@ def group_words(tokens: Sequence[str], special: Sequence[bool]) -> tuple[int, ..
     """
     words: list[int] = []
     word, tail = -1, ""
-    for n, (piece, alone) in enumerate(zip(tokens, special, strict=True)):
+    for n, (token, alone) in enumerate(zip(tokens, special, strict=True)):
         leads = n > 0 and not special[n - 1] and tokens[n - 1] != "" and not tokens[n - 1].strip(" ")
-        begins = n == 0 or alone or special[n - 1] or piece[:1].isspace() or (tail.isspace() and not leads) or not piece
+        begins = n == 0 or alone or special[n - 1] or token[:1].isspace() or (tail.isspace() and not leads) or not token
         if not begins and not leads:
-            begins = _class(tail) != _class(piece[0]) and not (piece[0] in "'’" or tail in "'’")
+            begins = _class(tail) != _class(token[0]) and not (token[0] in "'’" or tail in "'’")
         word += begins
         words.append(word)
-        tail = piece[-1:] or tail
+        tail = token[-1:] or tail
     return tuple(words)
 
 

@@ -22,7 +22,7 @@ def says(name: str, width: int | None, stream: Stream) -> str:
     if name in OWN:
         return OWN[name][1]
     kind = MASKS[name]
-    return ((kind.across if stream is Stream.CROSS else "") or kind.says).format(width=_pieces(width or 0))
+    return ((kind.across if stream is Stream.CROSS else "") or kind.says).format(width=_tokens(width or 0))
 
 
 def note(name: str, last: str) -> str:
@@ -98,5 +98,5 @@ def _number(count: int) -> str:
     return ("One cell", "Two cells", "Three cells")[count - 1]
 
 
-def _pieces(count: int) -> str:
+def _tokens(count: int) -> str:
     return "1 token" if count == 1 else f"{count} tokens"

@@ -77,8 +77,8 @@ def fillings(texts: Sequence[str], vocabulary: Vocabulary, seed: int, limit: int
                 continue
             asked = rng.random(len(ids)) < hidden
             asked[rng.integers(len(ids))] = True
-            how, any_piece = rng.random(len(ids)), rng.integers(len(SPECIALS), len(vocabulary), size=len(ids))
-            shown = np.where(how < 0.8, MASK, np.where(how < 0.9, any_piece, ids))
+            how, any_token = rng.random(len(ids)), rng.integers(len(SPECIALS), len(vocabulary), size=len(ids))
+            shown = np.where(how < 0.8, MASK, np.where(how < 0.9, any_token, ids))
             found.append((np.where(asked, shown, ids).tolist(), np.where(asked, ids, PAD).tolist()))
         return found
 

@@ -35,9 +35,9 @@ def test_every_number_is_what_softmax_and_a_walk_up_the_depths_give(seed, writte
     ids = (START, *(int(i) for i in rng.integers(2, VOCAB, written + first - 1)))
     logits = rng.normal(0, 2, (depths, len(ids), VOCAB))
     found = settling([trace_of(one, ids) for one in logits], first, END if ended else None)
-    pieces = [*ids[first:], *([END] if ended else [])]
-    assert list(found.ids) == pieces
-    for place, id in enumerate(pieces):
+    written = [*ids[first:], *([END] if ended else [])]
+    assert list(found.ids) == written
+    for place, id in enumerate(written):
         rows = [softmax(logits[depth, first - 1 + place].tolist()) for depth in range(depths)]
         likeliest = [row.index(max(row)) for row in rows]
         settled = depths
@@ -48,4 +48,4 @@ def test_every_number_is_what_softmax_and_a_walk_up_the_depths_give(seed, writte
         assert np.allclose(found.chance[:, place], [row[id] for row in rows], atol=1e-6)
         assert np.allclose(found.best[:, place], [max(row) for row in rows], atol=1e-6)
     assert np.allclose(found.whole, [math.log(math.prod(row)) for row in found.chance])
-    assert found.differing == sum(any(found.likeliest[d, p] != pieces[p] for p in range(len(pieces))) for d in range(depths - 1))
+    assert found.differing == sum(any(found.likeliest[d, p] != written[p] for p in range(len(written))) for d in range(depths - 1))

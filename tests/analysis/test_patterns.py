@@ -6,7 +6,7 @@ import pytest
 from core.analysis import effective_tokens, pooled, received, strongest
 
 
-def test_a_row_on_one_piece_has_spread_1_and_an_even_row_has_as_many_as_it_has_pieces():
+def test_a_row_on_one_token_has_one_effective_token_and_an_even_row_has_all_of_its_tokens():
     pattern = np.array([[1, 0, 0, 0], [0.5, 0.5, 0, 0], [0.25, 0.25, 0.25, 0.25]], dtype=np.float32)
     assert effective_tokens(pattern) == pytest.approx([1, 2, 4])
 

@@ -143,11 +143,11 @@ def _weighed(peer: Worker, name: str, trace: Any, stream: Any, held: bool) -> It
     from core.figures.payloads import attention_view as payload
 
     sites = [attention for attention in trace.attention if attention.site.stream is stream]
-    pieces = list(texts(trace, stream)[0].text)
+    tokens_shown = list(texts(trace, stream)[0].text)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "patterns.npy"
         np.save(file, np.stack([site.pattern for site in sites]))
-        page = peer.ask(file=str(file), tokens=pieces)
+        page = peer.ask(file=str(file), tokens=tokens_shown)
     begin = time.process_time()
     message = payload.overview(trace, stream)
     took = time.process_time() - begin
@@ -158,7 +158,7 @@ def _weighed(peer: Worker, name: str, trace: Any, stream: Any, held: bool) -> It
         payload.heads(trace, stream, ((site.site.layer, head),), 0) for site in sites for head in range(site.site.heads)
     ]
     total = len(message) + sum(map(len, layers)) + sum(map(len, each))
-    size = f"{name}, {len(pieces)} tokens"
+    size = f"{name}, {len(tokens_shown)} tokens"
     # what a page sends before anyone does anything: all heads at a glance, the layer in focus whole, its head in float32
     first = len(message) + sum(map(len, layers[:1])) + len(each[0])
     for what, theirs, goal in (("BertViz’s page", page["bytes"], 0.01), ("Plotly heatmaps", plotly, 1 / 30)):

@@ -29,7 +29,7 @@ FLAGS = [
 # on a deep link Streamlit first asks below the page's own address, which answers that nothing is there
 DRAWN = (  # one of these stands on every page that is done
     ".st-key-map .main-svg, .st-key-measure-map .main-svg, .trouble, .painter canvas, .theatre .chip, .loop .chip, "
-    ".beams .node, .surprise .piece, .fill .chip, .source"
+    ".beams .node, .surprise .token, .fill .chip, .source"
 )
 EXPECTED = re.compile(r"/_stcore/(health|host-config)$")
 

@@ -67,8 +67,8 @@ def _head(rng: np.random.Generator, head: int, queries: int, keys: int, allowed:
 
 def _texts(count: int, text: str, special: int) -> Tokens:
     pool = WORLD if text == "world" else PLAIN
-    pieces = [f" {pool[place % len(pool)]}" for place in range(count)]
-    pieces[special] = "<s>" if special == 0 else "</s>"
+    names = [f" {pool[place % len(pool)]}" for place in range(count)]
+    names[special] = "<s>" if special == 0 else "</s>"
     word = [place - (place > 1) for place in range(count)] if count > 3 else list(range(count))
     flags = tuple(place == special for place in range(count))
-    return Tokens(tuple(100 + place for place in range(count)), tuple(pieces), tuple(word), flags)
+    return Tokens(tuple(100 + place for place in range(count)), tuple(names), tuple(word), flags)

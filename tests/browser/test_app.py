@@ -32,7 +32,7 @@ def test_a_deep_link_is_the_first_request_of_a_fresh_server(chromium):
         visit.close()
 
 
-def test_typing_another_sentence_changes_pieces_maps_and_probabilities(visit):
+def test_typing_another_sentence_changes_tokens_maps_and_probabilities(visit):
     visit.open("attention")
     before = visit.tokens, visit.map, visit.bars()
     visit.change(lambda: visit.type("my teacher reads a new book"))
@@ -41,7 +41,7 @@ def test_typing_another_sentence_changes_pieces_maps_and_probabilities(visit):
     assert "teacher" in "".join(after[0])
 
 
-def test_the_causal_switch_fills_the_decoders_upper_triangle_and_moves_the_next_piece(visit):
+def test_the_causal_switch_fills_the_decoders_upper_triangle_and_moves_the_next_token(visit):
     visit.open("attention")
     assert len(visit.map) >= 3
     assert set(upper(visit.map)) == {None}

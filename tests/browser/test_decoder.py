@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 CAT = {"model": "translator", "text": "the black cat sleeps on the red sofa", "target": "o gato preto dorme no sofá vermelho"}
 
 
-def test_pointing_and_arrow_keys_tell_each_piece_without_a_message(visit):
+def test_pointing_and_arrow_keys_tell_each_token_without_a_message(visit):
     visit.open("sequence", model="writer", text="neither the students nor the teacher")
     places, told = visit.page.locator(".surprisal .place"), visit.page.locator(".surprisal .summary")
     sent = len(visit.frames)

@@ -17,7 +17,7 @@ def told(visit, part):
     return visit.settle(".source")
 
 
-def test_every_box_opens_by_click_and_shows_the_chosen_piece(visit):
+def test_every_box_opens_by_click_and_shows_the_chosen_token(visit):
     walk = opened(visit)
     titles = []
     for box in walk.locator(".box").all():
@@ -96,7 +96,7 @@ def test_on_a_phone_the_walk_stands_upright_and_nothing_scrolls_sideways(visit):
     assert min(walk.evaluate(targets)) >= 44
 
 
-def test_a_long_text_fetches_the_piece_that_is_chosen(visit):
+def test_a_long_text_fetches_the_token_that_is_chosen(visit):
     walk = opened(visit, text="the cat sits on the mat and " * 8, cell="5")
     walk.locator(".chip").nth(50).click()
     told(visit, "cell=51")

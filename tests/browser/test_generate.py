@@ -3,7 +3,7 @@
 import pytest
 
 VIEW = "[data-testid=stBidiComponentIsolated]"
-FIRST = {"step": ".loop .chip", "beam": ".beams .node", "own": ".surprise .piece", "fill": ".fill .candidate"}
+FIRST = {"step": ".loop .chip", "beam": ".beams .node", "own": ".surprise .token", "fill": ".fill .candidate"}
 
 
 def part(visit, name, **params):
@@ -72,7 +72,7 @@ def test_words_are_hidden_by_a_click_and_by_a_key_and_heads_are_read_without_the
 def test_surprisal_is_walked_with_the_keys(visit):
     words = part(visit, "own", own="the moon")
     sent = len(visit.frames)
-    words.locator(".piece.yours").first.focus()
+    words.locator(".token.yours").first.focus()
     visit.page.keyboard.press("ArrowRight")
     says(visit, ".place-says", "moon")
     visit.page.keyboard.press("ArrowDown")

@@ -111,7 +111,7 @@ def test_strokes_that_follow_each_other_fast_are_all_kept(visit):
     becomes(visit, "", back)
 
 
-def test_a_piece_is_hidden_by_a_double_click_and_the_difference_shows(visit):
+def test_a_token_is_hidden_by_a_double_click_and_the_difference_shows(visit):
     open_masks(visit, stream="encoder", text=TEXT).scroll_into_view_if_needed()
     assert not visit.page.locator(".painter .moved .base").is_visible()
     x, y = cell(visit, 0, 1)

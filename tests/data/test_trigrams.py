@@ -71,7 +71,7 @@ def test_the_shipped_table_is_the_training_text_counted_again(language) -> None:
 @pytest.mark.parametrize(
     ("model", "language"), [("classroom", "en"), ("writer", "en"), ("translator", "pt"), ("translator-small", "pt")]
 )
-def test_a_table_serves_the_models_whose_pieces_it_counts(model: str, language: str) -> None:
+def test_a_table_serves_the_models_whose_tokens_it_counts(model: str, language: str) -> None:
     table = trigram.for_model(model)
     assert table is not None and table.sentences == Trigram.load(trigram.table(language)).sentences
 

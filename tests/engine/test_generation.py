@@ -365,7 +365,7 @@ def runs(lens, request):
 
 
 @pytest.mark.parametrize("name", ["ours", "ours_decoder"])
-def test_words_are_pieces_completed_greedily(name, lens_of):
+def test_words_are_tokens_completed_greedily(name, lens_of):
     lens = lens_of(name)
     for text in ("gen ai", "the black cat", "It's"):
         request = lens.request(text)

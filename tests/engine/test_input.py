@@ -235,8 +235,8 @@ def test_files_beside_the_tokenizer_that_are_none(file, text, copy):
 @pytest.mark.parametrize("name", ["gpt2", "bert", "t5", "ours_decoder"])
 def test_a_tokenizer_of_another_vocabulary(name, copy):
     folder = copy(name)
-    pieces = {"<unk>": 0, "the": 1, **{f"x{n}": n for n in range(2, 1000)}, "cat": 1000}
-    tokenizer = Tokenizer(models.WordLevel(pieces, unk_token="<unk>"))
+    vocabulary = {"<unk>": 0, "the": 1, **{f"x{n}": n for n in range(2, 1000)}, "cat": 1000}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.save(str(folder / "tokenizer.json"))
     own = core.load(str(folder), device="cpu")

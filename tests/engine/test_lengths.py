@@ -97,11 +97,11 @@ def test_lists_of_millions_of_ids_are_counted_first(ours):
 def test_a_text_of_the_longest_tokens_that_the_model_takes_is_not_refused(ours):
     text, most = ours.text.text, ours.info.max_tokens
     tokens = sorted((text.token_text(token) for token in range(ours.info.vocab)), key=len, reverse=True)[:5]
-    for piece in tokens:
+    for token in tokens:
         count = most
-        while len(ours.encode(piece * count)) > most - 2:
+        while len(ours.encode(token * count)) > most - 2:
             count -= 1
-        assert len(ours.request(piece * count, *([""] if ours.info.kind == "encoder-decoder" else [])).sites)
+        assert len(ours.request(token * count, *([""] if ours.info.kind == "encoder-decoder" else [])).sites)
 
 
 # how much of a text one token can stand for
@@ -109,7 +109,7 @@ def test_a_text_of_the_longest_tokens_that_the_model_takes_is_not_refused(ours):
 
 def byte_level(extra=(), merges=(), normalizer=None, splits=None, model=models.BPE, **options):
     """A tokenizer of bytes, with further tokens and merges."""
-    tokenizer = Tokenizer(model({piece: n for n, piece in enumerate([*ALPHABET, *extra])}, list(merges), **options))
+    tokenizer = Tokenizer(model({token: n for n, token in enumerate([*ALPHABET, *extra])}, list(merges), **options))
     last = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.pre_tokenizer = last if splits is None else pre_tokenizers.Sequence([splits, last])
     tokenizer.decoder = decoders.ByteLevel()
@@ -155,7 +155,7 @@ def greedy():
 
 
 def holed():
-    tokenizer = Tokenizer(models.BPE({piece: n for n, piece in enumerate(ALPHABET[1:])}, []))
+    tokenizer = Tokenizer(models.BPE({token: n for n, token in enumerate(ALPHABET[1:])}, []))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     return tokenizer
 

@@ -23,7 +23,7 @@ def text():
 @given(typed=WHOLE)
 def test_the_last_state_of_every_word_is_what_the_model_reads(text, typed):
     found = splitting(text, typed)
-    tokens = [piece for word in found.words for piece in word.steps[-1]]
+    tokens = [token for word in found.words for token in word.steps[-1]]
     assert tokens == [text.token_text(token) for token in text.encode(typed, special=False)]
     for word in found.words:
         assert len(word.steps) == len(word.ranks) + 1
@@ -32,7 +32,7 @@ def test_the_last_state_of_every_word_is_what_the_model_reads(text, typed):
 
 
 @given(typed=WHOLE)
-def test_the_bytes_of_the_pieces_are_those_of_the_text(text, typed):
+def test_the_bytes_of_the_tokens_are_those_of_the_text(text, typed):
     lens = core.load("classroom")
     ids = text.encode(typed, special=False)
     assert b"".join(lens.raw(ids)) == (f" {typed}" if typed else "").encode()
@@ -53,7 +53,7 @@ def test_each_kind_of_tokenizer_says_what_it_does(kind):
     assert found.kind == KIND[kind]
     assert bool(found.words) == (found.kind == "bpe")
     if found.words:
-        spelt = "".join(piece for word in found.words for piece in word.steps[-1])
+        spelt = "".join(token for word in found.words for token in word.steps[-1])
         assert spelt.split() == ["the", "black", "cat", "sleeps", "on", "the", "red", "sofa"]
 
 

@@ -126,19 +126,19 @@ def test_byte_level_texts_come_back_as_they_were(typed, texts):
 
 @settings(max_examples=150, deadline=None)
 @given(typed=WHOLE)
-def test_every_text_becomes_pieces_that_can_be_shown(typed, texts):
+def test_every_text_becomes_tokens_that_can_be_shown(typed, texts):
     for text in texts.values():
         ids = text.encode(typed, special=False)
         tokens = as_tokens(text, ids)
         assert len(tokens) == len(tokens.text) == len(tokens.word) == len(tokens.special) == len(ids)
-        for piece in tokens.text:
-            piece.encode("utf-8")
-            assert piece and "\N{REPLACEMENT CHARACTER}" not in piece.replace("\ufffd" if "\ufffd" in typed else "", "")
+        for token in tokens.text:
+            token.encode("utf-8")
+            assert token and "\N{REPLACEMENT CHARACTER}" not in token.replace("\ufffd" if "\ufffd" in typed else "", "")
         steps = [b - a for a, b in zip(tokens.word, tokens.word[1:], strict=False)]
         assert set(steps) <= {0, 1} and tokens.word[:1] in ((), (0,))
 
 
-def test_byte_level_pieces_joined_are_the_text(texts):
+def test_byte_level_tokens_joined_are_the_text(texts):
     for typed in ("the black cat", "It's 1999, isn't it?", "let x = f(a, b);", "two\n\nlines\ttab"):
         assert "".join(as_tokens(texts["bytelevel"], texts["bytelevel"].encode(typed)).text) == typed
         ours = texts["ours"]
@@ -149,19 +149,19 @@ def test_wordpieces_that_begin_a_word_carry_its_space(texts):
     text = texts["wordpiece"]
     tokens = as_tokens(text, text.encode("The black sofas, isn't it?", special=False))
     assert "".join(tokens.text) == " the black sofas , isn ' t it ?"
-    assert any(not piece.startswith(" ") for piece in tokens.text), "some tokens go on within a word"
+    assert any(not token.startswith(" ") for token in tokens.text), "some tokens go on within a word"
     starts = [n for n in range(len(tokens)) if n == 0 or tokens.word[n] != tokens.word[n - 1]]
     assert all(tokens.text[n].startswith(" ") for n in starts)
 
 
-def test_a_wordpiece_vocabulary_is_known_by_its_model_wherever_its_pieces_stand(texts):
+def test_a_wordtoken_vocabulary_is_known_by_its_model_wherever_its_tokens_stand(texts):
     words = {name: n for n, name in enumerate(NAMES)} | {f"w{n}": n + 5 for n in range(3000)} | {"##x": 3005}
     tokenizer = Tokenizer(models.WordPiece(words, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     assert as_tokens(wrapped(tokenizer), (5, 3005)).text == (" w0", "x")
 
 
-def test_sentencepiece_pieces_show_spaces_and_lone_bytes(texts):
+def test_sentencetoken_tokens_show_spaces_and_lone_bytes(texts):
     text = texts["sentencepiece"]
     tokens = as_tokens(text, text.encode("the black 🦆", special=False))
     assert "".join(tokens.text).startswith(" the black")
@@ -170,18 +170,18 @@ def test_sentencepiece_pieces_show_spaces_and_lone_bytes(texts):
 
 
 @pytest.mark.parametrize("kind", ["bytelevel", "ours"])
-def test_an_emoji_split_over_pieces_shows_its_bytes_and_stays_one_word(kind, texts):
+def test_an_emoji_split_over_tokens_shows_its_bytes_and_stays_one_word(kind, texts):
     text = texts[kind]
     tokens = as_tokens(text, text.encode("a 🦆 b", special=False))
-    duck = [piece for piece in tokens.text if "⟨" in piece]
-    raw = bytes.fromhex("".join(piece.strip().strip("⟨⟩") for piece in duck).replace(" ", ""))
+    duck = [token for token in tokens.text if "⟨" in token]
+    raw = bytes.fromhex("".join(token.strip().strip("⟨⟩") for token in duck).replace(" ", ""))
     assert raw.decode() == "🦆" and len(duck) > 1
-    words = {tokens.word[n] for n, piece in enumerate(tokens.text) if "⟨" in piece}
+    words = {tokens.word[n] for n, token in enumerate(tokens.text) if "⟨" in token}
     assert len(words) == 1 and len(set(tokens.word)) == 3
     assert text.decode(tokens.ids) == "a 🦆 b"
 
 
-def test_a_piece_that_ends_within_a_character_shows_its_letters_and_the_byte():
+def test_a_token_that_ends_within_a_character_shows_its_letters_and_the_byte():
     text = OurText(Tokenizer(models.BPE({"naÃ": 0, "¯ve": 1, "Ġ©": 2, "â": 3}, [])), {"kind": "decoder", "end": 9})
     assert [text.token_text(n) for n in range(4)] == ["na⟨C3⟩", "⟨AF⟩ve", " ⟨A9⟩", "⟨E2⟩"]
 
@@ -194,7 +194,7 @@ def test_right_to_left_texts_have_words_too(texts):
 
 
 @pytest.mark.parametrize(
-    ("pieces", "special", "words"),
+    ("tokens", "special", "words"),
     [
         (["The", " cat"], [0, 0], (0, 1)),
         ([" int", "erest", "ing", "."], [0, 0, 0, 0], (0, 0, 0, 1)),
@@ -212,8 +212,8 @@ def test_right_to_left_texts_have_words_too(texts):
         ([], [], ()),
     ],
 )
-def test_pieces_are_grouped_into_words(pieces, special, words):
-    assert group_words(pieces, [bool(flag) for flag in special]) == words
+def test_tokens_are_grouped_into_words(tokens, special, words):
+    assert group_words(tokens, [bool(flag) for flag in special]) == words
 
 
 def test_ids_no_tokenizer_knows_are_shown_and_do_not_stop_anyone(texts):
@@ -413,7 +413,7 @@ def marian(tmp_path_factory) -> Iterator[HuggingFaceText]:
     import sentencepiece
 
     folder = tmp_path_factory.mktemp("marian")
-    pieces: dict[str, int] = {"</s>": 0, "<unk>": 1}
+    vocabulary: dict[str, int] = {"</s>": 0, "<unk>": 1}
     sides = {"source": CORPUS, "target": ["das ist ein haus", "die katze schläft", "gut gemacht"] * 3}
     for side, lines in sides.items():
         held = io.BytesIO()
@@ -423,14 +423,14 @@ def marian(tmp_path_factory) -> Iterator[HuggingFaceText]:
         (folder / f"{side}.spm").write_bytes(held.getvalue())
         processor = sentencepiece.SentencePieceProcessor(model_proto=held.getvalue())
         for n in range(processor.get_piece_size()):
-            pieces.setdefault(processor.id_to_piece(n), len(pieces))
-    pieces["<pad>"] = len(pieces)
-    (folder / "vocab.json").write_text(json.dumps(pieces))
+            vocabulary.setdefault(processor.id_to_piece(n), len(vocabulary))
+    vocabulary["<pad>"] = len(vocabulary)
+    (folder / "vocab.json").write_text(json.dumps(vocabulary))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it recommends a package that only tidies punctuation
         tokenizer = MarianTokenizer(str(folder / "source.spm"), str(folder / "target.spm"), str(folder / "vocab.json"))
-    config = SimpleNamespace(eos_token_id=0, decoder_start_token_id=len(pieces) - 1)
-    yield HuggingFaceText(tokenizer, config, len(pieces))
+    config = SimpleNamespace(eos_token_id=0, decoder_start_token_id=len(vocabulary) - 1)
+    yield HuggingFaceText(tokenizer, config, len(vocabulary))
 
 
 def test_marian_reads_with_one_vocabulary_and_writes_with_the_other(marian):

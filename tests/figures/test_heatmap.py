@@ -79,7 +79,7 @@ def test_every_number_can_be_read_on_its_cell(theme):
             assert contrast(ground, trace.textfont.color) >= 4
 
 
-def test_equal_pieces_stay_apart():
+def test_equal_tokens_stay_apart():
     axis = figure().layout.xaxis
     assert list(axis.tickvals) == [0, 1, 2, 3]
     assert [text.replace("<b>", "").replace("</b>", "") for text in axis.ticktext] == ["the", "cat", "the", "mat"]
@@ -165,7 +165,7 @@ def test_cells_are_square_and_everything_lies_inside(length):
 @pytest.mark.parametrize(
     "evil", ["<img src=x onerror=alert(1)>", "%{x}", "<a href='javascript:alert(1)'>", "$\\frac{1}{2}$"]
 )
-def test_hostile_pieces_are_text(evil):
+def test_hostile_tokens_are_text(evil):
     made = figure(rows=[evil, "b", "c", "d"], columns=["a", "b", "c", evil])
     sent = json.dumps(made.to_plotly_json(), default=lambda value: value.tolist())
     assert "<img" not in sent

@@ -26,7 +26,7 @@ from core.figures.labels import LONGEST, label, percent, plotly, ratio_said, thr
         ("Donaudampfschifffahrtsgesellschaft", "Donauda…schaft"),
     ],
 )
-def test_what_a_piece_is_called(token, shown):
+def test_what_a_token_is_called(token, shown):
     assert label(token) == shown
 
 

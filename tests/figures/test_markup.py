@@ -30,30 +30,30 @@ class Reader(HTMLParser):
         self.texts.append(data)
 
 
-def tokens(*pieces: str, word: tuple[int, ...] | None = None, special: tuple[int, ...] = ()) -> Tokens:
-    count = range(len(pieces))
-    return Tokens(tuple(count), pieces, word or tuple(count), tuple(i in special for i in count))
+def tokens(*names: str, word: tuple[int, ...] | None = None, special: tuple[int, ...] = ()) -> Tokens:
+    count = range(len(names))
+    return Tokens(tuple(count), names, word or tuple(count), tuple(i in special for i in count))
 
 
 @given(st.lists(st.text(), min_size=1, max_size=4))
-def test_no_text_becomes_a_tag_or_an_attribute(pieces):
-    said = sentence(lead(pieces[0], pieces[-1], 0.4, ahead=True, allowed=True, stream=Stream.ENCODER))
-    read = Reader(chips("Source", tokens(*pieces), Stream.ENCODER) + said)
+def test_no_text_becomes_a_tag_or_an_attribute(names):
+    said = sentence(lead(names[0], names[-1], 0.4, ahead=True, allowed=True, stream=Stream.ENCODER))
+    read = Reader(chips("Source", tokens(*names), Stream.ENCODER) + said)
     assert read.tags <= OURS
     assert read.names <= {"class", "title", "aria-live"}
 
 
-def test_pieces_of_one_word_touch_and_specials_stand_alone():
+def test_tokens_of_one_word_touch_and_specials_stand_alone():
     html = chips("Source", tokens("<s>", " read", "s", " it", word=(0, 1, 1, 2), special=(0,)), Stream.ENCODER)
     assert Reader(html).classes.count("word") == 3
     assert "chip special" in html
 
 
-def test_the_chosen_piece_is_marked():
+def test_the_chosen_token_is_marked():
     assert Reader(chips("Source", tokens("a", "b"), Stream.ENCODER, 1)).classes.count("chip chosen") == 1
 
 
-def test_ids_are_shown_under_their_pieces():
+def test_ids_are_shown_under_their_tokens():
     assert "<small>1</small>" in chips("Source", tokens("a", "b"), Stream.ENCODER)
 
 

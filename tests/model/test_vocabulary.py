@@ -57,7 +57,7 @@ def test_a_file_keeps_everything(vocabulary: Vocabulary, tmp_path) -> None:
     assert [again.token_text(id) for id in range(4)] == list(SPECIALS)
 
 
-def test_a_word_is_the_same_piece_wherever_it_stands(vocabulary: Vocabulary) -> None:
+def test_a_word_is_the_same_token_wherever_it_stands(vocabulary: Vocabulary) -> None:
     (first,) = {vocabulary.encode("is ai")[0], vocabulary.encode("ai is")[-1]}
     assert vocabulary.token_text(first) == " is"
     assert vocabulary.opens_word(first)

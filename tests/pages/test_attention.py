@@ -33,7 +33,7 @@ def test_the_page_opens_on_a_grown_target_and_the_decoder(screen):
     assert np.isnan(page.map[0, 1:]).all()
 
 
-def test_the_switch_fills_the_decoders_upper_triangle_and_moves_the_next_piece(screen):
+def test_the_switch_fills_the_decoders_upper_triangle_and_moves_the_next_token(screen):
     page = screen("attention")
     before = page.map
     assert all(row["before"] is None for row in page.bars(0))
@@ -355,7 +355,7 @@ def test_cross_attention_has_no_rollout(screen):
     assert page.app.get_by_key("measure").options == ["Weight", "Weight × value norm"]
 
 
-def test_the_text_is_shown_as_pieces_with_ids_bytes_and_the_merges_of_a_word(screen):
+def test_the_text_is_shown_as_tokens_with_ids_bytes_and_the_merges_of_a_word(screen):
     page = opened(screen("attention", text="unbelievable <b>teapots</b> at 42 °C"), "pieces")
     (table,) = [body for body in page.html if "Source: tokens" in body]
     lens = core.load("classroom")

@@ -94,17 +94,17 @@ def test_what_is_new_and_what_is_reused_is_counted_by_hand(classroom, steps):
     layers, heads, width, d_model, source = 3, 4, 48, 192, len(classroom.request("gen ai is", "").source)
     for index, step in enumerate(steps):
         done = work(layers_of(step), step.cache.reused, d_model, 4)
-        piece = layers * heads * width * 2  # a key and a value
+        numbers = layers * heads * width * 2  # a key and a value
         old, fresh = (index + source, 1) if index else (0, 1 + source)
-        assert (done.bytes_reused, done.bytes_new) == (old * piece * 4, fresh * piece * 4)
+        assert (done.bytes_reused, done.bytes_new) == (old * numbers * 4, fresh * numbers * 4)
         assert done.bytes_reused + done.bytes_new == step.cache.bytes
-        assert (done.making_reused, done.making_new) == (old * piece * d_model, fresh * piece * d_model)
-        assert done.looking == piece * (index + 1 + source)
-        assert done.looking_without == piece * (index + 1) * (index + 1 + source)
+        assert (done.making_reused, done.making_new) == (old * numbers * d_model, fresh * numbers * d_model)
+        assert done.looking == numbers * (index + 1 + source)
+        assert done.looking_without == numbers * (index + 1) * (index + 1 + source)
         cache = drawn(classroom, step)["cache"]
         assert (cache["reused"], cache["new"]) == (index, 1)
-        assert cache["rows"][1][1:] == [f"{old * piece * 4:,}", f"{fresh * piece * 4:,}"]
-        assert f"= {piece * 4:,} bytes" in cache["formulas"][0]
+        assert cache["rows"][1][1:] == [f"{old * numbers * 4:,}", f"{fresh * numbers * 4:,}"]
+        assert f"= {numbers * 4:,} bytes" in cache["formulas"][0]
 
 
 SAMPLINGS = [
@@ -139,7 +139,7 @@ def test_the_cut_is_drawn_where_the_sampler_cuts(classroom, sampling):
                    for line, said in zip(lines, spectrum["cuts"], strict=True))  # fmt: skip
 
 
-def test_surprisal_is_the_run_asked_again_piece_by_piece(classroom):
+def test_surprisal_is_the_run_asked_again_token_by_token(classroom):
     request = classroom.request("the cat", "sits on the mat")
     found = surprisals(classroom.run(request.keeping("predictions")))
     assert found[0] is None and len(found) == len(request.target)
@@ -407,16 +407,16 @@ def test_the_bars_are_the_surprisals_and_what_was_expected_in_their_place(classr
     trace = classroom.run(request.keeping("predictions"))
     made = words_payload.payload([words_payload.one_row("", trace, 2, "yours")], "v")
     (row,) = made["rows"]
-    assert [piece["kind"] for piece in row["pieces"]] == ["given"] * 2 + ["yours"] * (len(request.target) - 2)
-    bits = [piece["bits"] for piece in row["pieces"]]
+    assert [one["kind"] for one in row["tokens"]] == ["given"] * 2 + ["yours"] * (len(request.target) - 2)
+    bits = [one["bits"] for one in row["tokens"]]
     assert made["top"] == max(bits[1:]) and bits[made["at"][1]] == max(bits[2:])
-    for place, piece in enumerate(row["pieces"][1:], 1):
+    for place, shown in enumerate(row["tokens"][1:], 1):
         before = classroom.request(ids=request.source, target_ids=request.target[:place])
         best = classroom.run(before).next_tokens(50)
-        for one, token in zip(piece["top"], best, strict=False):
+        for one, token in zip(shown["top"], best, strict=False):
             assert one["share"] == pytest.approx(token.probability, rel=1e-3)
         listed = [token.id for token in best]
-        assert piece["rank"] == (listed.index(request.target[place]) + 1 if request.target[place] in listed else 0)
+        assert shown["rank"] == (listed.index(request.target[place]) + 1 if request.target[place] in listed else 0)
 
 
 def test_words_the_model_would_have_written_cost_nothing(screen):
@@ -437,7 +437,7 @@ def test_what_fits_at_a_mask_and_where_it_looks_are_the_runs(filler):
     tokens, place, second = filler.tokens(request.source), 6, 1
     hidden = filler.request(ids=[filler.text.mask if n in (place, second) else id for n, id in enumerate(request.source)])
     made = fill_payload.payload(tokens, filler.run(hidden), [second, place], place, "v")
-    assert made["focus"] == 1 and [bool(piece.get("masked")) for piece in made["pieces"]] == [n in (1, 6) for n in range(8)]
+    assert made["focus"] == 1 and [bool(shown.get("masked")) for shown in made["tokens"]] == [n in (1, 6) for n in range(8)]
     for shown, at in zip(made["places"], (second, place), strict=True):
         chances = np.exp(filler.logprobs(hidden, at, range(filler.info.vocab)))
         order = np.argsort(-chances, kind="stable")

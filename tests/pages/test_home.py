@@ -23,7 +23,7 @@ def test_the_first_line_is_made_of_the_numbers_below_it(screen):
         assert best["said"] in home.lead
 
 
-def test_home_shows_the_decoder_over_start_and_the_grown_pieces(screen):
+def test_home_shows_the_decoder_over_start_and_the_grown_tokens(screen):
     home = screen()
     weights = home.map
     length = len(weights)
@@ -32,7 +32,7 @@ def test_home_shows_the_decoder_over_start_and_the_grown_pieces(screen):
     assert np.nansum(weights, axis=1) == pytest.approx(np.ones(length), abs=1e-4)
 
 
-def test_another_sentence_changes_pieces_map_and_probabilities(screen):
+def test_another_sentence_changes_tokens_map_and_probabilities(screen):
     home = screen()
     before = home.tokens, home.lead, home.bars(0)
     home.type("the cat sits on the mat")

@@ -31,7 +31,7 @@ def test_the_capital_of_france_is_paris(smollm2):
     assert said == [" a", " designed", " not"]
 
 
-def test_words_of_several_pieces_are_joined(smollm2):
+def test_words_of_several_tokens_are_joined(smollm2):
     words = smollm2.next_words(smollm2.request("The longest word I know is"), 8)
     assert all(smollm2.text.token_text(word.id) == word.text[: len(smollm2.text.token_text(word.id))] for word in words)
     assert [word.logprob for word in words] == sorted((word.logprob for word in words), reverse=True)
@@ -109,7 +109,7 @@ def test_what_is_changed_changes_and_comes_back(smollm2):
 
 def test_it_reads_chats_through_its_template(smollm2):
     request = smollm2.request([{"role": "user", "content": "What is the capital of France?"}])
-    pieces = [smollm2.text.token_text(token) for token in request.target]
-    assert "<|im_start|>" in pieces and pieces[-1] in ("\n", "assistant\n") and " France" in pieces
+    tokens = [smollm2.text.token_text(token) for token in request.target]
+    assert "<|im_start|>" in tokens and tokens[-1] in ("\n", "assistant\n") and " France" in tokens
     steps = list(smollm2.generate(request, steps=12))
     assert "Paris" in smollm2.decode([step.choice.id for step in steps])

@@ -171,10 +171,10 @@ def test_snapshots_load_and_score_as_stored(name: str) -> None:
         assert measured["loss"] == pytest.approx(found.loss, abs=2e-3)
         for (layer, head), value in np.ndenumerate(found.induction):
             assert measured[f"induction {layer}.{head}"] == pytest.approx(value, abs=2e-3)
-    model, pieces, _ = weights.load(film.folder)
+    model, vocabulary, _ = weights.load(film.folder)
     assert torch.equal(model.embedding.weight, film.model(film.steps[-1]).embedding.weight)
     for text in ("gen ai is", "ção 🦜 \t\n", "", "<s></s>"):
-        assert pieces.decode(pieces.encode(text)) == text
+        assert vocabulary.decode(vocabulary.encode(text)) == text
 
 
 @pytest.mark.assets

@@ -37,23 +37,23 @@ class Fill {
   }
 
   draw() {
-    const { pieces, places, version } = this.data;
+    const { tokens, places, version } = this.data;
     this.words.replaceChildren();
     this.bdis = [];
     let holder = null;
-    pieces.forEach((piece) => {
-      if (!(piece.joins && holder)) {
-        const hidden = piece.masked;
-        if (piece.word === undefined) holder = element("span", this.words, "word special");
+    tokens.forEach((token) => {
+      if (!(token.joins && holder)) {
+        const hidden = token.masked;
+        if (token.word === undefined) holder = element("span", this.words, "word special");
         else {
-          holder = button(this.words, `word${hidden ? " masked" : ""}`, "", () => this.turns.next().send("word", { version, word: piece.word }));
+          holder = button(this.words, `word${hidden ? " masked" : ""}`, "", () => this.turns.next().send("word", { version, word: token.word }));
           holder.setAttribute("aria-pressed", String(Boolean(hidden)));
           holder.title = hidden ? "show this word" : "hide this word";
         }
       }
-      const made = element("span", holder, `chip${piece.special ? " special" : ""}`);
-      element("bdi", made, "", piece.masked ? this.data.mask : piece.text);
-      element("small", made, "", piece.masked ? `was ${piece.text}` : "\u00a0");
+      const made = element("span", holder, `chip${token.special ? " special" : ""}`);
+      element("bdi", made, "", token.masked ? this.data.mask : token.text);
+      element("small", made, "", token.masked ? `was ${token.text}` : "\u00a0");
       this.bdis.push(made);
     });
     this.tabs.replaceChildren();
@@ -77,7 +77,7 @@ class Fill {
       element("i", element("span", row, "bars")).style.width = `${(100 * one.share) / most}%`;
       element("span", row, "said", one.said);
     }
-    const names = pieces.map((piece) => ({ ...piece, text: piece.masked ? this.data.mask : piece.text }));
+    const names = tokens.map((token) => ({ ...token, text: token.masked ? this.data.mask : token.text }));
     this.looks.show(place.looks, { encoder: names }, this.theme);
   }
 }

@@ -62,7 +62,7 @@ function cardOf(gallery, card, data, theme, scale) {
     canvas.setAttribute("aria-hidden", "true");
     drawMask(canvas, card.rows, theme[data.stream], theme, scale);
     const facts = element("span", "facts");
-    if (card.share) facts.append(element("bdi", card.turned ? "piece turned" : "piece", card.token), " ", element("span", "share", card.share), " ");
+    if (card.share) facts.append(element("bdi", card.turned ? "token turned" : "token", card.token), " ", element("span", "share", card.share), " ");
     if (card.kl) {
       facts.append(element("span", "kl", `KL ${card.kl}`));
       const bar = element("span", "bar");

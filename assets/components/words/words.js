@@ -27,17 +27,17 @@ class Words {
     this.columns = data.rows.map((row, r) => {
       if (data.rows.length > 1) element("h3", this.rows, "", row.name);
       const line = element("div", element("div", this.rows, "scroller"), "bits-row");
-      return row.pieces.map((piece, n) => {
-        const made = button(line, `piece ${piece.kind}${piece.special ? " special" : ""}${piece.joins ? " joins" : ""}`, "", () => {
+      return row.tokens.map((token, n) => {
+        const made = button(line, `token ${token.kind}${token.special ? " special" : ""}${token.joins ? " joins" : ""}`, "", () => {
           this.chosen = [r, n];
           this.hovered = null;
           this.mark();
         });
         const space = element("span", made, "bar-space");
-        element("small", space, "", piece.bits === null ? "" : piece.bits.toFixed(1));
-        element("i", space).style.height = `${piece.bits === null ? 0 : Math.max(1, (100 * piece.bits) / data.top) * 0.76}%`;
-        element("bdi", made, "", piece.text);
-        made.setAttribute("aria-label", `${piece.text}: ${piece.bits === null ? "nothing announced it" : `${piece.bits.toFixed(1)} bits`}`);
+        element("small", space, "", token.bits === null ? "" : token.bits.toFixed(1));
+        element("i", space).style.height = `${token.bits === null ? 0 : Math.max(1, (100 * token.bits) / data.top) * 0.76}%`;
+        element("bdi", made, "", token.text);
+        made.setAttribute("aria-label", `${token.text}: ${token.bits === null ? "nothing announced it" : `${token.bits.toFixed(1)} bits`}`);
         made.addEventListener("pointerenter", () => this.preview([r, n]));
         made.addEventListener("focus", () => this.preview([r, n]));
         return made;
@@ -67,17 +67,17 @@ class Words {
       made.classList.toggle("here", at === r && place === n);
       made.setAttribute("aria-pressed", String(String([at, place]) === String(this.chosen)));
     }));
-    const piece = this.data.rows[r].pieces[n];
+    const token = this.data.rows[r].tokens[n];
     this.says.replaceChildren();
     this.list.replaceChildren();
-    if (piece.bits === null) {
+    if (token.bits === null) {
       speak(this.says, ["Nothing comes before the first token, so nothing announced it."]);
       return;
     }
-    const rank = piece.rank ? `its choice number ${piece.rank}` : `not among its first ${piece.listed} choices`;
-    speak(this.says, ["The model gave \u201c", [piece.text], "\u201d ", [piece.said], `: ${piece.bits.toFixed(2)} bits. It was ${rank}. It expected:`]);
-    for (const one of piece.top) {
-      const row = element("div", this.list, `row${one.text === piece.text ? " mine" : ""}`);
+    const rank = token.rank ? `its choice number ${token.rank}` : `not among its first ${token.listed} choices`;
+    speak(this.says, ["The model gave \u201c", [token.text], "\u201d ", [token.said], `: ${token.bits.toFixed(2)} bits. It was ${rank}. It expected:`]);
+    for (const one of token.top) {
+      const row = element("div", this.list, `row${one.text === token.text ? " mine" : ""}`);
       element("bdi", row, "", one.text);
       element("i", element("span", row, "bars")).style.width = `${100 * one.share}%`;
       element("span", row, "said", one.said);

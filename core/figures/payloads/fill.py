@@ -49,7 +49,7 @@ def payload(tokens: Tokens, trace: Trace, masked: Sequence[int], latest: int, ve
     for place in masked:
         shown[place]["masked"] = True
     return {
-        "pieces": shown,
+        "tokens": shown,
         "mask": label(trace.token_text(trace.request.source[masked[0]]), 12) if masked and trace.request.source else "",
         "places": [one_place(trace, place, tokens.ids[place]) for place in masked],
         "focus": masked.index(latest) if latest in masked else 0, "version": version,

@@ -47,5 +47,5 @@ def names(tokens: Tokens | None, longest: int = 18) -> list[dict[str, Any]]:
     """A text's tokens as chips: label, whether special, and whether it goes on the word before it."""
     if tokens is None:
         return []
-    pieces = enumerate(zip(tokens.text, tokens.special, strict=True))
-    return [{"text": label(text, longest), "special": bool(special), "joins": joins(tokens, n)} for n, (text, special) in pieces]
+    placed = enumerate(zip(tokens.text, tokens.special, strict=True))
+    return [{"text": label(text, longest), "special": bool(special), "joins": joins(tokens, n)} for n, (text, special) in placed]

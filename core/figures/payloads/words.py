@@ -31,16 +31,16 @@ def one_row(name: str, trace: Trace, given: int, kind: str) -> dict[str, Any]:
                 for id, one in zip(ids[:SHOWN], nats[:SHOWN], strict=True)
             ]
         tokens.append(token)
-    return {"name": name, "pieces": tokens}
+    return {"name": name, "tokens": tokens}
 
 
 def payload(rows: list[dict[str, Any]], version: str) -> dict[str, Any]:
     """One text, or two to compare, on one scale of bits. The token that surprised most is looked at first."""
     most, at = 0.0, [0, 0]
     for r, row in enumerate(rows[:1]):
-        for n, token in enumerate(row["pieces"]):
-            news = any(one["kind"] != "given" for one in row["pieces"])
+        for n, token in enumerate(row["tokens"]):
+            news = any(one["kind"] != "given" for one in row["tokens"])
             if token["bits"] is not None and token["bits"] >= most and (token["kind"] != "given" or not news):
                 most, at = token["bits"], [r, n]
-    top = max([token["bits"] or 0.0 for row in rows for token in row["pieces"]], default=0.0)
+    top = max([token["bits"] or 0.0 for row in rows for token in row["tokens"]], default=0.0)
     return {"rows": rows, "top": max(1.0, top), "at": at, "version": version}

@@ -60,12 +60,12 @@ def tokens_panel(view: Scene, it: Focus) -> None:
 def table(name: str, tokens: Tokens, raw: tuple[bytes, ...]) -> str:
     """A text's tokens as an HTML table: place, token, id, bytes, word."""
     rows = []
-    for place, (piece, token, word, special) in enumerate(
+    for place, (text, id, word, special) in enumerate(
         zip(tokens.text[:ROWS], tokens.ids, tokens.word, tokens.special, strict=False)
     ):
-        shown = escape(label(piece, 40)) if special else visible(piece)
+        shown = escape(label(text, 40)) if special else visible(text)
         rows.append(
-            f'<tr><td>{place + 1}</td><th scope="row"><bdi>{shown}</bdi></th><td>{token}</td>'
+            f'<tr><td>{place + 1}</td><th scope="row"><bdi>{shown}</bdi></th><td>{id}</td>'
             f"<td>{raw[place].hex(' ').upper() or '–'}</td><td>{'special' if special else word + 1}</td></tr>"
         )
     more = f" The first {ROWS} of {len(tokens)} tokens." if len(tokens) > ROWS else ""
@@ -77,13 +77,13 @@ def table(name: str, tokens: Tokens, raw: tuple[bytes, ...]) -> str:
     )
 
 
-def visible(piece: str) -> str:
+def visible(token: str) -> str:
     """A token as HTML, its spaces as signs."""
-    core = piece.strip(" ")
-    left = len(piece) - len(piece.lstrip(" "))
+    core = token.strip(" ")
+    left = len(token) - len(token.lstrip(" "))
     if not core:
-        return '<span class="space">' + "␣" * max(len(piece), 1) + "</span>" if piece else "∅"
-    right = len(piece) - left - len(core)
+        return '<span class="space">' + "␣" * max(len(token), 1) + "</span>" if token else "∅"
+    right = len(token) - left - len(core)
     space = '<span class="space">{}</span>'
     return (
         (space.format("␣" * left) if left else "")
@@ -144,7 +144,7 @@ def _merges(lens: Any, it: Focus, texts: list[tuple[str, Tokens]]) -> None:
         before, after = word.steps[at - 1], word.steps[at]
         spot = next(n for n, (a, b) in enumerate(zip(before, after, strict=False)) if a != b)
         pair = " + ".join(f"<bdi>“{visible(part)}”</bdi>" for part in before[spot : spot + 2])
-        ends = f" It ends as {_pieces(len(after))}." if at == last else ""
+        ends = f" It ends as {_tokens(len(after))}." if at == last else ""
         charts.words(
             f"Merge {at} of {last}: {pair}, learnt as number {word.ranks[at - 1]:,} of {found.known:,}. Pairs that were frequent "
             f"in the training text were learnt early, and go first.{ends}"
@@ -155,5 +155,5 @@ def _count(number: int) -> str:
     return f"{number} byte or character" if number == 1 else f"{number} bytes or characters"
 
 
-def _pieces(number: int) -> str:
+def _tokens(number: int) -> str:
     return "one token" if number == 1 else f"{number} tokens: no further pair was learnt"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # the engine brings torch along, which no page waits for befo
     from core.engine.lens import Lens
 
 T = TypeVar("T")
-WORDS, PIECES = 2, 16  # how far the decoder writes on its own
+WORDS, LONGEST = 2, 16  # how far the decoder writes on its own
 SILENT = (
     "This model came without its output layer, so it predicts nothing. Its attention is all there.",
     "This model is an encoder: it reads a text and writes none, so there is no next token. Its attention is all there.",
@@ -222,7 +222,7 @@ def ask_growth(model: str, lens: Lens, request: Request) -> Ticket:
 
 
 def sentence_under(view: Scene, mask: tuple[MaskRule, ...], again: bool = True) -> str:
-    """What a decoder writes on, greedily, under a mask: up to PIECES tokens after the text it was given or has grown from.
+    """What a decoder writes on, greedily, under a mask: up to LONGEST tokens after the text it was given or has grown from.
 
     again: what it has grown by itself is written anew; else it goes on after that.
     """
@@ -230,7 +230,7 @@ def sentence_under(view: Scene, mask: tuple[MaskRule, ...], again: bool = True) 
 
     def compute(lens: Lens) -> str:
         ids: list[int] = []
-        for step in lens.generate(request, Sampling(temperature=0.0), PIECES):
+        for step in lens.generate(request, Sampling(temperature=0.0), LONGEST):
             if step.finished:
                 break
             ids.append(step.choice.id)
@@ -251,7 +251,7 @@ def _grow(model: str, lens: Lens, request: Request) -> Grown:
     ids: list[int] = []
     moments: list[Moment] = []
     with models.shelf.lease(model, lens):
-        for step in lens.generate(request.keeping(), Sampling(temperature=0.0), PIECES):
+        for step in lens.generate(request.keeping(), Sampling(temperature=0.0), LONGEST):
             words = len(lens.decode([*ids, step.choice.id]).split())
             if not moments or words > len(moments) or step.finished:
                 moments.append(Moment(lens.decode(ids).strip(), step.trace, step.choice.id in lens.ends))

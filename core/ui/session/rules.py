@@ -53,8 +53,8 @@ def read_rules(raw: str, bounds: Bounds = LINK) -> tuple[MaskRule, ...]:
     _bounded(len(raw), bounds.characters, "characters of a mask")
     _bounded(raw.count(",") + 1, bounds.rules, "rules of a mask")
     sketches = [_sketch(part) for part in raw.split(",")]
-    _bounded(sum(_cells(piece) for _, pieces in sketches for piece in pieces), bounds.cells, "cells of a mask")
-    return tuple(_whole(rule, pieces) for rule, pieces in sketches)
+    _bounded(sum(_cells(field) for _, fields in sketches for field in fields), bounds.cells, "cells of a mask")
+    return tuple(_whole(rule, fields) for rule, fields in sketches)
 
 
 def write_rules(rules: Sequence[MaskRule]) -> str:
@@ -101,38 +101,38 @@ def _bounded(count: int, most: int, what: str) -> None:
 
 
 def _sketch(part: str) -> tuple[MaskRule, list[str]]:
-    """A rule with at most one of its columns and one of its cells, enough to check it; and the pieces that name them all."""
-    stream, name, *more = part.split(".", 7)  # a rule is written in five pieces at most
+    """A rule with at most one of its columns and one of its cells, enough to check it; and the fields that name them all."""
+    stream, name, *more = part.split(".", 7)  # a rule is written in five parts at most
     width: int | None = None
     layers = heads = None
-    pieces: list[str] = []
+    fields: list[str] = []
     edges: list[Edge] = []
-    for piece in more:
-        if re.fullmatch(r"\d{1,4}", piece, re.ASCII):
-            width = int(piece)
-        elif _NUMBERS.fullmatch(piece, 1) and piece[0] == "l":
-            layers = _places(piece)
-        elif _NUMBERS.fullmatch(piece, 1) and piece[0] == "h":
-            heads = _places(piece)
-        elif _COLUMNS.fullmatch(piece):
-            pieces.append(piece)
+    for field in more:
+        if re.fullmatch(r"\d{1,4}", field, re.ASCII):
+            width = int(field)
+        elif _NUMBERS.fullmatch(field, 1) and field[0] == "l":
+            layers = _places(field)
+        elif _NUMBERS.fullmatch(field, 1) and field[0] == "h":
+            heads = _places(field)
+        elif _COLUMNS.fullmatch(field):
+            fields.append(field)
             edges.append((None, 0))
-        elif _ROWS.fullmatch(piece):
-            pieces.append(piece)
+        elif _ROWS.fullmatch(field):
+            fields.append(field)
             edges.append((0, 0))
         else:
             raise ValueError(part)
-    return MaskRule(Stream(stream), name, layers, heads, width, tuple(edges)), pieces
+    return MaskRule(Stream(stream), name, layers, heads, width, tuple(edges)), fields
 
 
-def _whole(rule: MaskRule, pieces: Iterable[str]) -> MaskRule:
+def _whole(rule: MaskRule, fields: Iterable[str]) -> MaskRule:
     """The rule of a sketch with all its cells written out."""
     edges: list[Edge] = []
-    for piece in pieces:
-        if piece[0] == "k":
-            edges += [(None, key) for key in _keys(piece[1:])]
+    for field in fields:
+        if field[0] == "k":
+            edges += [(None, key) for key in _keys(field[1:])]
         else:
-            edges += [(query, key) for query, keys in _rows(piece) for key in keys]
+            edges += [(query, key) for query, keys in _rows(field) for key in keys]
     return replace(rule, edges=tuple(edges)) if edges else rule
 
 
@@ -175,8 +175,8 @@ def _cells(spans: str) -> int:
     return count
 
 
-def _rows(piece: str) -> Iterator[tuple[int, Iterator[int]]]:
-    for row in piece.split("-"):
+def _rows(field: str) -> Iterator[tuple[int, Iterator[int]]]:
+    for row in field.split("-"):
         query, _, keys = row.partition("k")
         yield int(query) - 1, _keys(keys)
 
@@ -187,9 +187,9 @@ def _keys(spans: str) -> Iterator[int]:
         yield from range(int(first) - 1, int(last or first))
 
 
-def _places(piece: str) -> tuple[int, ...]:
+def _places(field: str) -> tuple[int, ...]:
     """Layers or heads, each named once. Raises ValueError."""
-    places = tuple(int(number) - 1 for number in piece[1:].split("-"))
+    places = tuple(int(number) - 1 for number in field[1:].split("-"))
     if min(places) < 0 or len(set(places)) < len(places):
-        raise ValueError(piece)
+        raise ValueError(field)
     return places

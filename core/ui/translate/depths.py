@@ -109,7 +109,7 @@ def end_of(view: Scene, trace: Any) -> int:
 def lead(view: Scene, said: list[str], found: Settling) -> list[str | tuple[str]]:
     """What the depths have in common and what they change, in numbers."""
     most, before, after = deepest(view), odds(float(found.whole[0])), odds(float(found.whole[-1]))
-    names = _pieces(view, found.ids)
+    names = _names(view, found.ids)
     others = [depth for depth in range(most) if said[depth] != said[-1]]
     if not others:
         token = int(np.argmax(np.abs(found.chance[-1] - found.chance[0])))
@@ -134,7 +134,7 @@ def lead(view: Scene, said: list[str], found: Settling) -> list[str | tuple[str]
     return parts
 
 
-def _pieces(view: Scene, ids: tuple[int, ...]) -> list[str]:
+def _names(view: Scene, ids: tuple[int, ...]) -> list[str]:
     """Tokens by name; the end of a text has no letters."""
     lens = view.lens
     return ["(end)" if id in lens.ends else label(text, 14) for id, text in zip(ids, lens.tokens(ids).text, strict=True)]
@@ -144,8 +144,8 @@ def _table(view: Scene, found: Settling, chosen: int) -> None:
     most = deepest(view)
     charts.heading("How sure it is of each word", "the words before it being given, whichever layer is read")
     names = ["no layer"] + [f"layer {depth}" + (", the last" if depth == most else "") for depth in range(1, most + 1)]
-    others = [_pieces(view, tuple(row.tolist())) for row in found.likeliest]
-    st.html(depth_table.table(found, names, _pieces(view, found.ids), others, chosen))
+    others = [_names(view, tuple(row.tolist())) for row in found.likeliest]
+    st.html(depth_table.table(found, names, _names(view, found.ids), others, chosen))
     charts.words(
         "A cell: the probability of the token above it. <b>In italics</b>, where another token is likelier there: that one, and "
         "its probability. <b>Framed</b>: from this layer on the token is the first choice. <b>All together</b>: the row’s product."

@@ -151,7 +151,7 @@ def test_spreading_leads_where_neighbours_are_alike_and_trails_where_they_are_no
     assert [answers.right(way) for way in fewlabels.WAYS] == pytest.approx(found.right[7].tolist())
 
 
-def test_a_text_is_the_mean_of_its_own_pieces():
+def test_a_text_is_the_mean_of_its_own_tokens():
     rows = np.array([[9.0, 9], [3, 0], [3, 8], [9, 9]])
     assert mean_pooled(rows, (True, False, False, True)) == pytest.approx([0.6, 0.8])
     x = np.random.default_rng(0).normal(size=(30, 5)) * [5, 1, 0.5, 0.2, 3]

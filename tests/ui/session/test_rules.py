@@ -102,7 +102,7 @@ SPANS = st.one_of(
     st.tuples(st.integers(0, 9999), st.integers(0, 9999)).map(lambda ends: f"{ends[0]}x{ends[1]}"),
     st.just("1x9999"),
 )
-PIECES = st.one_of(
+FIELDS = st.one_of(
     st.lists(SPANS, min_size=1, max_size=4).map(lambda spans: "k" + "_".join(spans)),
     st.lists(st.tuples(st.integers(1, 9999), SPANS), min_size=1, max_size=4).map(
         lambda rows: "-".join(f"{row}k{spans}" for row, spans in rows)
@@ -128,10 +128,10 @@ def peak(read, raw):
 
 @given(
     st.sampled_from(["encoder.custom", "decoder.padding", "cross.full", "encoder.window.3"]),
-    st.lists(st.tuples(PIECES, st.integers(1, 3000)), min_size=1, max_size=3), st.sampled_from("-_.,"),
+    st.lists(st.tuples(FIELDS, st.integers(1, 3000)), min_size=1, max_size=3), st.sampled_from("-_.,"),
 )  # fmt: skip
-def test_what_is_refused_was_never_written_out(head, pieces, between):
-    part = ".".join([head, *(between.join([piece] * times) for piece, times in pieces)])
+def test_what_is_refused_was_never_written_out(head, fields, between):
+    part = ".".join([head, *(between.join([field] * times) for field, times in fields)])
     for text in (part, ",".join([part] * 40)):
         for bounds, read in ((LINK, read_rules), (FILE, lambda raw: read_file(saved(raw)))):
             found, most = peak(read, text)
@@ -182,9 +182,9 @@ def test_more_rules_characters_or_bytes_than_are_read_are_refused_with_both_numb
 
 def test_layers_and_heads_are_named_once():
     assert read_rules("encoder.full.l3-1.h2")[0].layers == (2, 0)
-    for piece in ("l1-1", "h2-3-2", "l" + "1-" * 2000 + "1"):
+    for field in ("l1-1", "h2-3-2", "l" + "1-" * 2000 + "1"):
         with pytest.raises(ValueError):
-            read_rules(f"encoder.full.{piece}")
+            read_rules(f"encoder.full.{field}")
 
 
 @pytest.mark.parametrize("tokens", [3, 40, 128])
