@@ -1,4 +1,4 @@
-"""The English corpus: WordNet's usage examples and short statements made from our grammar.
+"""The English corpus: WordNet's usage examples, and short statements made from our grammar.
 
     python -m core.data.corpus                       make assets/data/statements.en.txt.gz again, byte for byte
     python -m core.data.corpus --pairs FILE.tsv      copy the given English–Portuguese pairs in as well
@@ -24,7 +24,7 @@ from core.paths import DATA
 WORDNET, EVERYDAY, STATEMENTS = "wordnet.en-pt.tsv.gz", "everyday.en-pt.tsv.gz", "statements.en.txt.gz"
 SHARES = {"everyday": 0.55, "computing": 0.25, "school": 0.20}
 COUNT, SEED = 72_000, 7
-# Sentences named in the models' cards as never seen: kept out of training whatever their hash says.
+# Sentences that the models' cards name as never seen: they are kept out of training, whatever their hash is.
 RESERVED = (
     "the black cat sleeps on the red sofa", "the little girl reads a book in the garden",
     "my brother does not like cold soup", "where is the blue umbrella", "two white horses run in the field",
@@ -36,7 +36,7 @@ RESERVED = (
     "the robot cannot see the wall", "the model predicts the next word", "the computer is slow because it is old",
     "the happy children play soccer in the park",
 )
-# Not for a class: usage examples about sex, cruelty and slurs, right in a dictionary only; and remains of its markup.
+# Not fit for a class: usage examples about sex, cruelty and slurs, which belong in a dictionary only; and rests of its markup.
 UNFIT = re.compile(
     r"\b(sex(?!t)|rap(e[ds]?|ist|ing)\b|masturbat|prostitut|whor|fuck|shit|nigger|bitch|slut|orgasm|penis|vagina"
     r"|intercourse|brothel|incest|pornogra|erotic|genital|seduc|molest|suicid|lynch|negro|faggot|bastard|copulation|sodom"
@@ -44,7 +44,7 @@ UNFIT = re.compile(
 
 
 def key(english: str) -> str:
-    """What makes two sentences the same: neither case nor spaces nor the final stop."""
+    """A key that is equal for two sentences which differ only in letter case, spaces or the final stop."""
     return " ".join(english.lower().split()).rstrip(" .?!")
 
 
@@ -52,7 +52,7 @@ _RESERVED = frozenset(map(key, RESERVED))
 
 
 def held_out(english: str) -> bool:
-    """Whether a sentence is kept out of training: one in a hundred by blake2b of its `key`, and RESERVED."""
+    """Whether a sentence is kept out of training: one in a hundred, chosen by blake2b of its `key`, and those of RESERVED."""
     text = key(english)
     return text in _RESERVED or int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") % 100 == 0
 
@@ -64,7 +64,7 @@ def read(name: str, data: Path = DATA) -> list[str]:
 
 
 def write(path: Path, lines: Iterable[str]) -> int:
-    """Gzip lines so that equal lines give equal bytes (no time, no name in the header). Returns the size in bytes."""
+    """Write gzipped lines, without time or name in the header, so that equal lines give equal bytes. Gives the size in bytes."""
     raw = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=9) as file:
         file.write("".join(line + "\n" for line in lines).encode())
@@ -80,14 +80,14 @@ def _part(split: str, english: str) -> bool:
 
 def pairs(split: str = "train", sources: Iterable[str] = (WORDNET, EVERYDAY), data: Path = DATA
           ) -> list[tuple[str, str]]:
-    """[(English, Brazilian Portuguese), …] of a split ("train", "held-out", "all"), file order, sources that exist.
-    Both languages' sources are in assets/data/README.md; sentences unfit for a class (UNFIT) are left out."""
+    """[(English, Brazilian Portuguese), …] of a split ("train", "held-out", "all"), in file order. A source without a file is
+    skipped, and sentences unfit for a class (UNFIT) are left out. assets/data/README.md names where the texts come from."""
     rows = (line.split("\t") for name in sources if (data / name).exists() for line in read(name, data))
     return [(en, pt) for en, pt in rows if _part(split, en) and not UNFIT.search(en)]
 
 
 def statements(split: str = "train", data: Path = DATA) -> list[str]:
-    """The script-made statements of a split ("train", "held-out", "all"), in file order."""
+    """The statements made by our grammar, of a split ("train", "held-out", "all"), in file order."""
     return [line for line in read(STATEMENTS, data) if _part(split, line)]
 
 
@@ -97,8 +97,8 @@ def english(split: str = "train", data: Path = DATA) -> list[str]:
 
 
 def notes(grammar: Grammar) -> list[str]:
-    """Lecture-note statements ("gen ai is interesting domain"), some 15 a topic; which words a topic prefers is said
-    by the order in the grammar's rows, and reaches a model only as frequency."""
+    """Statements like lecture notes ("gen ai is interesting domain"), about 15 for each topic. A topic prefers the words that come
+    first in the grammar's rows; a model can learn this only from how often they occur."""
     tails = list(dict.fromkeys(tail for tail, _ in grammar.classes["tail"][0]))
     out: list[str] = []
     for number, (row, _) in enumerate(grammar.classes["note"][0]):
@@ -114,12 +114,12 @@ def notes(grammar: Grammar) -> list[str]:
 
 def make(count: int = COUNT, seed: int = SEED, skip: Iterable[str] = (), shares: dict[str, float] | None = None,
          with_notes: bool = True, progress=None) -> list[str]:
-    """`count` statements, distinct by `key` (notes: as written), without those whose key is in `skip`; the same for
-    the same seed. `shares`: section of the grammar → its part of the whole."""
+    """`count` statements with different keys (notes: with different texts), without those whose key is in `skip`. The same seed
+    gives the same statements. shares: section of the grammar → its share of the statements."""
     grammar = Grammar()
     seen = set(skip)
     lines = notes(grammar) if with_notes else []
-    if len(lines) > count // 10:  # a small corpus keeps the proportion
+    if len(lines) > count // 10:  # so that notes are at most a tenth of a small corpus
         lines = Random(seed).sample(lines, count // 10)
     seen.update(map(key, lines))
     room = count - len(lines)
@@ -127,7 +127,7 @@ def make(count: int = COUNT, seed: int = SEED, skip: Iterable[str] = (), shares:
         goal, made, tries = round(room * share), 0, 0
         while made < goal and tries < 50 * goal + 1000:
             tries += 1
-            rng = Random(f"{seed} {section} {tries}")  # of its own, so that a better rule changes few other sentences
+            rng = Random(f"{seed} {section} {tries}")  # one for each try, so that a changed rule changes few other sentences
             text = grammar.sentence(rng, section)
             if not text or key(text) in seen:
                 continue
@@ -141,14 +141,14 @@ def make(count: int = COUNT, seed: int = SEED, skip: Iterable[str] = (), shares:
 
 
 def _styled(text: str, rng: Random) -> str:
-    """One in four sentences with a capital and a stop, as people type; the rest like WordNet's examples."""
+    """The sentence; in one case of four with a capital and a stop, as people type, else in the style of WordNet's examples."""
     if rng.random() < 0.75:
         return text
     return text[0].upper() + text[1:] + ("" if text.endswith("?") else ".")
 
 
 def next_words(lines: Iterable[str], prompt: str) -> Counter:
-    """How often each word follows a prompt at the beginning of a line, letter case aside. "" counts the end."""
+    """How often each word follows a prompt at the beginning of a line, in any letter case. The end of a line counts as ""."""
     start = prompt.lower() + " "
     rests = ((key(line) + " ").removeprefix(start) for line in lines if (key(line) + " ").startswith(start))
     return Counter(rest.partition(" ")[0] for rest in rests)

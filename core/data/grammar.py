@@ -38,7 +38,7 @@ POSSESSIVE = {"I": "my", "you": "your", "w": "our", "p": "their", "f": "her", "m
 
 
 def with_articles(text: str) -> str:
-    """Put "an" for "a" before a vowel sound and back."""
+    """Write "an" before a vowel sound and "a" before other sounds."""
 
     def fix(match: re.Match) -> str:
         article, word = match.group(1)[0], match.group(2)
@@ -49,7 +49,7 @@ def with_articles(text: str) -> str:
 
 
 def plural(noun: str) -> str:
-    """Regular plural of a noun phrase's head: "cup of tea" → "cups of tea"."""
+    """The regular plural of a noun phrase: "cup of tea" → "cups of tea"."""
     head, of, rest = noun.partition(" of ")
     if re.search(r"(s|x|z|ch|sh)$", head):
         head += "es"
@@ -95,8 +95,8 @@ def ing(verb: str) -> str:
 
 
 class Grammar:
-    """The parsed grammar. `sentence(rng, section)` gives one lower-case sentence without final stop, or "" if it came
-    out too long or too short. Everything random comes from the given generator."""
+    """The parsed grammar. `sentence(rng, section)` gives one lower-case sentence without final stop, or "" where it is too long or
+    too short. All random choices use the given generator."""
 
     def __init__(self, path: Path = GRAMMAR):
         self.classes: dict[str, tuple[list[tuple[str, str]], list[float]]] = {}
@@ -144,7 +144,7 @@ class Grammar:
             len(p) for lines in self.clauses.values() for _, p in lines)
 
     def expand(self, text: str, rng: Random, rows: dict, used: set) -> str:
-        """Resolve alternatives, then classes. `rows`: row bound to each class; `used`: items not to be repeated."""
+        """Replace alternatives, then classes, by words. rows: the row of each class. used: items that must not be repeated."""
         while "(" in text:
             text = re.sub(r"\(([^()]*)\)", lambda m: rng.choice(m.group(1).split("|")), text)
         return re.sub(r"\{([\w.]+)(?:#(\d))?\}", lambda m: self._pick(m.group(1), m.group(2), rng, rows, used), text)
@@ -169,7 +169,7 @@ class Grammar:
         return self.expand(text.partition(":")[0], rng, rows, used)
 
     def _subject(self, spec: str, rng: Random, rows: dict, used: set, bare: bool) -> tuple[str, str, str]:
-        """(text, number "s" | "p" | "I" | "you", possessive)."""
+        """A subject: (text, number "s" | "p" | "I" | "you", possessive)."""
         if not spec.startswith("@"):
             number = rng.choices(["s", "p", "I", "you"], [55, 27, 12, 4 if spec != "model" else 0])[0]
             if number in ("I", "you") and spec == "model":
@@ -203,7 +203,7 @@ class Grammar:
         return text, number, POSSESSIVE[owner]
 
     def clause(self, rng: Random, section: str) -> str:
-        """A subject and its predicate in one of some forty finite and non-finite forms."""
+        """A subject and its predicate, in one of about forty finite and non-finite forms."""
         lines = self.clauses[section]
         spec, predicates = rng.choices(lines, [len(p) if not s.startswith("@") else 0.6 * len(p) for s, p in lines])[0]
         rows: dict = {}
@@ -227,9 +227,9 @@ class Grammar:
         if mode in ("please", "gerund", "itis"):
             owner = "your"
         shape = rng.choice(SHAPES[mode])
-        if timed or (stative and mode == "present"):  # "gets up at noon every day" would be one time too many
+        if timed or (stative and mode == "present"):  # "gets up at noon every day" would name two times
             shape = re.sub(r" ?\{\w*(tail|lead|because)\}", "", shape)
-        if not people:  # a cat does not sleep after work, nor a computer start before dinner
+        if not people:  # a cat does not sleep after work, and a computer does not start before dinner
             shape = shape.replace("{habtail}", "{thingtail}" if thing else "{anitail}")
         shape = re.sub(r"\[(\w+)\]", lambda m: third(m.group(1)) if one else m.group(1), shape)
         text = re.sub(r"DOES|HAS|IS|WAS|VING|VED|VEN|VS|\b[SVC]\b", lambda m: parts[m.group(0)], shape)

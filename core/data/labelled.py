@@ -1,7 +1,7 @@
 """Short statements with their topics, for the page Transductive learning. `python -m core.data.labelled` writes what ships.
 
-A statement's topic is the section of our grammar that wrote it: the first EACH different ones that a generator seeded with the
-section's name gives and that were held out of all training.
+The topic of a statement is the section of our grammar that made it. Of each section we take the first EACH different statements
+that were held out of all training. The random numbers are seeded with the section's name.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from core.paths import DATA
 
 NAME = "labelled.en.tsv"
 SECTIONS = ("everyday", "school", "computing")  # of assets/data/grammar.txt
-EACH = 60  # statements a section
+EACH = 60  # statements of each section
 
 
 def statements() -> list[tuple[str, str]]:

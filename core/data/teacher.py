@@ -24,14 +24,14 @@ from core.data.corpus import COUNT, DATA, EVERYDAY, SEED, STATEMENTS, WORDNET, h
 
 ALIGNMENTS, LEXICON = "alignments.tsv.gz", DATA / "lexicon.en-pt.txt"
 STORE = Path("runs/teacher.tsv")
-EXTRA = {"everyday": 0.80, "school": 0.11, "computing": 0.09}  # what comes on top of the statements
+EXTRA = {"everyday": 0.80, "school": 0.11, "computing": 0.09}  # sections of the further sentences, besides the statements
 EXTRA_COUNT, CROSSINGS, GOLD = 44_000, 6_000, 2_400
 NEGATION = re.compile(
     r"\b(not|no|never|cannot|nothing|nobody|none|neither|nor|without)\b|n't\b|\b(un|non|in|dis)\w+", re.I)
 MODAL = re.compile(r"\b(to|must|should|can|could|may|might|will|won't|cannot|can't|please|do not)\b", re.I)
 # "ele não dormir": the teacher sometimes leaves a negated verb bare
 BARE = re.compile(r"\bnão (?:se )?(?!ser\b|quer\b|mar\b|lugar\b|qualquer\b)\w+[aei]r\b", re.I)
-# "meus pais reparar o carro?": a verb left bare in a question. What may precede an infinitive, and other words in -r
+# "meus pais reparar o carro?": a verb left bare in a question. These words may stand before an infinitive, or end in -r themselves
 LICENCE = frozenset(re.findall(r"\S+", """
     a à de para em sem por ao que e ou pode podem posso podemos poderia poderiam deve devem devo devemos deveria
     deveriam vai vão vou vamos irá irão quer querem quero queremos gostaria gostariam queria queriam começa
@@ -45,10 +45,10 @@ ASKS = re.compile(r"(did|does|do|don't|doesn't|should|could|will|can) ", re.I)
 # "eu falhou", "as meninas comeu"
 DISAGREES = re.compile(r"\beu (?!sou\b|vou\b|dou\b|estou\b)\w+ou\b|\b(os|as|meus|minhas|nossos|nossas|seus|suas"
                        r"|eles|elas) (\w+s )?(?!museu\b|meu\b|seu\b)\w+(ou|eu|iu)\b", re.I)
-# what the teacher never learned: a sentence with the English word must have the Portuguese one
+# words that the teacher never learned: a pair with the English word must have the Portuguese word
 MUST = {"bee": "abelha", "bees": "abelhas"}
 FOREIGN = re.compile(r"[^\x20-\x7eÀ-ÿ]")
-# English words that Portuguese uses too, though their spelling gives them away
+# English words that Portuguese uses, too, although their spelling is not Portuguese
 LOANS = frozenset(re.findall(r"\S+", """
     software hardware web site sites internet online email emails show shows shopping playground smartphone
     smartphones hobby hobbies tablet laptop laptops notebook robot kiwi kiwis hockey jazz rock yo-yo python java
@@ -72,7 +72,7 @@ def engine() -> Callable[[str], str]:
 
 
 def polished(english: str, text: str) -> str:
-    """The translation with plain quotes and spaces, a few words of Portugal, a name and "ai" put right."""
+    """The translation with plain quotes and spaces, and with corrections of some words of Portugal, of a name and of "ai"."""
     if "Leo" in english:
         text = text.replace("Leão", "Leo")
     if re.search(r"\bai\b", english) and "gen ai" not in english.lower():
@@ -85,8 +85,8 @@ def polished(english: str, text: str) -> str:
 
 def translate(lines: Iterable[str], store: Path, progress: Callable[[str], None] = print, stored: bool = False
               ) -> dict[str, str]:
-    """{English: Portuguese} of all lines, appended to `store` as they come: a second call goes on where one stopped.
-    With `stored`, only what is there already."""
+    """{English: Portuguese} of all lines. Each translation is appended to `store` at once, so that a second call continues where
+    the first one stopped. stored: give only what is in `store` already."""
     store.parent.mkdir(parents=True, exist_ok=True)
     done = {}
     if store.exists():
@@ -110,7 +110,7 @@ def translate(lines: Iterable[str], store: Path, progress: Callable[[str], None]
 
 
 def fault(english: str, portuguese: str) -> str:
-    """Why a pair is dropped, or ""."""
+    """The reason why a pair is dropped, or "" for a good pair."""
     source, target = re.findall(r"[\w'-]+", english.lower()), re.findall(r"[\w'-]+", portuguese.lower())
     if not target:
         return "empty"
@@ -155,8 +155,8 @@ def clean(rows: dict[str, str]) -> tuple[list[tuple[str, str]], Counter]:
 
 
 def repaired(rows: list[str], store: Path, progress: Callable[[str], None] = print) -> tuple[list[str], int]:
-    """(the given pairs "English<TAB>Portuguese", how many changed): a row is translated again if it says "não", and
-    replaced if the engine itself says it less often."""
+    """(the given pairs "English<TAB>Portuguese", how many changed). A row with "não" is translated again, and replaced where the
+    new translation has fewer of them."""
 
     def nays(text: str) -> int:
         return len(re.findall(r"\bnão\b", text, re.I))
@@ -170,7 +170,7 @@ def repaired(rows: list[str], store: Path, progress: Callable[[str], None] = pri
     return out, sum(a != b for a, b in zip(rows, out, strict=True))
 
 
-# Alignment: for noun phrases and one-word verbs the lexicon says which word gives which.
+# Alignment: for noun phrases and one-word verbs the lexicon says which word is the translation of which.
 
 
 @dataclass(frozen=True)
@@ -261,8 +261,8 @@ def crossings(rng: Random, words: Lexicon) -> Iterator[str]:
 
 
 def align(english: str, portuguese: str, words: Lexicon) -> list[tuple[int, int]] | None:
-    """Gold links (i, j) between word positions from 0, if the lexicon explains every word of both sides once, in an
-    order that Portuguese allows (an adjective may stand behind its noun); else None."""
+    """The correct links (i, j) between word positions from 0. None unless the lexicon explains every word of both sentences once,
+    in an order that Portuguese allows (an adjective may stand after its noun)."""
     source, target = english.lower().rstrip(".").split(), portuguese.lower().rstrip(".").split()
     if len(source) != len(target):
         return None
@@ -295,7 +295,7 @@ def align(english: str, portuguese: str, words: Lexicon) -> list[tuple[int, int]
 
 
 def _noun_phrase(adjective: str, noun: str, first: str, second: str, words: Lexicon) -> int | None:
-    """1 if the adjective went behind its noun, 0 if it stayed, None if the words do not agree or are others."""
+    """1 if the adjective stands after its noun, 0 if before it, None if the words do not agree or are other words."""
     for (word, kind), forms in product(words.nouns[noun], words.adjectives[adjective]):
         form = forms[kind[0] == "f"]
         form = _plural(form) if kind.endswith("p") else form

@@ -1,4 +1,4 @@
-"""Counts the training text once and keeps the trigram tables that ship: `python -m core.data.trigrams`."""
+"""The command that counts the training text and writes the trigram tables that ship: `python -m core.data.trigrams`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from core.model.trigram import fingerprint, table
 from core.model.vocabulary import END, START, Vocabulary
 from core.paths import WEIGHTS
 
-COUNTED = {"en": "classroom", "pt": "translator"}  # language → whose tokens were counted
+COUNTED = {"en": "classroom", "pt": "translator"}  # language → the model whose tokens were counted
 
 
 def sentences(language: str) -> list[str]:
-    """What is counted: the training text, as `core.evaluation` counts it for the cards."""
+    """The training text, which `core.evaluation` counts for the cards, too."""
     return corpus.english("train") if language == "en" else [pt for _, pt in corpus.pairs("train")]
 
 
@@ -27,15 +27,15 @@ def lines(texts: Sequence[str], vocabulary: Vocabulary) -> Iterator[list[int]]:
     return ([*ids, END] for ids in vocabulary.encode_all(texts))
 
 
-def write(path: Path, rows: Iterable[Sequence[int]], size: int, tokenizer: bytes, count: int) -> int:
-    """Count and keep: equal rows give equal bytes. Returns the size in bytes."""
+def write(path: Path, rows: Iterable[Sequence[int]], size: int, vocabulary: bytes, count: int) -> int:
+    """Count the rows and write the table. Equal rows give equal bytes. vocabulary: its fingerprint. Gives the size in bytes."""
     counts = Ngrams(rows, size, START).counts[2]
     grams = np.array(sorted(counts), dtype=np.int64)
     often = np.array([counts[tuple(gram)] for gram in grams.tolist()], dtype=np.int64)
     columns = dict(zip(("first", "second", "third"), grams.T.astype(np.uint16), strict=True))
     np.savez_compressed(
         path, **columns, count=often.astype(np.uint32), size=np.int64(size), sentences=np.int64(count),
-        pieces=np.frombuffer(tokenizer, dtype=np.uint8),
+        pieces=np.frombuffer(vocabulary, dtype=np.uint8),
     )  # fmt: skip
     return path.stat().st_size
 

@@ -1,6 +1,6 @@
 """Every number of a model's card, from the shipped weights and unseen text: `python -m core.evaluation NAME`.
 
-With --card the numbers are written into assets/weights/NAME/CARD.md; a test holds the card to what is measured here.
+With --card the numbers are written into assets/weights/NAME/CARD.md. A test compares the card with what is measured here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from core.training import induction, recall
 MEASURES = {
     "continue": measure_continue, "translate": measure_translate, "write": measure_write, "fill": measure_fill,
 }  # fmt: skip
-# Folders so named, or so and "-…": they bring their own numbers and card.
+# Folders with these names, alone or before "-": their modules measure them and write their cards.
 MACHINES = {"recall": recall, "copy": recall, "induction": induction}
 
 

@@ -1,4 +1,4 @@
-"""CARD.md: what a shipped model is, where it comes from, what was measured, what it cannot do."""
+"""CARD.md of a shipped model: what it is, where it comes from, what was measured, what it cannot do."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ By `python -m core.evaluation {name}`. {METHOD[task]}
 
 
 def curve(folder: Path, points: int = 8) -> str:
-    """The learning curve as a table: some rows of training.csv, ever wider apart, the last among them."""
+    """The learning curve as a table: some rows of training.csv up to the last one, at growing distances."""
     rows = read_rows(folder / "training.csv")
     at = sorted({round(place) for place in np.geomspace(1, len(rows), min(points, len(rows))).tolist()})
     lines = ["", "### Learning curve", "", "| step | tokens, M | loss in training | held-out loss |", "|---|---|---|---|"]

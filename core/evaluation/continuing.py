@@ -1,4 +1,4 @@
-"""How well a model goes on in English, from a prompt, from the first word, or in a gap; and which heads look where."""
+"""How well a model continues an English text, writes one from the first word, or fills a gap; and where its heads look."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from core.model.transformer import Transformer
 from core.model.vocabulary import END, MASK, START
 from core.training.examples import continuations
 
-CUTS = 2  # how often each held-out sentence is cut, each time elsewhere
+CUTS = 2  # how often each held-out sentence is cut, each time at another place
 UNSEEN = (  # no sentence of the training part begins like these; `unseen_rows` counts
     "the young engineers are",
     "deep learning helps the",
@@ -36,7 +36,7 @@ UNSEEN = (  # no sentence of the training part begins like these; `unseen_rows` 
 
 
 def measure_continue(shipped: Shipped) -> Report:
-    """Held-out perplexity beside a trigram model's, the note "gen ai is", and prompts nobody wrote down."""
+    """Held-out perplexity beside that of a trigram model, the note "gen ai is", and prompts that no training sentence has."""
     report, vocabulary = Report(), shipped.vocabulary
     train, held_out = corpus.english("train"), corpus.english("held-out")
     epoch = continuations(held_out, vocabulary, 0, shipped.model.config.max_tokens, plain=True)
@@ -80,7 +80,8 @@ def unseen_rows(shipped: Shipped, prompts: Sequence[str], train: Sequence[str]) 
 
 @torch.inference_mode()
 def attention_of(model: Transformer, source: Tensor | None, target: Tensor | None) -> Tensor:
-    """The patterns of a stack alone, for rows [row, position] without padding: [layer, row, head, query, key]."""
+    """The attention patterns of a model that is an encoder or a decoder alone, for rows [row, position] without padding: [layer,
+    row, head, query, key]."""
     maps: list[Tensor] = []
 
     class All:
@@ -94,16 +95,16 @@ def attention_of(model: Transformer, source: Tensor | None, target: Tensor | Non
 
 
 def best_head(scores: Tensor) -> tuple[int, int]:
-    """(layer, head) of the highest of scores [layer, head]."""
+    """(layer, head) of the largest of the scores [layer, head]."""
     layer, head = divmod(int(scores.argmax()), scores.shape[1])
     return layer, head
 
 
-RANDOM_ROWS, RANDOM_LENGTH = 32, 20  # sequences of random tokens, said twice
+RANDOM_ROWS, RANDOM_LENGTH = 32, 20  # sequences of random tokens, each followed by itself
 
 
 def measure_write(shipped: Shipped) -> Report:
-    """Held-out perplexity beside a trigram model's, the previous-token and the induction head, prompts continued."""
+    """Held-out perplexity beside that of a trigram model, the previous-token and the induction head, and prompts continued."""
     report, vocabulary, model = Report(), shipped.vocabulary, shipped.model
     train, held_out = corpus.english("train"), corpus.english("held-out")
     rows = [ids for ids in vocabulary.encode_all(held_out) if 0 < len(ids) < model.config.max_tokens]
@@ -163,7 +164,8 @@ def fill(shipped: Shipped, text: str, k: int = 3) -> list[tuple[str, float]]:
 
 @torch.inference_mode()
 def measure_fill(shipped: Shipped) -> Report:
-    """Masked accuracy and perplexity on held-out sentences, beside always guessing the commonest token; blanks filled."""
+    """Accuracy and perplexity at masked tokens of held-out sentences, beside those of always guessing the most frequent token; and
+    gaps filled."""
     report, vocabulary, model = Report(), shipped.vocabulary, shipped.model
     common: Counter[int] = Counter(id for ids in vocabulary.encode_all(corpus.english("train")) for id in ids)
     guess = common.most_common(1)[0][0]

@@ -1,4 +1,4 @@
-"""What was measured, as a table that people read and a test reads back."""
+"""What was measured, as a table for people, which a test can read, too."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Report:
-    """numbers: what can be compared; shown: what can only be read, as (heading, rows)."""
+    """What was measured of a model. numbers: those that a test can compare. shown: what is only to be read, as (heading, rows)."""
 
     numbers: dict[str, float] = field(default_factory=dict)
     shown: list[tuple[str, list[tuple[str, str]]]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""How good is a text, how right an alignment: the measures of the models' cards, from their papers."""
+"""Measures of the quality of texts and alignments, as their papers define them; the models' cards state them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ def _grams(items: Sequence[Hashable], n: int) -> Counter[tuple[Hashable, ...]]:
 
 
 def bleu(outputs: Sequence[str], references: Sequence[str]) -> float:
-    """Corpus BLEU of 1- to 4-grams, 0–100 (Papineni et al. 2002): punctuation apart, case counts, unsmoothed."""
+    """Corpus BLEU of 1- to 4-grams, 0–100 (Papineni et al. 2002). Punctuation counts as words, letter case matters, and there is
+    no smoothing."""
     hits, sums = [0] * 4, [0] * 4
     lengths = [0, 0]
     for output, reference in zip(outputs, references, strict=True):
@@ -53,7 +54,8 @@ def alignment_error(
     sure: Sequence[Collection[tuple[int, int]]],
     possible: Sequence[Collection[tuple[int, int]]] | None = None,
 ) -> float:
-    """AER = 1 − (|A∩S| + |A∩P|) / (|A| + |S|), over all sentences (Och & Ney 2003); P holds S."""
+    """AER = 1 − (|A∩S| + |A∩P|) / (|A| + |S|), over all sentences (Och & Ney 2003). A: found, S: sure, P: possible, which
+    contains S."""
     possible = sure if possible is None else [{*p, *s} for p, s in zip(possible, sure, strict=True)]
     right = sum(len(set(a) & set(s)) + len(set(a) & set(p)) for a, s, p in zip(found, sure, possible, strict=True))
     size = sum(len(set(a)) + len(set(s)) for a, s in zip(found, sure, strict=True))

@@ -1,4 +1,4 @@
-"""A model as it ships, put to use: greedy writing, the next words, the loss of what others wrote."""
+"""A shipped model in use: greedy writing, the likeliest next words, and the loss of given texts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from core.training.examples import Example, collate, padded
 
 @dataclass(frozen=True)
 class Shipped:
-    """A model as it ships."""
+    """A shipped model: its weights, its vocabulary and its config.json."""
 
     model: Transformer
     vocabulary: Vocabulary
@@ -40,7 +40,7 @@ class Shipped:
 
     @torch.inference_mode()
     def write(self, texts: Sequence[str], limit: int = 40) -> list[str]:
-        """The greedy output for each source text, all at once. Raises NotAPredictor for an encoder, which writes nothing."""
+        """The greedy output for each source text, all in one batch. Raises NotAPredictor for an encoder, which writes nothing."""
         if not self.model.config.writes:
             raise NotAPredictor("a model that writes", "an encoder, which reads", "Mask a token and let it be filled")
         if not self.model.config.reads:
@@ -71,7 +71,7 @@ class Shipped:
         return self.vocabulary.decode(ids[: ids.index(END)] if END in ids else ids)
 
     def next_words(self, source: str, target: str = "", k: int = 3) -> list[tuple[str, float]]:
-        """The `k` likeliest first tokens, each completed greedily to a word, with its tokens' joint probability."""
+        """The `k` likeliest next tokens, each completed greedily to a word, with the joint probability of its tokens."""
         given = self.source(source)
         start = [START, *self.vocabulary.encode(target)]
         chances = self.next_logits(given, start).softmax(-1).topk(k)
@@ -90,7 +90,7 @@ class Shipped:
 
     @torch.inference_mode()
     def losses(self, examples: Sequence[Example], rows: int = 64) -> list[float]:
-        """Nats of each target with its end token, given its source."""
+        """The loss of each target with its end token, given its source, in nats."""
         order = sorted(range(len(examples)), key=lambda i: (len(examples[i][1]), len(examples[i][0])))
         result = [0.0] * len(examples)
         for begin in range(0, len(order), rows):

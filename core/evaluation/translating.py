@@ -1,4 +1,4 @@
-"""How well a translator translates, and whether its cross-attention looks at the word that it renders."""
+"""How well a translator translates, and whether its cross-attention looks at the word that it translates."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ KINDS = {"WordNet": corpus.WORDNET, "everyday": corpus.EVERYDAY}
 
 
 def measure_translate(shipped: Shipped) -> Report:
-    """BLEU and chrF against the teacher on held-out text, alignments against the grammar's, and the reserved sentences."""
+    """BLEU and chrF against the teacher on held-out text, the alignment error against the grammar's alignments, and the reserved
+    sentences."""
     report = Report()
     for name, file in KINDS.items():
         outputs, references = translated(shipped, file)
@@ -40,7 +41,7 @@ def measure_translate(shipped: Shipped) -> Report:
 
 
 def translated(shipped: Shipped, file: str) -> tuple[list[str], list[str]]:
-    """The first held-out sentences of a source, but for the reserved ones: put into Portuguese greedily, and the teacher's."""
+    """(our greedy Portuguese, the teacher's) for the first held-out sentences of a source, without the reserved ones."""
     reserved = set(map(corpus.key, corpus.RESERVED))
     rows = [row for row in corpus.pairs("held-out", (file,)) if corpus.key(row[0]) not in reserved][:TRANSLATED]
     outputs = [text for i in range(0, len(rows), 64) for text in shipped.write([en for en, _ in rows[i : i + 64]])]
@@ -52,7 +53,7 @@ Links = set[tuple[int, int]]  # (English word, Portuguese word)
 
 
 def measure_alignment(shipped: Shipped, report: Report) -> None:
-    """For every cross-attention head, and the mean of every layer: how often it looks from a word to the word it renders."""
+    """For every cross-attention head, and for the mean of every layer: how often it looks from a word to the word it translates."""
     rows = [line.split("\t") for line in corpus.read(ALIGNMENTS)[:TRANSLATED]]
     truth: list[Links] = [{(int(i), int(j)) for i, j in (link.split("-") for link in row[2].split())} for row in rows]
     maps = [cross_attention(shipped, row[0], row[1]) for row in rows]
@@ -85,12 +86,12 @@ def measure_alignment(shipped: Shipped, report: Report) -> None:
     report.shown.append((f"Where the best head (layer {layer + 1}, head {head + 1}) looks", [(english, looks)]))
 
 
-FILMED = 60  # aligned sentences by which each snapshot is scored
+FILMED = 60  # aligned sentences on which each snapshot is measured
 
 
 def film(folder: Path) -> list[dict[str, str]]:
-    """A row for each snapshot of a translator: its step, its loss on aligned sentences never trained on (nats a token), and
-    the alignment error rate of every cross-attention head."""
+    """A row for each snapshot of a translator: its step, its loss on held-out aligned sentences (nats per token), and the
+    alignment error rate of every cross-attention head."""
     shipped = Shipped.load(folder)
     rows = [line.split("\t") for line in corpus.read(ALIGNMENTS)[:FILMED]]
     truth: list[Links] = [{(int(i), int(j)) for i, j in (link.split("-") for link in row[2].split())} for row in rows]
@@ -113,15 +114,18 @@ def film(folder: Path) -> list[dict[str, str]]:
 
 @torch.inference_mode()
 def cross_attention(shipped: Shipped, source: str, target: str) -> list[Tensor]:
-    """Per layer [head, target word, source word]: from the rows that write a word's tokens (their mean) to the tokens of
-    the source's words (their sum). Words are split at spaces; the end of the source is no word."""
+    """Attention from target words to source words: for each layer [head, target word, source word].
+
+    It is the mean over the query rows that predict the tokens of the target word, and the sum over the tokens of the source
+    word. Words are split at spaces; the end token of the source is no word.
+    """
     model, vocabulary, watch = shipped.model, shipped.vocabulary, Watch()
     ids = vocabulary.encode(target)
     model(torch.tensor([shipped.source(source)]), torch.tensor([[START, *ids]]), probe=watch)
     rows, columns = (membership(vocabulary, row) for row in (ids, vocabulary.encode(source)))
     # the decoder's sites alternate: own, cross
     maps = [weights[0] for weights in watch.weights[model.config.encoder_layers :][1::2]]
-    written = rows / rows.sum(-1, keepdim=True)  # the row of <s> writes the first token, and so on
+    written = rows / rows.sum(-1, keepdim=True)  # the row of <s> predicts the first token, and so on
     return [written @ found[:, : len(ids), : columns.shape[-1]] @ columns.T for found in maps]
 
 
@@ -132,5 +136,5 @@ def membership(vocabulary: Vocabulary, ids: Sequence[int]) -> Tensor:
 
 
 def links(found: Tensor) -> Links:
-    """The source word each target word looks at most; found [target word, source word]."""
+    """For each target word the source word that it looks at most. found: attention [target word, source word]."""
     return {(i, j) for j, i in enumerate(found.argmax(-1).tolist())}

@@ -1,4 +1,4 @@
-"""Files out of traces: arrays, tables, requests, figures, and the lines of Python that compute it all again."""
+"""Files made from traces: arrays, tables, requests, figures, and the lines of Python that compute them again."""
 
 from core.export.figure import svg
 from core.export.numbers import ROWS, csv_table, npz, read_npz

@@ -17,10 +17,11 @@ def svg(
     stops: Sequence[str], ink: str = "#1b1b22", ground: str = "#ffffff", quiet: str = "#5a5a66",
     unit: str = "weight", scale: tuple[float, float] = (0.0, 1.0),
 ) -> str:  # fmt: skip
-    """pattern float [query, key], allowed bool; rows and columns as labels; stops: colours of `scale`, evenly spaced.
+    """A head's pattern as SVG. pattern float and allowed bool, both [query, key]; rows, columns: labels; stops: colours of
+    `scale`, evenly spaced.
 
-    Each cell's <title> holds its number in full, "may not look" where it is forbidden; colours are drawn from the numbers.
-    Shares of a row (unit "weight") are printed in %, from 10 % on; anything else as it is.
+    Each cell's <title> holds its exact number, or "may not look" where it is masked. The colours are computed from the numbers.
+    Attention weights (unit "weight") are printed in %, from 10 % on; other numbers are printed as they are.
     """
     low, high = scale
     queries, keys = pattern.shape
@@ -48,7 +49,7 @@ def svg(
 
 
 def _labels(rows: Sequence[str], columns: Sequence[str], left: float, top: float, ink: str) -> Iterator[str]:
-    """The names of rows and columns, around a map whose corner is at (left, top)."""
+    """The labels of rows and columns, around a map whose corner is at (left, top)."""
     text = f'font-family="{SANS}" font-size="{FONT}"'
     for q, name in enumerate(rows):
         y = top + (q + 0.5) * CELL + 4.5
@@ -61,7 +62,7 @@ def _labels(rows: Sequence[str], columns: Sequence[str], left: float, top: float
 def _cell(
     x: float, y: float, weight: float | None, stops: Sequence[str], scale: tuple[float, float], shares: bool
 ) -> Iterator[str]:
-    """One cell with its number inside; weight is None where the query may not look, shares says that it is printed in %."""
+    """One cell with its number. weight: None where the query may not look. shares: the number is printed in %."""
     box = f'x="{x:.1f}" y="{y:.1f}" width="{CELL - 1}" height="{CELL - 1}"'
     if weight is None:
         yield f'<rect {box} fill="url(#no)"><title>may not look</title></rect>'
@@ -76,7 +77,7 @@ def _cell(
 
 
 def colour_bar(x: float, y: float, stops: Sequence[str], quiet: str, said: tuple[str, str, str]) -> list[str]:
-    """The scale of a map, 120 px wide, with what stands at its beginning, under its middle and at its end."""
+    """The colour scale of a map, 120 px wide. said: the texts at its beginning, under its middle and at its end."""
     parts = [
         f'<rect x="{x + step:.1f}" y="{y:.1f}" width="1.2" height="8" fill="{shade(step / 119, stops)[0]}"/>'
         for step in range(120)
@@ -94,7 +95,7 @@ def _short(value: float) -> str:
 
 
 def clean(text: str) -> str:
-    """Text that XML may hold: control characters become a sign, markup is escaped."""
+    """The text in a form that XML may hold: control characters are replaced, and markup is escaped."""
     return escape("".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cs") else c for c in text))
 
 

@@ -13,8 +13,8 @@ from core.errors import InputError
 from core.export.requests import request_to_json
 from core.trace import Attention, Trace
 
-ROWS = 1_000_000  # lines of a CSV: what spreadsheets open
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so would be run
+ROWS = 1_000_000  # lines of a CSV that spreadsheets can open
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a cell that begins like this
 
 
 def npz(trace: Trace, attentions: tuple[Attention, ...] | None = None) -> bytes:
@@ -39,14 +39,14 @@ def npz(trace: Trace, attentions: tuple[Attention, ...] | None = None) -> bytes:
 
 
 def read_npz(content: bytes) -> dict[str, Any]:
-    """What `npz` wrote: arrays by name, "tokens" as a dict, "request" as text."""
+    """The content that `npz` wrote: arrays by name, "tokens" as a dict, "request" as text."""
     with np.load(io.BytesIO(content), allow_pickle=False) as file:
         found: dict[str, Any] = {name: file[name] for name in file.files}
     return {**found, "tokens": json.loads(str(found["tokens"])), "request": str(found["request"])}
 
 
 def csv_table(trace: Trace, attentions: tuple[Attention, ...]) -> str:
-    """One line a cell: stream, layer, head, query and key (counted from 1) with their tokens, may look, weight.
+    """One line for each cell: stream, layer, head, query and key (counted from 1) with their tokens, may look, weight.
 
     Tokens that a spreadsheet would take for a formula get an apostrophe in front. Raises InputError above ROWS lines.
     """

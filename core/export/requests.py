@@ -1,4 +1,4 @@
-"""A request as JSON and back, and as the lines of Python that ask it again."""
+"""A request as JSON and back, and as the lines of Python that make it again."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def request_to_json(request: Request) -> str:
 
 
 def request_from_json(text: str) -> Request:
-    """The request that was written. Raises InputError for anything else, TooLongError for more characters, changes or cells
-    than are read, RequestError where a value is out of range."""
+    """The request that `request_to_json` wrote. Raises InputError for other text, TooLongError for more characters, changes or
+    cells than we read, RequestError where a value is out of range."""
     try:
         _bounded(len(text), LONGEST, "characters of a request saved by Lookback as JSON")
         said: Any = json.loads(text)
@@ -54,7 +54,7 @@ def request_from_json(text: str) -> Request:
             Ablation(HeadRef(Stream(stream), layer, head), how) for stream, layer, head, how in said["ablated"]
         )
         cuts = tuple(Cut(HeadRef(Stream(stream), layer, head), q, k) for stream, layer, head, q, k in said["cuts"])
-        # requests saved before positions could be moved say nothing of them
+        # older files have no positions, because they could not be moved then
         moved = tuple(PositionRule(Stream(stream), how, amount) for stream, how, amount in said.get("positions", ()))
         return Request(
             str(said["lens"]), _tuple(said["source"]), _tuple(said["target"]),
@@ -79,10 +79,10 @@ def _bounded(count: int, most: int, what: str) -> None:
 def python_lines(
     request: Request, model: str, stream: Stream, layer: int, head: int, reading: str = "weight", moved: PositionRule | None = None
 ) -> str:
-    """Lines that compute this view again: load, ask, change, run, look. model: as `core.load` takes it.
+    """Lines of Python that compute this view again: load, ask, change, run, look. model: as `core.load` takes it.
 
-    reading: how the head's numbers are shown, "weight", "norm" or "rollout". moved: where the position lab puts the tokens of
-    a text; None where it shows nothing.
+    reading: how the head's numbers are shown, "weight", "norm" or "rollout". moved: the positions that the position lab gives to
+    the tokens of a text; None where the lab shows nothing.
     """
     what = request.intervention
     names = ["HeadRef", "MaskRule", *(["PositionRule"] if what.positions or moved else []), "Stream", "load"]

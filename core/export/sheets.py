@@ -1,4 +1,4 @@
-"""The other figures to take away, as SVG: all heads of a stream, one head as lines, probabilities as bars."""
+"""The other figures to download, as SVG: all heads of a stream, one head as lines, probabilities as bars."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from core.export.figure import SANS, clean, colour_bar, shade
 
-GLANCE, GAP, BLOCKS = 96, 14, 24  # px of a small map, between two; cells along its side at most
+GLANCE, GAP, BLOCKS = 96, 14, 24  # px of a small map, px between two maps; the most cells along its side
 ROW, ACROSS = 26, 190  # px of a row of lines, and between its two columns
 FAINT = 0.04  # weight of the faintest line
 Row = tuple[str, float, float | None]
@@ -17,7 +17,7 @@ Row = tuple[str, float, float | None]
 
 @dataclass(frozen=True, slots=True)
 class Colours:
-    """What a figure is drawn in, all sRGB hex. stops: colours of 0…1, evenly spaced."""
+    """The colours of a figure, all sRGB hex. stops: colours of the scale from 0 to 1, evenly spaced."""
 
     stops: tuple[str, ...]
     ink: str
@@ -28,8 +28,11 @@ class Colours:
 
 
 def heads(patterns: Sequence[np.ndarray], allowed: Sequence[np.ndarray], title: str, subtitle: str, look: Colours) -> str:
-    """All heads of a stream: one float [head, query, key] and one bool array a layer. Each block of a small map shows its
-    largest weight, which stands in its <title>, with layer and head."""
+    """All heads of a stream as small maps. patterns, allowed: for each layer one float and one bool array [head, query, key].
+
+    Where a pattern is large, its cells are grouped into blocks, and each block shows its largest weight. The <title> holds this
+    weight with layer and head.
+    """
     most = max(len(pattern) for pattern in patterns)
     left, top = 44, 92
     width = max(left + most * (GLANCE + GAP) + 16, 24 + 7.2 * max(len(title), len(subtitle)))
@@ -51,8 +54,11 @@ def heads(patterns: Sequence[np.ndarray], allowed: Sequence[np.ndarray], title: 
 def lines(
     pattern: np.ndarray, rows: Sequence[str], columns: Sequence[str], title: str, subtitle: str, look: Colours, query: int
 ) -> str:
-    """One head as lines from who looks (left) to who is looked at (right): width and strength by the weight, which stands in
-    each line's <title>; the row `query` in the stream's accent. Weights below FAINT are left out, and the figure says so."""
+    """One head as lines from the queries (left) to the keys (right).
+
+    Width and strength of a line show its weight, which is also in its <title>. The row `query` has the stream's accent colour.
+    Weights below FAINT are left out, and the figure says so.
+    """
     left = 24 + 7.2 * max(map(len, rows))
     right = 24 + 7.2 * max(map(len, columns))
     top, count = 92, max(len(rows), len(columns))
@@ -82,7 +88,7 @@ def lines(
 
 
 def bars(rows: Sequence[Row], title: str, subtitle: str, look: Colours) -> str:
-    """Probabilities as bars: (name, now, before or None); each bar's <title> holds its number in full. A tick is "before"."""
+    """Probabilities as bars. rows: (name, now, before or None). Each <title> holds the exact number; a tick marks "before"."""
     left, top, long = 24 + 7.2 * max((len(name) for name, _, _ in rows), default=1), 76, 320
     width = max(left + long + 150, 24 + 7.2 * max(len(title), len(subtitle)))
     parts = _begin(width, top + ROW * len(rows) + 24, title, subtitle, look)

@@ -1,4 +1,4 @@
-"""A worksheet to print, with its key: one HTML file that needs nothing else, two A4 pages in black and white."""
+"""A worksheet to print, with its solution: one HTML file that needs no other, two A4 pages in black and white."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def worksheet(exercise: Exercise) -> str:
 
 
 def number(value: float, digits: int | None = None) -> str:
-    """A number for the sheet, as short as it is or with so many decimals, and with a true minus."""
+    """A number for the sheet, with a true minus sign. digits: its decimals; None writes as few as the number needs."""
     said = f"{value:g}" if digits is None else f"{value:.{digits}f}"
     return (said.lstrip("-") if float(said) == 0 else said).replace("-", "−")
 

@@ -1,7 +1,7 @@
 """The trigram tables that ship: the counts of `core.model.ngrams` over the training text, as sorted columns.
 
 `python -m core.data.trigrams` writes them. Reading a table is fast, while counting again would take about ten seconds. Every
-number equals that of `Ngrams` on the same sentences (tests/model/test_trigram.py).
+number equals that of `Ngrams` on the same sentences (tests/data/test_trigrams.py).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Training, from a recipe to weights: `python -m core.training classroom`.
 
-What decides a run is in `recipes`, what it reads in `examples`, what it does in `run`. Checkpoints are safetensors in
-runs/NAME; at the end the averaged weights are shipped to assets/weights/NAME.
+`recipes` says what decides a run, `examples` makes what it reads, and `run` does the work. Checkpoints are safetensors in
+runs/NAME. At the end the averaged weights are shipped to assets/weights/NAME.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A small model in training, for as long as a cup of tea: a plan, a loss for each step, checkpoints that can be taken up again."""
+"""The training of a small model in a few minutes: a plan, a loss for each step, and checkpoints from which a run can continue."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ RUNS = paths.ROOT / "runs"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that decides a run but its model and its batches. The rate rises, stays, and falls over the last `decay`."""
+    """Everything that decides a run except its model and its batches. The learning rate rises, stays level, and falls over the
+    last part of the steps, whose share is `decay`."""
 
     steps: int
     rate: float = 3e-3
@@ -35,8 +36,8 @@ class Plan:
 
 
 class Course:
-    """A model in training. loss(model, step) makes the batch of a step from seed and step alone, so that a run that was
-    stopped goes on where it was, and every machine sees the same."""
+    """A model in training. loss(model, step) makes the batch of a step from the seed and the step alone. A run that was stopped
+    therefore continues as if it had not stopped, and all machines see the same batches."""
 
     model: Any  # an nn.Module
 
@@ -66,7 +67,8 @@ class Course:
         self, measure: Callable[[], dict[str, float]], every: int = 125, save_every: float = 60.0,
         minutes: float | None = None,
     ) -> bool:  # fmt: skip
-        """Train to the last step, or for `minutes`; log, save now and then and at the end. Gives whether it is done."""
+        """Train to the last step, or for `minutes`. It logs every `every` steps, and saves every `save_every` seconds and at the
+        end. Gives True where the last step is done."""
         began = saved = time.monotonic()
         before, losses = self.seconds, list[float]()
         while self.step < self.plan.steps and (minutes is None or time.monotonic() - began < 60 * minutes):
@@ -85,7 +87,7 @@ class Course:
         return self.step >= self.plan.steps
 
     def save(self) -> None:
-        """Tensors, and the small things as JSON in the file's header."""
+        """Save a checkpoint: the tensors, and everything else as JSON in the file's header."""
         self.folder.mkdir(parents=True, exist_ok=True)
         tensors = {}
         for name, now in self.model.named_parameters():
@@ -95,7 +97,7 @@ class Course:
         weights.write_tensors(self.folder / weights.CHECKPOINT, tensors, {"run": json.dumps(header)})
 
     def resume(self) -> None:
-        """Go on from the last checkpoint. Raises FileNotFoundError, or ValueError where the plan was another."""
+        """Continue from the last checkpoint. Raises FileNotFoundError where there is none, ValueError where it has another plan."""
         with safe_open(weights.checkpoint(self.folder), "pt") as file:
             run = json.loads(file.metadata()["run"])
             if run["plan"] != asdict(self.plan):

@@ -1,4 +1,4 @@
-"""Text → examples → batches: how sentences are cut, paired, doubled or masked for each task, and grouped by length."""
+"""From texts to examples to batches: sentences are cut, paired, repeated or masked for each task, and grouped by length."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Epoch = Callable[[int], list[Example]]  # the examples of the n-th pass over the
 
 
 def vary(text: str, rng: np.random.Generator) -> str:
-    """A quarter of the sentences as people also type them: a capital at the start, a full stop at the end, or both."""
+    """The text; in one case of four with a capital at the start, a full stop at the end, or both, as people also type."""
     if rng.random() < 0.25:
         how = rng.integers(3)
         if how != 0:
@@ -28,14 +28,16 @@ def vary(text: str, rng: np.random.Generator) -> str:
 
 
 def split(text: str, rng: np.random.Generator) -> tuple[str, str]:
-    """Cut at a random word boundary; 1 in 20 after the last word, so that a whole sentence gets no more."""
+    """Cut a text at a random word boundary. One in 20 is cut after its last word: so a model learns to add nothing to a whole
+    sentence."""
     words = text.split(" ")
     at = len(words) if len(words) < 2 or rng.random() < 0.05 else int(rng.integers(1, len(words)))
     return " ".join(words[:at]), " ".join(words[at:])
 
 
 def continuations(texts: Sequence[str], vocabulary: Vocabulary, seed: int, limit: int, plain: bool = False) -> Epoch:
-    """Each text once per epoch, cut somewhere else each time. plain: as written, and always something left to say."""
+    """Each text once per epoch, cut at another place each time. plain: the text as it is written, and never cut after its last
+    word."""
 
     def epoch(n: int) -> list[Example]:
         rng = np.random.default_rng([seed, n])
@@ -52,8 +54,8 @@ def translations(pairs: Sequence[tuple[str, str]], vocabulary: Vocabulary, limit
 
 
 def writings(texts: Sequence[str], vocabulary: Vocabulary, seed: int, limit: int, again: float = 0.0) -> Epoch:
-    """Each text once per epoch, to be written from its first word on; a share comes as text, another text, text again, for
-    only what comes again teaches a decoder to look for what followed the last time."""
+    """Each text once per epoch, to be written from its first word on. again: the share of examples that are a text, another
+    text, and the first text again: only repetition teaches a decoder to look for what followed a token the last time."""
 
     def epoch(n: int) -> list[Example]:
         rng = np.random.default_rng([seed, n])
@@ -66,8 +68,8 @@ def writings(texts: Sequence[str], vocabulary: Vocabulary, seed: int, limit: int
 
 
 def fillings(texts: Sequence[str], vocabulary: Vocabulary, seed: int, limit: int, hidden: float) -> Epoch:
-    """Each text once per epoch as (what is shown, what is wanted): a share of its tokens is asked for, PAD elsewhere. Of
-    those, 8 in 10 are shown as the mask, one as any token, one as it is (Devlin et al. 2019, §3.1)."""
+    """Each text once per epoch as (what is shown, what is wanted). hidden: the share of tokens that are wanted; elsewhere stands
+    PAD. Of ten wanted tokens, eight are shown as the mask, one as a random token, one unchanged (Devlin et al. 2019, §3.1)."""
 
     def epoch(n: int) -> list[Example]:
         rng = np.random.default_rng([seed, n])
@@ -88,7 +90,7 @@ def fillings(texts: Sequence[str], vocabulary: Vocabulary, seed: int, limit: int
 def encoded(
     pairs: Sequence[tuple[str, str]], vocabulary: Vocabulary, limit: int, nonempty: bool = False
 ) -> list[Example]:
-    """Texts to ids; pairs that would not fit `limit` tokens with their special tokens are left out."""
+    """The pairs as ids. A pair with more than `limit` tokens, special tokens included, is left out."""
     sources = vocabulary.encode_all([source for source, _ in pairs])
     targets = vocabulary.encode_all([target for _, target in pairs])
     return [
@@ -99,7 +101,7 @@ def encoded(
 
 
 def batches(examples: Sequence[Example], tokens: int, rng: np.random.Generator, pool: int = 8192) -> list[list[int]]:
-    """Indices into `examples`, grouped so that lengths are alike and a batch holds at most `tokens` with padding."""
+    """Indices into `examples`, in batches of similar length. A batch holds at most `tokens` tokens, padding included."""
     order = rng.permutation(len(examples))
     result: list[list[int]] = []
     for begin in range(0, len(order), pool):
@@ -118,19 +120,20 @@ def batches(examples: Sequence[Example], tokens: int, rng: np.random.Generator, 
 
 
 def padded(rows: Sequence[Ids]) -> Tensor:
-    """[row, position], padded at the end."""
+    """The rows as one tensor [row, position], padded at the end."""
     width = max(map(len, rows))
     return torch.tensor([row + [PAD] * (width - len(row)) for row in rows])
 
 
 def collate(examples: Sequence[Example], source_end: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """source [row, position], what the decoder is given, and what it should say: each shifted by one from the other."""
+    """A batch of three tensors [row, position]: the source, what the decoder is given, and what it should predict, which is the
+    same shifted by one position."""
     source = padded([ids + [END] * source_end for ids, _ in examples])
     return source, padded([[START, *ids] for _, ids in examples]), padded([[*ids, END] for _, ids in examples])
 
 
 class Feeding(Protocol):
-    """Where a run gets its batches from. `place` is plain JSON by which `go_to` finds the same spot again."""
+    """Something that gives a run its batches. `place` gives plain JSON, with which `go_to` returns to the same batch."""
 
     @property
     def epoch(self) -> int: ...
@@ -143,7 +146,7 @@ class Feeding(Protocol):
 
 
 class Feed:
-    """The batches of one task, pass after pass; where it stands is two numbers, so that a run can be taken up again."""
+    """The batches of one task, one pass over the data after another. Two numbers say how far it is, so that a run can continue."""
 
     def __init__(self, examples: Epoch, tokens: int, seed: int) -> None:
         self.examples, self.tokens, self.seed = examples, tokens, seed
@@ -151,7 +154,7 @@ class Feed:
         self.ahead: Iterator[list[Example]] | None = None
 
     def next_batch(self) -> list[Example]:
-        """The batch after the last one, wherever a run was taken up again."""
+        """The next batch. It is the same whether or not the run was stopped before."""
         while True:
             if self.ahead is None:
                 examples = self.examples(self.epoch)

@@ -1,9 +1,10 @@
-"""An induction head forms: two attention layers learn to repeat what they saw: `python -m core.training.induction`.
+"""How an induction head forms: two attention layers learn to repeat what they saw. `python -m core.training.induction`
 
-Olsson et al. 2022, “In-context Learning and Induction Heads”: given random tokens and then the same ones again, a first
-layer's head learns to look one back, a second layer's to look for where the present token stood before, and at the token
-that followed it there. There is nothing else to learn, so the loss bends when that head forms. The weights of many steps on
-the way are kept. Its twin may look at the future: it learns to copy the answer it is shown, and cannot write without it.
+Olsson et al. 2022, “In-context Learning and Induction Heads”. The model reads random tokens and then the same tokens again. A
+head of the first layer learns to look at the previous token. A head of the second layer learns to find the earlier place of the
+present token, and to look at the token that followed it there. There is nothing else to learn, so the loss falls quickly when
+that head forms. The weights of many steps are kept. A twin without the causal mask sees the future: it learns to copy the answer
+that it is shown, and cannot write without it.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ MEASURED_LENGTH, MEASURED_ROWS, PROMPT = 20, 32, 4
 
 @cache
 def vocabulary() -> Vocabulary:
-    """No merges: a token is a byte."""
+    """A vocabulary without merges: each token is a byte."""
     return Vocabulary.train([], FIRST + BYTES)
 
 
@@ -63,18 +64,18 @@ def symbols() -> np.ndarray:
 
 
 def sequences(rows: int, length: int, rng: np.random.Generator) -> Tensor:
-    """The start token, `length` different random characters, the same again: [row, 1 + 2 · length]."""
+    """Rows of the start token, `length` different random characters, and the same characters again: [row, 1 + 2 · length]."""
     found = symbols()[rng.random((rows, len(ALPHABET))).argsort(1)[:, :length]]
     return torch.from_numpy(np.concatenate([np.full((rows, 1), START), found, found], axis=1))
 
 
 def unseen(length: int = MEASURED_LENGTH, rows: int = MEASURED_ROWS) -> Tensor:
-    """Sequences for measuring. Their seed is not a training one; that one of 64!/44! comes up in both will not happen."""
+    """Sequences for measuring. No training run uses their seed, and with 64!/44! possible ones none will come up in both."""
     return sequences(rows, length, np.random.default_rng([2022, length]))
 
 
 def losses(model: Transformer, ids: Tensor) -> Tensor:
-    """Nats of each next token [row, position − 1]. The last place has no next token: nobody could peek at it either."""
+    """The loss of each next token in nats: [row, position − 1]. The last position has no next token."""
     logits = model(None, ids).logits[:, :-1]
     return F.cross_entropy(logits.mT, ids[:, 1:], reduction="none")
 
@@ -84,9 +85,12 @@ def losses(model: Transformer, ids: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """induction and previous [layer, head]: mean attention, over the repeated half, from a token to the one after its
-    previous occurrence, and to the one before itself. loss: of the repeated half from its second token on; first_loss: of
-    the first half, where nothing can be known. In nats."""
+    """What was measured. All means are over the repeated half, and losses are in nats.
+
+    induction [layer, head]: the mean attention weight from a token to the one that followed its earlier occurrence. previous
+    [layer, head]: the mean attention weight from a token to the one before it. loss: from the second token of the repeated half
+    on. first_loss: that of the first half, where nothing can be known.
+    """
 
     loss: float
     first_loss: float
@@ -96,7 +100,7 @@ class Scores:
 
 @torch.inference_mode()
 def scores(model: Transformer, ids: Tensor | None = None) -> Scores:
-    """What the weights do on unseen sequences [row, 1 + 2 · length]."""
+    """Measure a model on sequences [row, 1 + 2 · length]; None takes `unseen()`."""
     ids = unseen() if ids is None else ids
     length, watch = (ids.shape[1] - 1) // 2, Watch()
     nats = losses(model, ids)
@@ -113,7 +117,7 @@ def scores(model: Transformer, ids: Tensor | None = None) -> Scores:
 
 @torch.inference_mode()
 def generation_accuracy(model: Transformer, ids: Tensor | None = None, prompt: int = PROMPT) -> float:
-    """Given the first half and `prompt` tokens of the second, write the rest greedily: the share that is right."""
+    """The share of tokens that are right when the model writes the second half greedily, after `prompt` tokens of it."""
     ids = unseen() if ids is None else ids
     given = ids[:, : (ids.shape[1] - 1) // 2 + 1 + prompt]
     written = given
@@ -124,7 +128,7 @@ def generation_accuracy(model: Transformer, ids: Tensor | None = None, prompt: i
 
 @torch.inference_mode()
 def forced_accuracy(model: Transformer, ids: Tensor | None = None, prompt: int = PROMPT) -> float:
-    """The same places, but the whole sequence is given at once: what such a model promises, before it must write."""
+    """The share of tokens that are right at the same places when the model is given the whole sequence (teacher forcing)."""
     ids = unseen() if ids is None else ids
     begin = (ids.shape[1] - 1) // 2 + prompt
     said = model(None, ids).logits[:, begin:-1].argmax(-1)
@@ -147,7 +151,7 @@ def row_of(step: int, model: Transformer) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Snapshots:
-    """The weights of one twin on its way, and what was measured there: one row of `measured` for each of `steps`."""
+    """The weights of one twin at several steps of its training, and for each of `steps` one row of what was `measured`."""
 
     folder: Path
     steps: tuple[int, ...]
@@ -182,15 +186,15 @@ def snapshots(name: str = "induction", folder: Path | None = None) -> Snapshots:
 
 
 def moments(steps: int, many: int) -> tuple[int, ...]:
-    """Steps worth keeping: none, and then ever wider apart by the same factor."""
+    """The steps whose weights are kept: step 0, then steps of which each is further on by the same factor."""
     return (0, *sorted({round(step) for step in np.geomspace(1, steps, many - 1).tolist()}))
 
 
 def beginning(config: Config, seed: int) -> Transformer:
-    """Fresh weights, with two things that shorten the wait. Neither is a previous-token head or an induction head.
+    """Fresh weights, with two changes that shorten training. Neither change makes a previous-token head or an induction head.
 
-    The first layer's heads start with a liking for what is near, themselves first. Embeddings start small, so that what
-    attention writes is not drowned by the token itself.
+    The heads of the first layer start with a preference for near tokens, the token itself first. Embeddings start small, so
+    that what attention adds to the residual stream is not too weak beside them.
     """
     torch.manual_seed(seed)
     model = Transformer(config)
@@ -200,7 +204,7 @@ def beginning(config: Config, seed: int) -> Transformer:
 
 
 class Filming(Course):
-    """A course that keeps its weights at `moments`. One file each: what was kept survives a fall."""
+    """A course that keeps its weights at `moments`, each in a file of its own, so that they survive a crash."""
 
     model: Transformer
 
@@ -233,7 +237,7 @@ class Filming(Course):
 
 
 def export(name: str, run: Filming, folder: Path) -> None:
-    """Ship the last weights as a model, all snapshots in one file, and what was measured with those very weights."""
+    """Ship the last weights as a model, all snapshots in one file, and the numbers measured with exactly these weights."""
     about = {
         "name": "Induction" if TWINS[name] else "Induction, peeking",
         "says": "two attention layers that repeat what they saw: give them random letters twice"

@@ -1,7 +1,7 @@
-"""Three machines and a memory test: a GRU, a GRU with additive attention, a transformer: `python -m core.training.recall`.
+"""Memory tests for a GRU, a GRU with additive attention and a transformer. `python -m core.training.recall`
 
 They learn to recall what belonged to a key, or, with `--task copy`, to copy what they read (core/model/exercises.py). All
-three see the same batches in the same order, for the same number of steps, by the same optimizer, at like size.
+three see the same batches in the same order, for the same number of steps, with the same optimizer, and are of similar size.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ from core.model.weights import write_rows
 from core.training.course import RUNS, Course, Plan
 
 PLANS = {"recall": Plan(steps=8000, warm_up=50), "copy": Plan(steps=4000, warm_up=50)}
-EASY, GROWTH = 0.4, 0.3  # shares of the steps: few letters and few pairs first, then more and more of both
+EASY, GROWTH = 0.4, 0.3  # shares of the steps with few letters and pairs, and with ever more of both
 FIRST = (4, 3)  # letters and pairs to begin with
 
 
 def course(kind: str, task: Task, plan: Plan, folder: Path) -> Course:
-    """A machine at its first step. To every machine alike come few letters and pairs first (FIRST), then more and more of
-    both, few pairs always more often than many; every pair is asked, twice where there are few."""
+    """A machine before its first step. All machines first get few letters and pairs (FIRST), then more and more of both. Few
+    pairs are always more frequent than many. Every pair is asked; where there are few pairs, each is asked twice."""
     torch.manual_seed(plan.seed)
     model = build(kind, shape_of(kind, task))
     if task.name == "copy":
@@ -57,7 +57,7 @@ def course(kind: str, task: Task, plan: Plan, folder: Path) -> Course:
         for stack in (model.encoder, model.decoder):
             prefer_near(cast("Layer", stack[0]).own)
     elif model.attention is not None:
-        for weight in model.attention.parameters():  # large: where tanh is nearly straight, two states add up and never meet
+        for weight in model.attention.parameters():  # large: where tanh is almost linear, it cannot compare two states
             nn.init.normal_(weight, std=0.3)
 
     def loss(model: Any, step: int) -> Tensor:
@@ -73,7 +73,7 @@ def course(kind: str, task: Task, plan: Plan, folder: Path) -> Course:
 
 
 def _copying_loss(model: Any, step: int, task: Task, plan: Plan) -> Tensor:
-    """Short ones first: the longest length grows as letters and pairs do for recall."""
+    """The loss of copying. Texts are short first: the longest length grows as letters and pairs do for recall."""
     rng = np.random.default_rng([plan.seed, step])
     grown = min(1.0, step / plan.steps / (EASY + GROWTH))
     most = round(4 + (task.longest - 4) * grown)
@@ -85,7 +85,7 @@ def _copying_loss(model: Any, step: int, task: Task, plan: Plan) -> Tensor:
 
 
 def export(kind: str, task: Task, run: Course, folder: Path) -> None:
-    """Weights in half precision, the curve as measured with those very weights, the training log."""
+    """Ship the weights in half precision, the accuracy measured with exactly these weights, and the training log."""
     folder.mkdir(parents=True, exist_ok=True)
     about = {
         "name": TITLES[kind], "kind": kind, "licence": "MIT", "symbols": "".join(SYMBOLS), "shape": shape_of(kind, task),

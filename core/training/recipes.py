@@ -1,4 +1,4 @@
-"""Recipes: all that decides a training run, one for each model that ships."""
+"""The training recipes, one for each model that ships: everything that decides a training run."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class TrainingRecipe:
-    """All that decides a run.
+    """Everything that decides a training run.
 
-    rate rises over `warm_up` steps, stays, and falls to zero over the last `decay` share of the steps: until the fall
-    begins, a run may still be given more or fewer steps. batch counts tokens, padding included. average: decay of the
-    running mean of the weights, which is what ships. tokenizer: the shipped model whose tokens it shares, "" for its own.
-    again: share of the texts that come twice with another in between ("write"). hidden: share of the tokens masked
-    ("fill"). snapshots: how many sets of weights are kept on the way, ever wider apart.
+    rate: the learning rate. It rises over `warm_up` steps, stays level, and falls to zero over the last part of the steps, whose
+    share is `decay`; until it falls, the number of steps may still change. batch: tokens in a batch, padding included.
+    average: decay of the running mean of the weights, which is what ships. tokenizer: the shipped model whose tokens it shares;
+    "" trains a tokenizer of its own. again (task "write"): share of the texts that come twice, with another text in between.
+    hidden (task "fill"): share of the tokens that are masked. snapshots: how many sets of weights are kept during training.
     """
 
     name: str
@@ -22,9 +22,9 @@ class TrainingRecipe:
     task: str  # "continue" | "translate" | "write" | "fill"
     licence: str
     steps: int
-    shape: dict[str, Any] = field(default_factory=dict)  # Config, but for the vocabulary
+    shape: dict[str, Any] = field(default_factory=dict)  # arguments of Config, without the vocabulary
     tokens: int = 5000
-    source_end: bool = True  # the source ends with </s>: it tells the encoder that nothing was cut off in mid-word
+    source_end: bool = True  # the source ends with </s>: so the encoder sees that the last word is complete
     batch: int = 2500
     rate: float = 1.5e-3
     warm_up: int = 500

@@ -1,7 +1,7 @@
-"""A training run: one step after another, its checkpoints, its log, and what it ships.
+"""A training run: its steps, its checkpoints, its log, and what it ships.
 
-A run is a function of its recipe and seed: stopped and resumed it gives bit for bit what it would have given unstopped.
-Checkpoints are safetensors in the run's folder; at the end the averaged weights are shipped.
+A run depends on its recipe and seed alone: if it is stopped and resumed, it gives the same bits as a run without a stop.
+Checkpoints are safetensors in the run's folder. At the end the averaged weights are shipped.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ from core.training.examples import (
 )
 from core.training.recipes import TrainingRecipe
 
-COUNTED = ("step", "tokens", "seconds", "legs")  # what a checkpoint keeps beside tensors and the place in the data
+COUNTED = ("step", "tokens", "seconds", "legs")  # what a checkpoint keeps besides tensors and the place in the data
 
 
 class FullPrecision:
-    """A probe for training in bfloat16: the CPU's attention is ten times slower there, so it stays in float32."""
+    """A probe for training in bfloat16. It computes attention in float32, because a CPU is ten times slower at it in bfloat16."""
 
     def attend(self, call: AttentionCall) -> tuple[Tensor, None]:
         with torch.autocast("cpu", enabled=False):
@@ -59,11 +59,11 @@ class FullPrecision:
 def loss_of(
     model: Transformer, batch: tuple[Tensor, Tensor, Tensor], smoothing: float = 0.0, bfloat16: bool = False
 ) -> tuple[Tensor, int]:
-    """Cross-entropy in nats per target token, and the number of those tokens."""
+    """The cross-entropy in nats per target token, and the number of these tokens."""
     source, given, wanted = batch
     allowed = source != PAD
     if not model.config.writes:
-        wanted = wanted.masked_fill(wanted == END, PAD)  # an encoder is asked for what is masked, never for the end
+        wanted = wanted.masked_fill(wanted == END, PAD)  # an encoder predicts masked tokens only, never the end
     with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
         probe = FullPrecision() if bfloat16 else None
         if model.config.reads:
@@ -75,7 +75,7 @@ def loss_of(
 
 
 class Run:
-    """A model in training: weights, their running mean, optimizer, place in the data and in the random numbers."""
+    """A model in training: its weights, their running mean, the optimizer, and the place in the data and in the random numbers."""
 
     def __init__(
         self, recipe: TrainingRecipe, vocabulary: Vocabulary, examples: Epoch, held_out: Sequence[Example], folder: Path,
@@ -95,10 +95,10 @@ class Run:
         self.step = self.tokens = 0
         self.seconds = 0.0
         self.moments = moments(recipe.steps, recipe.snapshots)
-        self.legs: list[dict[str, Any]] = []  # what these weights had been trained for before this run
+        self.legs: list[dict[str, Any]] = []  # the earlier runs that trained these weights
 
     def go_on(self, folder: Path) -> None:
-        """Begin with weights that were shipped: another leg, with a new optimizer, on passes over the data not yet made.
+        """Begin with shipped weights and train them further, with a new optimizer, on the next passes over the data.
 
         Raises ValueError where the weights in `folder` have another shape or other tokens.
         """
@@ -116,11 +116,11 @@ class Run:
             write_rows(self.folder / "training.csv", rows)
 
     def so_far(self, what: str) -> int:
-        """Steps, tokens or minutes of all legs before this one."""
+        """The sum of "steps", "tokens" or "minutes" over the earlier runs of these weights."""
         return sum(leg[what] for leg in self.legs)
 
     def rate(self) -> float:
-        """Up, level, down (Zhai et al. 2022; Hu et al. 2024)."""
+        """The learning rate of this step: it rises, stays level, then falls (Zhai et al. 2022; Hu et al. 2024)."""
         recipe, step = self.recipe, self.step + 1
         left = (recipe.steps - step + 1) / max(1.0, recipe.decay * recipe.steps)
         return recipe.rate * max(0.0, min(1.0, step / recipe.warm_up, left))
@@ -130,7 +130,7 @@ class Run:
         return self.recipe.smoothing
 
     def train_step(self) -> float:
-        """One step of AdamW; gives the loss in nats per token."""
+        """Make one step of AdamW. Gives the loss in nats per token."""
         batch = collate(self.feed.next_batch(), self.recipe.source_end)
         self.model.train()
         for group in self.optimizer.param_groups:
@@ -142,7 +142,7 @@ class Run:
         self.optimizer.step()
         self.step += 1
         self.tokens += self.config.reads * batch[0].numel() + self.config.writes * batch[1].numel()
-        keep = min(self.recipe.average, self.step / (self.step + 10))  # young means forget faster
+        keep = min(self.recipe.average, self.step / (self.step + 10))  # a mean of few steps must forget its first ones faster
         torch._foreach_lerp_(list(self.mean.parameters()), list(self.model.parameters()), 1 - keep)
         if self.step in self.moments:
             path = self.folder / "snapshots" / f"{self.step}.safetensors"
@@ -152,7 +152,7 @@ class Run:
 
     @torch.inference_mode()
     def held_out_loss(self, examples: Sequence[Example] | None = None) -> float:
-        """Nats per target token of the averaged weights on text never trained on; no label smoothing."""
+        """The loss of the averaged weights on held-out text, in nats per target token, without label smoothing."""
         total = count = 0.0
         examples = self.held_out if examples is None else examples
         for group in batches(examples, 4 * self.recipe.batch, np.random.default_rng(0)):
@@ -162,11 +162,11 @@ class Run:
         return total / max(count, 1)
 
     def measured(self) -> dict[str, float]:
-        """What a row of the log says about text never trained on."""
+        """The numbers of a row of the log that are measured on held-out text."""
         return {"held_out_loss": self.held_out_loss()}
 
     def save(self) -> None:
-        """Tensors, and the small things as JSON in the file's header."""
+        """Save a checkpoint: the tensors, and everything else as JSON in the file's header."""
         self.folder.mkdir(parents=True, exist_ok=True)
         tensors = {"random": torch.get_rng_state()}
         for (name, now), mean in zip(self.model.named_parameters(), self.mean.parameters(), strict=True):
@@ -178,7 +178,8 @@ class Run:
         weights.write_tensors(self.folder / weights.CHECKPOINT, tensors, header)
 
     def resume(self) -> None:
-        """Go on from the last checkpoint. Raises FileNotFoundError, or ValueError where recipe or data were others."""
+        """Continue from the last checkpoint. Raises FileNotFoundError where there is none, ValueError where it has another recipe
+        or other data."""
         with safe_open(weights.checkpoint(self.folder), "pt") as file:
             run = json.loads(file.metadata()["run"])
             changed = {key for key, value in asdict(self.recipe).items() if run["recipe"].get(key, value) != value}
@@ -198,11 +199,12 @@ class Run:
         self.feed.go_to(run)
 
     def train(self, minutes: float | None = None, report: int = 200, save_every: float = 180.0) -> None:
-        """Train to the last step, or for `minutes`; print and log progress, save now and then and at the end."""
+        """Train to the last step, or for `minutes`. It prints and logs every `report` steps, and saves every `save_every` seconds
+        and at the end."""
         self.folder.mkdir(parents=True, exist_ok=True)
         log = self.folder / "training.csv"
         past = self.so_far("steps")
-        rows = [row for row in read_log(log) if int(row["step"]) <= past + self.step]  # what was not saved is done again
+        rows = [row for row in read_log(log) if int(row["step"]) <= past + self.step]  # steps after the last save are done again
         began = saved = time.monotonic()
         before, first, losses = self.seconds, (self.step, self.tokens), list[float]()
         while self.step < self.recipe.steps and (minutes is None or time.monotonic() - began < 60 * minutes):
@@ -261,12 +263,12 @@ class Run:
 
 
 def moments(steps: int, many: int) -> tuple[int, ...]:
-    """The steps whose weights are kept: `many`, the last among them, each further from the one before by the same factor."""
+    """The steps whose weights are kept: `many` steps up to the last one, each later than the one before by the same factor."""
     return tuple(sorted({round(at) for at in np.geomspace(min(20, steps), steps, many).tolist()})) if many else ()
 
 
 def digest(examples: Sequence[Example]) -> str:
-    """A short name for the data of a run, its tokenizer included."""
+    """A hash of a run's data, which depends on its tokenizer, too."""
     return hashlib.blake2b(json.dumps(examples).encode(), digest_size=6).hexdigest()
 
 
@@ -278,7 +280,7 @@ def read_log(path: Path) -> list[dict[str, str]]:
 
 
 def prepare(recipe: TrainingRecipe, folder: Path, bfloat16: bool = False) -> Run:
-    """A run at its first step. The tokenizer is trained on the training part alone, once, and kept in `folder`."""
+    """A run before its first step. The tokenizer is trained once, on the training part alone, and kept in `folder`."""
     path = folder / "tokenizer.json"
     folder.mkdir(parents=True, exist_ok=True)
     if recipe.tokenizer and not path.is_file():
@@ -291,7 +293,7 @@ def prepare(recipe: TrainingRecipe, folder: Path, bfloat16: bool = False) -> Run
 
 
 def texts_of(task: str) -> list[str]:
-    """What a tokenizer of its own is trained on."""
+    """The texts on which a model's own tokenizer is trained."""
     return [text for pair in corpus.pairs("train") for text in pair] if task == "translate" else corpus.english("train")
 
 

@@ -1,7 +1,7 @@
-"""The table of what a link can hold: one row a parameter, with how it is read and written and what makes it meaningless.
+"""The table of what a link can hold. Each parameter is one row: how it is read and written, and which changes reset it.
 
-A link is written by anyone, so every row reads strictly: a ValueError or a LensError refuses. What all pages share stands in
-core/ui/session/state.py; a page's own rows stand in its folder, in parameters.py.
+Anyone can write a link, so every row reads strictly and raises a ValueError or a LensError for what it cannot read. The rows
+that all pages share are in core/ui/session/state.py; the rows of one page are in parameters.py of its folder.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ LINKED = 4000  # characters of a text that still fits a link
 
 @dataclass(frozen=True)
 class Parameter(Generic[T]):
-    """One row. Its value is left out of a link where it is the default, unless `always`.
+    """One row. A link leaves out a value that is the default, unless `always`.
 
-    name: in a link and in `state.choose`. read: a link's text to a value; raises ValueError or LensError for what means
-    nothing. write: a value to the text that reads as the same; None where it does not fit a link. forgotten_with: the rows
-    whose change takes this one back to its default, because it pointed into what is gone. fit: a value made fit for a model
-    with these sites, and a sentence where something had to change. longest: characters of what may be typed; more is neither kept
-    nor sent back and forth, whatever the model takes.
+    name: its name in a link and in `state.choose`. read: turns a link's text into a value; raises ValueError or LensError for a
+    text without meaning. write: turns a value into a text that `read` turns into the same value; None where it does not fit a
+    link. forgotten_with: the rows whose change sets this one back to its default, because it pointed at something that is gone.
+    fit: changes a value so that it suits a model with these sites; gives the value, and a sentence where it changed.
+    longest: the most characters of a typed value; a longer one is not kept, even if the model could take it.
     """
 
     name: str
@@ -39,11 +39,11 @@ class Parameter(Generic[T]):
     longest: int | None = None
 
 
-ROWS: dict[str, Parameter[Any]] = {}  # filled while modules are imported, and only read from then on
+ROWS: dict[str, Parameter[Any]] = {}  # filled while modules are imported, and only read after that
 
 
 def declare(row: Parameter[V]) -> Parameter[V]:
-    """Add a row to the table; gives it back. Raises ValueError where another row bears its name."""
+    """Add a row to the table, and return it. Raises ValueError where another row has its name."""
     if ROWS.setdefault(row.name, row) is not row:
         raise ValueError(f"two parameters are called {row.name}")
     return row
@@ -53,7 +53,7 @@ def declare(row: Parameter[V]) -> Parameter[V]:
 
 
 def counted(raw: str) -> int:
-    """A place counted from 1 in the link and from 0 here, of at most four digits."""
+    """A position of at most four digits, counted from 1 in the link and from 0 here."""
     number = int(raw) if re.fullmatch(r"[0-9]{1,4}", raw) else 0
     if number < 1:
         raise ValueError(raw)
@@ -75,7 +75,7 @@ def text(raw: str) -> str:
 
 
 def short_enough(text: str | None) -> str | None:
-    """The text as it is written into a link; None for one too long."""
+    """The text as it is written into a link; None where it is too long."""
     return text if text is not None and len(text) <= LINKED else None
 
 
@@ -87,12 +87,12 @@ def ids(raw: str) -> tuple[int, ...]:
 
 
 def joined(numbers: Sequence[int]) -> str:
-    """What `ids` reads as the same."""
+    """Numbers as a text that `ids` reads."""
     return ".".join(map(str, numbers))
 
 
 def optional(write: Callable[[V], str]) -> Callable[[V | None], str | None]:
-    """The same way to write for a value that may be None, the default, which no link holds."""
+    """A writer for values that may be None. None is the default, so no link holds it; other values are written by `write`."""
     return lambda value: None if value is None else write(value)
 
 

@@ -1,9 +1,9 @@
-"""Mask rules as they stand in a link: "encoder.causal", "decoder.window.3", "encoder.custom.l2.h1.3k1_4x6-5k2".
+"""Mask rules as a link writes them: "encoder.causal", "decoder.window.3", "encoder.custom.l2.h1.3k1_4x6-5k2".
 
-Parts after the name: a width; l… and h…, the layers and heads it is confined to; k…, whole columns; 3k1_4x6, of row 3 the
-cells 1 and 4 to 6. All counted from 1. Rules are separated by commas, later ones replace earlier ones.
+After the name come a width; l… and h… for the only layers and heads of the rule; k… for whole columns; and cells: 3k1_4x6 means
+the cells 1 and 4 to 6 of row 3. All numbers count from 1. Commas separate rules, and a later rule replaces an earlier one.
 
-A few signs can name millions of cells, so cells are counted as they stand in the text, and only then written out.
+A few characters can name millions of cells. So cells are counted from the text first, and only then made.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from core.masks import MOST_EDGES
 from core.request import MaskRule, Stream
 
 LONGEST = 6000  # characters of a link's mask
-MOST_ROWS = 128  # rows of a link that are told what to read
+MOST_ROWS = 128  # the most rows of a link with a list of what they may read
 Edge = tuple[int | None, int]
 Reads = tuple[tuple[int, tuple[int, ...]], ...]  # rows of cross-attention, each with the only source tokens it may read
 
 
 class Bounds(NamedTuple):
-    """How much of a mask is read from a place: characters, rules, and cells over all rules."""
+    """The most that is read of a mask: characters, rules, and cells over all rules."""
 
     characters: int
     rules: int
@@ -36,7 +36,7 @@ class Bounds(NamedTuple):
 PAINTED = 128 * 128  # cells of the largest map one can paint on: a row is at least 9 characters, so a link holds five such maps
 LINK = Bounds(LONGEST, 64, 5 * PAINTED)
 FILE = Bounds(400_000, 4096, MOST_EDGES)
-# "++" and "*+" never go back to try another way, so a long text costs neither time nor memory
+# "++" and "*+" never backtrack, so a long text costs neither time nor memory
 _NUMBERS = re.compile(r"\d{1,4}+(?:-\d{1,4}+)*+", re.ASCII)
 _SPANS = r"\d{1,4}+(?:x\d{1,4}+)?+(?:_\d{1,4}+(?:x\d{1,4}+)?+)*+"
 _COLUMNS = re.compile("k" + _SPANS, re.ASCII)
@@ -46,9 +46,9 @@ _ZERO = re.compile(r"(?<!\d)0+(?!\d)", re.ASCII)
 
 
 def read_rules(raw: str, bounds: Bounds = LINK) -> tuple[MaskRule, ...]:
-    """The rules of a link, or within other bounds of a saved mask.
+    """The rules of a link, or, with other bounds, of a saved mask.
 
-    Raises TooLongError for more characters, rules or cells than are read, ValueError or MaskError for what means nothing.
+    Raises TooLongError for more characters, rules or cells than we read, ValueError or MaskError for a text without meaning.
     """
     _bounded(len(raw), bounds.characters, "characters of a mask")
     _bounded(raw.count(",") + 1, bounds.rules, "rules of a mask")
@@ -58,14 +58,14 @@ def read_rules(raw: str, bounds: Bounds = LINK) -> tuple[MaskRule, ...]:
 
 
 def write_rules(rules: Sequence[MaskRule]) -> str:
-    """What `read_rules` turns into the same rules."""
+    """The rules as a text that `read_rules` turns into the same rules."""
     return ",".join(_write(rule) for rule in rules)
 
 
 def read_reads(raw: str) -> tuple[tuple[int, tuple[int, ...]], ...]:
     """Rows and the only keys they may read, from "3k1_4x6-5k2": row 3 reads 1 and 4 to 6.
 
-    Raises TooLongError for more rows or keys than are read, ValueError for what means nothing.
+    Raises TooLongError for more rows or keys than we read, ValueError for a text without meaning.
     """
     _bounded(len(raw), LONGEST, "characters")
     if not _ROWS.fullmatch(raw):
@@ -76,13 +76,13 @@ def read_reads(raw: str) -> tuple[tuple[int, tuple[int, ...]], ...]:
 
 
 def write_reads(reads: Iterable[tuple[int, Iterable[int]]]) -> str:
-    """What `read_reads` turns into the same rows."""
+    """The rows as a text that `read_reads` turns into the same rows."""
     return "-".join(f"{row + 1}k{_joined(sorted(keys))}" for row, keys in reads)
 
 
 def flips(native: np.ndarray, wanted: np.ndarray) -> tuple[Edge, ...]:
-    """The cells by which bool [query, key] `wanted` differs from the native mask: (None, key) for a column that differs from
-    end to end, (query, key) for the others, in order."""
+    """The cells where `wanted` differs from the model's own mask, both bool [query, key]: (None, key) for a column that differs
+    in every row, (query, key) for the others, in order."""
     differ = native != wanted
     whole = differ.all(axis=0) & (len(differ) > 1)
     columns: tuple[Edge, ...] = tuple((None, int(key)) for key in np.flatnonzero(whole))
@@ -90,7 +90,7 @@ def flips(native: np.ndarray, wanted: np.ndarray) -> tuple[Edge, ...]:
 
 
 def readable(rules: Sequence[MaskRule], bounds: Bounds = LINK) -> bool:
-    """Whether `read_rules` reads what `write_rules` makes of these rules."""
+    """Whether `read_rules` can read what `write_rules` writes for these rules."""
     few = len(rules) <= bounds.rules and sum(len(rule.edges) for rule in rules) <= bounds.cells
     return few and len(write_rules(rules)) <= bounds.characters
 
@@ -101,7 +101,8 @@ def _bounded(count: int, most: int, what: str) -> None:
 
 
 def _sketch(part: str) -> tuple[MaskRule, list[str]]:
-    """A rule with at most one of its columns and one of its cells, enough to check it; and the fields that name them all."""
+    """A rule with at most one of its columns and one of its cells, which is enough to check it; and the texts that name all
+    cells."""
     stream, name, *more = part.split(".", 7)  # a rule is written in five parts at most
     width: int | None = None
     layers = heads = None
@@ -126,7 +127,7 @@ def _sketch(part: str) -> tuple[MaskRule, list[str]]:
 
 
 def _whole(rule: MaskRule, fields: Iterable[str]) -> MaskRule:
-    """The rule of a sketch with all its cells written out."""
+    """The rule of a sketch with all its cells. fields: the texts that name them."""
     edges: list[Edge] = []
     for field in fields:
         if field[0] == "k":
@@ -162,8 +163,8 @@ def _joined(keys: Iterable[int]) -> str:
 
 
 def _cells(spans: str) -> int:
-    """How many cells spans would be, written out, each counted as often as it is named. Raises ValueError where one counts from
-    0, or goes backwards."""
+    """How many cells these spans name. A cell that is named twice counts twice. Raises ValueError for a span that begins at 0 or
+    goes backwards."""
     if _ZERO.search(spans):
         raise ValueError(spans)
     count = spans.count("_") + spans.count("k")  # spans; each row or list of columns has one more than it has "_"

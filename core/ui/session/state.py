@@ -1,4 +1,4 @@
-"""What a person has chosen: one typed value a session, read from the URL at the door and written back to it."""
+"""What a visitor has chosen: one typed value for each session, read from the URL on arrival and written back to it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _from_one(place: int) -> str:
 
 
 def _theirs(mask: Rules, sites: tuple[Site, ...]) -> tuple[Rules, str]:
-    """The rules for streams that the model has."""
+    """The rules for streams that the model has, and no sentence."""
     return tuple(rule for rule in mask if any(site.stream is rule.stream for site in sites)), ""
 
 
@@ -61,7 +61,7 @@ _TARGET = declare(Parameter[str | None]("target", None, links.text, links.short_
 _STREAM = declare(Parameter[Stream | None]("stream", None, Stream, links.optional(lambda stream: stream.value)))
 _LAYER = declare(Parameter("layer", 0, links.counted, _from_one, always=True))
 _HEAD = declare(Parameter("head", 0, links.counted, _from_one, always=True))
-# the (query, key) in focus; key None is the one looked at most, None lets the page choose
+# the (query, key) in focus; key None means the key with the largest weight, None lets the page choose
 _CELL = declare(Parameter[Cell | None](
     "cell", None, _cell, links.optional(lambda cell: ".".join(str(place + 1) for place in cell if place is not None)),
     forgotten_with=("model", "text", "target", "stream"),
@@ -76,9 +76,9 @@ _FORCED = declare(Parameter[tuple[int, ...]](
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What to show: a value for each row of the table, `choice[ROW]`. Rows that every page shares have a name of their own.
+    """What to show: a value for each row of the table, `choice[ROW]`. Rows that every page shares are properties, too.
 
-    given: by name, the values that are not the default.
+    given: the values that are not the default, by the names of their rows.
     """
 
     given: Mapping[str, Any] = field(default_factory=dict)
@@ -87,7 +87,7 @@ class Choice:
         return self.given.get(row.name, row.default)
 
     def but(self, **changes: Any) -> Choice:
-        """The same with other values, by the names of rows. Raises KeyError for a name that no row bears."""
+        """The same choice with other values, by the names of rows. Raises KeyError where no row has this name."""
         values = {**self.given, **changes}
         return Choice({name: value for name, value in values.items() if value != ROWS[name].default})
 
@@ -130,15 +130,20 @@ class Choice:
 
 @dataclass(slots=True)
 class Session:
-    """One visitor: the choice, sentences to tell once and those told in this run, the address as it was last written, the one
-    over which something was chosen that is not written there yet, the page they are on, the widgets that show the choice there
-    (what each shows, and among what), and those drawn since the page last ran from its top. Of the lessons: the pages they have
-    opened, the questions (page, number) they have solved, how many a page asks, and what to watch of the presets they tried, by
-    page."""
+    """What we know of one visitor.
+
+    choice: what to show. notes: sentences to show once. shown_notes: those shown in this run. address: the parameters of the URL
+    as last written. outdated: those of the URL while a newer choice is not yet written there. page: the page they are on.
+    shown: for each widget that shows the choice on that page its value and its options. drawn: the widgets drawn since the page
+    last ran from its top.
+
+    For the lessons: opened, the pages they have opened; solved, the questions (page, number) they have solved; asked, how many
+    questions a page has; tried, for each page what to watch in the preset they tried.
+    """
 
     choice: Choice = field(default_factory=Choice)
     notes: tuple[str, ...] = ()
-    told: tuple[str, ...] = ()
+    shown_notes: tuple[str, ...] = ()
     address: Mapping[str, str] = field(default_factory=dict)
     outdated: Mapping[str, str] | None = None
     page: str = ""
@@ -151,7 +156,7 @@ class Session:
 
 
 def read(params: Mapping[str, str]) -> tuple[Choice, tuple[str, ...]]:
-    """A choice from the parameters of a URL, whatever they hold: what cannot be read keeps its default and is told."""
+    """A choice from the parameters of a URL, and sentences about problems. What cannot be read keeps its default."""
     values: dict[str, Any] = {}
     notes: list[str] = []
     for name, row in ROWS.items():
@@ -159,7 +164,7 @@ def read(params: Mapping[str, str]) -> tuple[Choice, tuple[str, ...]]:
         if raw is None:
             continue
         try:
-            if len(raw) > LONGEST:  # no parameter is longer; what reads them may rely on it
+            if len(raw) > LONGEST:  # no parameter is longer, and the readers may rely on it
                 raise TooLongError(f"at most {LONGEST:,} characters", f"{len(raw):,}", "The usual is shown")
             values[name] = row.read(raw)
         except TooLongError as error:
@@ -177,7 +182,8 @@ def write(choice: Choice) -> dict[str, str]:
 
 
 def fit(choice: Choice, sites: tuple[Site, ...]) -> tuple[Choice, tuple[str, ...]]:
-    """The choice made fit for a model that has these sites: another stream, layer or head where it lacks the one asked for."""
+    """The choice changed so that it suits a model with these sites, and sentences about it: where the model lacks the stream,
+    layer or head, another one is chosen."""
     notes = []
     streams = [stream for stream in Stream if any(site.stream is stream for site in sites)]
     stream = choice.stream
@@ -201,7 +207,7 @@ def fit(choice: Choice, sites: tuple[Site, ...]) -> tuple[Choice, tuple[str, ...
 
 
 def session() -> Session:
-    """This visitor's session; on arrival it is read from the URL."""
+    """This visitor's session. On arrival it is made from the URL."""
     known = st.session_state.get(KEY)
     return _enter() if known is None else known
 
@@ -228,23 +234,23 @@ def arrive(page: str) -> None:
     """The visitor is on this page now: widgets of the page before have forgotten what they showed."""
     known = _enter()
     known.opened.add(page)
-    known.told = ()
+    known.shown_notes = ()
     known.drawn = set()
     if known.page != page:
         known.page, known.shown = page, {}
 
 
 def drawn() -> None:
-    """The page has run to its end: widgets that were not drawn in it are gone from the screen."""
+    """The page has run to its end. Widgets that this run did not draw are no longer on the screen."""
     known = session()
     known.shown = {key: shows for key, shows in known.shown.items() if key in known.drawn}
 
 
 def held(key: str, value: Any, among: Hashable = None) -> str:
-    """Make a widget show a value of the choice, which may have changed elsewhere; returns its key.
+    """Make a widget show a value of the choice, which may have changed elsewhere. Gives the widget's key.
 
-    Set only where it differs: a text that someone is still typing must not be overwritten by a run in the background.
-    among: what it can be chosen from, where that changes; else the browser would go on showing the old name.
+    The value is set only where it differs, because a run in the background must not overwrite a text that someone is typing.
+    among: the options of the widget, where they can change; without it the browser would still show the old name.
     """
     known = session()
     if st.session_state.get(key) != value or key not in known.shown or known.shown[key][1] != among:
@@ -255,11 +261,11 @@ def held(key: str, value: Any, among: Hashable = None) -> str:
 
 
 def heard(key: str, take: Callable[[Any], None], among: Container[Any] | None = None) -> Callable[[], None]:
-    """The callback of a widget that is `held`: gives `take` what the visitor has set it to.
+    """The callback of a widget that `held` drew: it calls `take` with the value that the visitor chose.
 
-    Streamlit also calls where nobody chose anything: for a widget that a sentence has taken off the screen, or with a value of
-    before the options changed. So a value is taken only from a widget on the screen, if it is one of `among` (what the widget
-    offers; None: anything but None itself), and not what the widget shows already.
+    Streamlit calls it even when nobody chose anything: for a widget that an error message replaced, or with a value from before
+    the options changed. So a value is taken only from a widget on the screen, only if it differs from what the widget shows, and
+    only if it is one of `among`, the options of the widget. Where `among` is None, any value but None is taken.
     """
 
     def callback() -> None:
@@ -280,8 +286,11 @@ def chosen() -> Choice:
 
 
 def choose(**changes: Any) -> None:
-    """Change the choice, by the names of rows. What pointed into something that is now another is forgotten. A text longer than
-    any model reads is not taken: what was there before is kept, and a note says so. Raises KeyError for a name of no row."""
+    """Change the choice, by the names of rows. Values that pointed at something which has now changed are reset.
+
+    A text longer than any model reads is not taken: the earlier one stays, and a note says so. Raises KeyError where no row has
+    this name.
+    """
     known, asked = session(), set(changes)
     for name, value in changes.items():
         most = ROWS[name].longest
@@ -321,14 +330,14 @@ def publish() -> None:
 
 
 def take_notes() -> tuple[str, ...]:
-    """The sentences not yet told."""
+    """The notes that were not shown yet. They count as shown from now on."""
     known = session()
     notes, known.notes = known.notes, ()
-    known.told += notes
+    known.shown_notes += notes
     return notes
 
 
 def tell_again() -> None:
-    """This run of the page is followed by another at once: what was told in it is told there, too."""
+    """Show the notes of this run again in the next one, which follows at once and replaces the screen."""
     known = session()
-    known.notes = known.told + known.notes
+    known.notes = known.shown_notes + known.notes
