@@ -228,7 +228,7 @@ def test_a_loop_that_breaks_off_is_told_and_begins_anew(screen, monkeypatch):
         return real(*given)
 
     monkeypatch.setattr(writer_of_pages, "one_step", breaks)
-    page = screen("generate", text="the storm is near")
+    page = screen("generate", text="no other test writes this storm")
     assert page.calm() and "a storm" in page.said("trouble")[0]
     broken.clear()
     page.app.run()
