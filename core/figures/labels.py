@@ -58,11 +58,6 @@ def plotly(text: str) -> str:
     return escape(text, quote=False)
 
 
-def quoted(text: str) -> str:
-    """A label in the quotation marks that the app's sentences use."""
-    return f"“{text}”"
-
-
 def percent(share: float) -> str:
     """A share of 1 as "42 %", kept on one line; one decimal near both ends; what is not 0 or 1 is never called so."""
     value = 100 * share
