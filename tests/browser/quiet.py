@@ -10,6 +10,9 @@ from tests import waiting
 
 DONE = "[data-testid=stApp][data-test-script-state=notRunning]"
 FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
+# every component has drawn more than its style sheet: several stand on one page, and each fetches its script by itself
+MOUNTED = """() => Array.from(document.querySelectorAll("[data-testid=stBidiComponentIsolated]"), host => host.shadowRoot)
+  .every(root => root && (!root.querySelector("style") || root.childElementCount > 1))"""
 # nothing changes in the page, nor inside a drawing of ours, from one frame to the one after the next
 STILL = """() => new Promise(done => {
   let frames = 0;
@@ -77,6 +80,7 @@ class Line:
         """Wait until the last request is answered and its answer is drawn."""
         assert until(self.page, lambda: self.answered), "the server did not answer"
         self.page.wait_for_selector(DONE)
+        self.page.wait_for_function(MOUNTED)
         self.page.wait_for_function(STILL)
         if not self.answered:  # the page asked again while it was drawn
             self.rest()

@@ -31,7 +31,7 @@ DRAG = """(svg, steps) => {
 def plane(visit: Visit, **params: str):
     """The lesson, its plane drawn and the page at rest."""
     visit.page.goto(f"{visit.address}/hand")
-    visit.page.locator(".hand .arrow.query").first.wait_for()
+    visit.page.locator(".hand:not(.real) .arrow.query").wait_for()
     visit.page.locator(".source").wait_for()
     visit.settle(".hand.real .arrow.query")
     return visit.page.locator(".hand:not(.real)")
