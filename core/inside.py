@@ -42,7 +42,8 @@ class Account:
     id; lens_written float32 [depth, position], the written token's probability.
     direction float32 [position, d_model], deviation and offset float32 [position]: the last norm and the output layer, for the
     written token, as one direction (`core.analysis.decoder.direct_logit_attribution`).
-    above_mean_logit float32 [position]: the written token's logit less the mean logit of all tokens.
+    above_mean_logit float32 [position]: the written token's logit less the mean logit of all tokens. without float32 [depth - 1,
+    position]: the same with one sublayer left out for every token, so that all later ones run on what is then there.
     top float32 and top_id int64 [position, k]: the likeliest next tokens; normed float32 [position, d_model].
     """
 
@@ -62,6 +63,7 @@ class Account:
     deviation: np.ndarray
     offset: np.ndarray
     above_mean_logit: np.ndarray
+    without: np.ndarray
     top: np.ndarray
     top_id: np.ndarray
     normed: np.ndarray

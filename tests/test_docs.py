@@ -158,6 +158,15 @@ def test_the_library_by_example_runs_from_top_to_bottom(capsys: pytest.CaptureFi
     exec(capsys.readouterr().out, {})  # the last lines it prints are themselves a program
 
 
+def test_every_name_that_the_library_by_example_lists_is_there() -> None:
+    rows = re.findall(r"^\| `(core[\w.]*)` \| (.*) \|$", read("docs/api.md"), re.MULTILINE)
+    assert len(rows) > 2
+    for module, said in rows:
+        held = importlib.import_module(module)
+        names = [name for name in re.findall(r"`(\w+)`", said) if name.isidentifier()]
+        assert names and [name for name in names if not hasattr(held, name)] == [], module
+
+
 def test_a_map_that_differs_from_the_disk_is_seen() -> None:
     document = "# The map\n\nwords\n\n```text\napp.py     the launcher\ncore/no_such.py     gone\nassets/data/     data\n```\n"
     found = map_complaints(["app.py", "assets/data/README.md", "core/errors.py"], document)

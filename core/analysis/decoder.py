@@ -34,6 +34,20 @@ def direct_logit_attribution(account: Account) -> np.ndarray:
     return np.einsum("spd,pd->sp", centred, account.direction.astype(np.float64)) / account.deviation.astype(np.float64)
 
 
+def removal_effect(account: Account) -> np.ndarray:
+    """What is lost of the written token's logit above the mean logit when one sublayer is left out for every token and all later
+    ones run anew: float64 [sublayer, position]. Above 0: the sublayer helps this token. Unlike a direct logit attribution it
+    counts what the later sublayers made of the result, and what the last norm makes of a shorter residual stream."""
+    return account.above_mean_logit.astype(np.float64) - account.without.astype(np.float64)
+
+
+def kept_of_embedding(account: Account) -> np.ndarray:
+    """How much of the embedding's own direction is left in the residual stream at its end: x_end · x_0 / |x_0|², float64
+    [position]. 1: as much as at the beginning; 0: what the sublayers added took all of it away."""
+    begin, end = (account.residual[depth].astype(np.float64) for depth in (0, -1))
+    return (begin * end).sum(axis=-1) / np.maximum((begin * begin).sum(axis=-1), 1e-30)
+
+
 class Future(NamedTuple):
     """A teacher-forced target with the mask on and off. on and off float64 [step]: probability of the token that stands next.
     ahead float64 [layer]: how much of a step's attention goes to what comes after it, mean of steps and heads, mask off."""

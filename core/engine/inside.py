@@ -17,7 +17,7 @@ from core.engine.probe import as_array
 from core.engine.text import text_of_token
 from core.errors import UnsupportedModelError
 from core.inside import Account, Inner, Near
-from core.model.decoder_steps import decoder_steps
+from core.model.decoder_steps import decoder_steps, without_each_sublayer
 from core.model.encoder_steps import encoder_steps
 from core.model.transformer import Transformer
 from core.request import Request
@@ -90,11 +90,12 @@ def account(lens: Lens, request: Request) -> Account:
         direction, deviation, offset = _direction(model.decoder_norm, model.embedding.weight, written, residual[-1])
         lens_top, lens_top_id, lens_written = _logit_lens(model, residual, written)
         top = chances.topk(TOP, dim=-1)
-        above_mean_logit = logits.gather(1, written[:, None])[:, 0] - logits.mean(dim=-1)
+        above_mean_logit = _above_mean(logits, written)
+        without = _above_mean(without_each_sublayer(model, target, source), written)
     arrays = {
         "added": added, "residual": residual, "direction": direction, "deviation": deviation, "offset": offset,
-        "above_mean_logit": above_mean_logit, "lens_top": lens_top, "lens_written": lens_written, "top": top.values,
-        "normed": end["normed"],
+        "above_mean_logit": above_mean_logit, "without": without, "lens_top": lens_top, "lens_written": lens_written,
+        "top": top.values, "normed": end["normed"],
     }  # fmt: skip
     whole = {"written": written, "lens_top_id": lens_top_id, "top_id": top.indices}
     return Account(
@@ -119,6 +120,11 @@ def accountable(lens: Lens) -> str:
     if config.norm != "pre":
         return "whose residual stream is normalised after each addition, so that what was added is not kept"
     return ""
+
+
+def _above_mean(logits: Tensor, written: Tensor) -> Tensor:
+    """The logit of the token written at each position less the mean logit: [..., position, vocab] → [..., position]."""
+    return logits.gather(-1, written[:, None].expand(*logits.shape[:-1], 1))[..., 0] - logits.mean(dim=-1)
 
 
 def _direction(norm: nn.LayerNorm, table: Tensor, written: Tensor, last: Tensor) -> tuple[Tensor, Tensor, Tensor]:

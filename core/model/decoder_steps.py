@@ -6,8 +6,10 @@ no hooks, and nothing stays on a module: the functions return the values.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import cast
 
+import torch
 from torch import Tensor
 
 from core.model.encoder_steps import Steps, embedding_steps
@@ -77,3 +79,36 @@ def decoder_steps(
         x = list(layers[-1].values())[-1]["leave"]
     normed = model.decoder_norm(x)
     return begin, layers, {"normed": normed, "logits": model.predict(normed[None], None)[0]}
+
+
+def without_each_sublayer(model: Transformer, target: Tensor, source: Tensor | None = None) -> Tensor:
+    """Logits with one sublayer left out, once for each: float [sublayer, position, vocab], in the order of `decoder_steps`.
+
+    A sublayer that is left out adds nothing, at no position; all later ones run anew on what is then there. All runs are rows
+    of one batch: each begins where its own sublayer stands, for until there it is the plain run. target [position], source
+    [source], as in `decoder_steps`.
+    """
+    memory = model.encode(source[None])[0] if model.config.reads and source is not None else None
+    mask = model.target_mask(len(target), 0, None, target.device)
+    rows = model.embed(target[None])  # the first one is the plain run
+    for layer in cast("list[Layer]", model.decoder):
+        for place, result in _sublayers(layer, mask, memory):
+            rows = torch.cat([place.leave(rows, result(place.enter(rows))), rows[:1]])
+    return model.predict(model.decoder_norm(rows[1:]), None)
+
+
+def _sublayers(
+    layer: Layer, mask: Tensor | None, memory: Tensor | None
+) -> Iterator[tuple[AddNorm, Callable[[Tensor], Tensor]]]:
+    """Each sublayer of a decoder layer: how it is joined to the residual stream, and its result for what it reads."""
+
+    def crosses(cross: MultiHeadAttention, x: Tensor) -> Tensor:
+        assert memory is not None
+        key, value = (part.expand(len(x), -1, -1, -1) for part in cross.keys_values(memory))
+        return cross(x, key, value, None)
+
+    yield layer.own_place, lambda x: layer.own(x, *layer.own.keys_values(x), mask)
+    if (cross := layer.cross) is not None:
+        yield layer.cross_place, lambda x: crosses(cross, x)
+    if layer.ff is not None:
+        yield layer.ff_place, layer.ff

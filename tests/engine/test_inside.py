@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from core import Stream, load
-from core.analysis.decoder import direct_logit_attribution, lengths, shares
+from core.analysis.decoder import direct_logit_attribution, kept_of_embedding, lengths, removal_effect, shares
 from core.engine.inside import account, accountable, inner, nearest_tokens, walkable
 from core.errors import UnsupportedModelError
 from core.trace import log_softmax
@@ -76,6 +76,30 @@ def test_an_attribution_is_the_models_own_answer_with_and_without_an_addition(to
         for depth, attribution in enumerate(direct_logit_attribution(held)[:, at]):
             without = above_mean_logit(last[at] - torch.tensor(held.added[depth, at], dtype=torch.float64))
             assert whole - without == pytest.approx(attribution, abs=1e-4)
+
+
+def test_the_effect_of_a_removal_is_a_run_of_the_model_whose_sublayer_adds_nothing(told) -> None:
+    lens, asked, held, _ = told
+    model, effect = lens.backend.model, removal_effect(held)
+    ends = {"own": lambda layer: layer.own.output, "cross": lambda layer: layer.cross.output, "ff": lambda layer: layer.ff.outer}
+    assert effect.shape == (len(held.parts), len(held.target))
+    source = None if asked.source is None else torch.tensor([asked.source])
+    for n, (layer, part) in enumerate(held.parts):
+        hook = ends[part](model.decoder[layer]).register_forward_hook(lambda module, args, output: torch.zeros_like(output))
+        try:
+            with torch.inference_mode():
+                logits = model(source, torch.tensor([asked.target])).logits[0].double().numpy()
+        finally:
+            hook.remove()
+        above = logits[np.arange(len(held.written)), held.written] - logits.mean(axis=-1)
+        assert np.abs(held.above_mean_logit - effect[n] - above).max() <= 1e-3
+
+
+def test_what_is_left_of_the_embedding_is_one_and_what_each_addition_brings_along_it(told) -> None:
+    *_, held, _ = told
+    begin = held.residual[0].astype(np.float64)
+    brought = np.einsum("npd,pd->p", held.added[1:].astype(np.float64), begin) / (begin**2).sum(axis=-1)
+    assert np.allclose(kept_of_embedding(held), 1 + brought, atol=1e-4)
 
 
 def test_the_logit_lens_ends_in_the_real_prediction(told) -> None:

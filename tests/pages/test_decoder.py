@@ -9,7 +9,7 @@ import streamlit as st
 
 import core
 from core import MaskRule, Stream, paths
-from core.analysis.decoder import direct_logit_attribution, shares
+from core.analysis.decoder import direct_logit_attribution, removal_effect, shares
 from core.engine.inside import account
 from core.figures.labels import percent
 from core.figures.payloads.account import number
@@ -45,6 +45,7 @@ def test_every_box_of_every_step_is_the_account(screen, case) -> None:
     for p, step in enumerate(data["steps"]):
         rows = step["rows"][:-1]
         assert [row["attribution"] for row in rows] == pytest.approx(attribution[:, p], abs=1e-9)
+        assert [row["effect"] for row in rows] == pytest.approx([None, *removal_effect(held)[:, p]], abs=1e-9)
         assert [row["share"] for row in rows] == pytest.approx(share[:, p], abs=1e-9)
         assert [row["lensSaid"] for row in rows] == [percent(float(one)) for one in held.lens_top[:, p]]
         for row, (layer, part), inside in zip(rows[1:], held.parts, held.inside, strict=True):
@@ -121,13 +122,13 @@ def test_the_questions_are_checked(screen) -> None:
     attribution = direct_logit_attribution(held)[:, 1]
     name = box_name(held, int(attribution.argmax()), True).removeprefix("the ").capitalize()
     page.app.get_by_key("ask-decoder-0").set_value(name).run()
-    # taken from the logit, and added up from the numbers beside the bars: the norm's constant lies between the two
-    shown = sorted(float(f"{one:.2f}") for one in attribution)
-    for left in (held.above_mean_logit[1] - attribution.max(), sum(shown[:-1])):
-        page.app.text_input(key="ask-decoder-1").set_value(f"{left:.2f}").run()
-        assert [line.startswith("Right.") for line in page.said("verdict")] == [True, True]
-    page.app.text_input(key="ask-decoder-1").set_value(f"{held.above_mean_logit[1]:.2f}").run()
-    assert page.said("verdict")[-1].startswith("Not yet.")
+    # the true effect of leaving the box out, which the direct logit attribution does not give
+    worth = int(attribution[1:].argmax())
+    page.app.text_input(key="ask-decoder-1").set_value(f"{held.without[worth, 1]:.2f}").run()
+    assert [line.startswith("Right.") for line in page.said("verdict")] == [True, True]
+    for wrong in (held.above_mean_logit[1], held.above_mean_logit[1] - attribution[worth + 1]):
+        page.app.text_input(key="ask-decoder-1").set_value(f"{wrong:.2f}").run()
+        assert page.said("verdict")[-1].startswith("Not yet.")
 
 
 @pytest.mark.parametrize("preset", range(5))

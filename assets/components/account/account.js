@@ -10,6 +10,7 @@ const HOW = [
   ["Click a box to look inside; \u2191 \u2193 move along the boxes, \u2190 \u2192 along the steps. "], ["Adds", true],
   [" compares lengths of vectors, \u221a(sum of squares). "], ["Direct logit attribution", true],
   [": how much of the written token\u2019s logit, counted above the mean logit of all tokens, this box alone adds, the final normalisation held fixed; ochre: it takes away. "],
+  ["Lost without it", true], [": what the same logit really loses when the box is left out for every token and the model is run again, later boxes and all. The two need not agree: a later box may make up for one that is gone, or may have needed it. "],
   ["Logit lens", true], [": what the decoder would write if it ended here: its last norm and output layer read the unfinished residual stream, for which they were never trained."],
 ];
 
@@ -99,9 +100,11 @@ class Account {
     say(step.reads, true);
     say(step.free ? "\u201d and would write \u201c" : "\u201d and is to write \u201c");
     say(step.writes, true);
-    say("\u201d. What raises its logit most: ");
+    say("\u201d. What adds most to its logit: ");
     say(`${place.title.toLowerCase()}${place.layer ? `, layer ${place.layer}` : ""}`, true);
-    say(`, by ${step.rows[best].attributionSaid} of ${step.aboveMean} above the mean logit.`);
+    const { attributionSaid, effect, effectSaid } = step.rows[best];
+    const without = best && effect ? `; without it ${effectSaid.slice(1)} would be ${effect > 0 ? "lost" : "gained"}` : "";
+    say(`, ${attributionSaid} of the ${step.aboveMean} above the mean logit${without}.`);
     this.drawLedger(step);
     this.drawPanel(step, theme);
   }
@@ -110,10 +113,10 @@ class Account {
     const { data } = this;
     this.ledger.replaceChildren();
     const head = element("div", this.ledger, "head");
-    for (const text of ["", "box: click to look inside", "adds: its length as % of the residual stream\u2019s after it", `direct logit attribution to \u201c${step.writes}\u201d: down / up`, "logit lens: would write, if it stopped here"]) element("span", head, "", text);
-    const attributions = step.rows.slice(0, -1).map((row) => row.attribution);
-    const low = Math.min(0, ...attributions);
-    const span = Math.max(Math.max(0, ...attributions) - low, 1e-9);
+    for (const text of ["", "box: click to look inside", "adds: its length as % of the residual stream\u2019s after it", `logit of \u201c${step.writes}\u201d: direct attribution; outlined: lost without the box`, "logit lens: would write, if it stopped here"]) element("span", head, "", text);
+    const values = step.rows.slice(0, -1).flatMap((row) => [row.attribution, row.effect ?? 0]);
+    const low = Math.min(0, ...values);
+    const span = Math.max(Math.max(0, ...values) - low, 1e-9);
     const widest = Math.max(1, ...step.rows.slice(0, -1).map((row) => row.share));
     let layer = 0;
     data.boxes.forEach((box, n) => {
@@ -145,18 +148,21 @@ class Account {
       element("i", gauge).style.width = `${(100 * row.share) / widest}%`;
       element("span", gauge, "", row.shareSaid);
       const attribution = element("span", line, "attribution");
-      const axis = element("span", attribution, "axis");
-      axis.style.setProperty("--zero", `${(-100 * low) / span}%`);
-      const bar = element("i", axis, row.attribution < 0 ? "less" : "more");
-      bar.style.width = `${(100 * Math.abs(row.attribution)) / span}%`;
-      bar.style.left = `${(100 * (Math.min(row.attribution, 0) - low)) / span}%`;
-      element("span", attribution, "", row.attributionSaid);
+      for (const [value, said, kind] of [[row.attribution, row.attributionSaid, ""], [row.effect, row.effectSaid, " effect"]]) {
+        if (value === null) continue;
+        const axis = element("span", attribution, "axis");
+        axis.style.setProperty("--zero", `${(-100 * low) / span}%`);
+        const bar = element("i", axis, (value < 0 ? "less" : "more") + kind);
+        bar.style.width = `${(100 * Math.abs(value)) / span}%`;
+        bar.style.left = `${(100 * (Math.min(value, 0) - low)) / span}%`;
+        element("span", attribution, "", said);
+      }
       const lens = element("span", line, `lens${row.right ? " right" : ""}`);
       lens.dataset.name = "logit lens";
       lens.append("\u201c");
       element("b", lens, "", row.lens);
       lens.append(`\u201d ${row.lensSaid}`);
-      line.setAttribute("aria-label", `${box.title}${box.layer ? `, layer ${box.layer}` : ""}: adds ${row.shareSaid} of the residual stream, direct logit attribution to ${step.writes} ${row.attributionSaid}; logit lens ${row.lens}, ${row.lensSaid}`);
+      line.setAttribute("aria-label", `${box.title}${box.layer ? `, layer ${box.layer}` : ""}: adds ${row.shareSaid} of the residual stream, direct logit attribution to ${step.writes} ${row.attributionSaid}${row.effect === null ? "" : `, lost without the box ${row.effectSaid}`}; logit lens ${row.lens}, ${row.lensSaid}`);
     });
   }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from core.analysis.decoder import direct_logit_attribution, lengths, shares
+from core.analysis.decoder import direct_logit_attribution, lengths, removal_effect, shares
 from core.figures.labels import label, percent
 from core.inside import Account
 
@@ -39,7 +39,7 @@ def payload(
     """facts: d, heads, ff, vocab and causal of the model; token: id → text; step: shown first, counted over the whole target."""
     count = len(account.target)
     first = max(0, count - STEPS)
-    share, attribution = shares(account), direct_logit_attribution(account)
+    share, attribution, effect = shares(account), direct_logit_attribution(account), removal_effect(account)
     long = lengths(account.added), lengths(account.residual)
     names = [_named(int(id), token, ends) for id in account.written]
     boxes = [{"part": "embedding", "layer": 0, "title": "Embedding + position"}]
@@ -53,6 +53,9 @@ def payload(
                 "adds": number(float(long[0][depth, p]), 1), "after": number(float(long[1][depth, p]), 1),
                 "share": float(share[depth, p]), "shareSaid": f"{share[depth, p]:.0%}".replace("%", "\u00a0%"),
                 "attribution": float(attribution[depth, p]), "attributionSaid": signed(float(attribution[depth, p])),
+                # nothing can be written without the embedding: it is no box that can be left out
+                "effect": float(effect[depth - 1, p]) if depth else None,
+                "effectSaid": signed(float(effect[depth - 1, p])) if depth else "",
                 "lens": _named(int(account.lens_top_id[depth, p]), token, ends),
                 "lensSaid": percent(float(account.lens_top[depth, p])),
                 "right": int(account.lens_top_id[depth, p]) == int(account.written[p]),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
-from core.analysis.decoder import direct_logit_attribution, lengths
+from core.analysis.decoder import direct_logit_attribution, kept_of_embedding, lengths, removal_effect
 from core.figures.labels import label, percent, short
 from core.figures.payloads import account as account_payload
 from core.figures.payloads.account import number, signed
@@ -27,19 +27,22 @@ if TYPE_CHECKING:
 
 FIRST = (
     "A decoder writes one token at a time. For each it keeps one list of numbers, the <b>residual stream</b>. Box after box "
-    "reads a copy of it and <b>adds</b> what it found; nothing is ever overwritten. At the end the residual stream is compared "
-    "with every token of the vocabulary: each token gets a number, its <b>logit</b>, and the one with the highest is written. "
+    "reads a copy of it and <b>adds</b> what it found. No box erases anything, but what one adds can cancel what was there. At "
+    "the end the residual stream is compared with every token of the vocabulary: each token gets a number, its <b>logit</b>, and "
+    "the one with the highest is written. "
 )
 IDEA = (
     "<b>Masked self-attention</b> lets the last token look back at what has been written; the mask hides the tokens that "
     "come later, which in training are already there. <b>Cross-attention</b> lets it look at the source: the token asks (a "
     "<b>query</b>), the encoder’s output answers (<b>keys</b> to be found by, <b>values</b> to be taken along). The "
     "<b>feed-forward</b> network looks at no other token: it works on this one’s numbers alone. Each result is added to the "
-    "<b>residual stream</b>, so that later boxes find everything the earlier ones left there, and a share of it reaches the "
-    "end. <b>Direct logit attribution</b> says how much of the written token’s logit this box alone adds, the final "
-    "normalisation held fixed. The logit is counted from the mean logit of all tokens, for the softmax sees only differences: "
-    "the attributions of all boxes, and a small constant, add up to the logit <b>above the mean logit</b>. The <b>logit lens</b> "
-    "puts the end of the decoder on an unfinished residual stream: what it would write if it stopped there."
+    "<b>residual stream</b>; later boxes find the sum of all that was added so far, and read from it, or cancel in it, what they "
+    "have learnt to. <b>Direct logit attribution</b> says how much of the written token’s logit this box alone adds, the final "
+    "normalisation held fixed. It does not say what would happen without the box, for later boxes read what it added: that is "
+    "<b>what is lost without it</b>, a run of the model for each box. The logit is counted from the mean logit of all tokens, for "
+    "the softmax sees only differences: the attributions of all boxes, and a small constant, add up to the logit <b>above the "
+    "mean logit</b>; what is lost without each box adds up to nothing in particular. The <b>logit lens</b> puts the end of the "
+    "decoder on an unfinished residual stream: what it would write if it stopped there."
 )
 
 
@@ -235,7 +238,10 @@ def _lesson(view: Scene, account: Account | None) -> None:
         lesson.dial(
             IDEA,
             lambda: maths(view, account),
-            [decoder_steps.decoder_layer_steps, decoder_steps.attention_steps, decoder.direct_logit_attribution],
+            [
+                decoder_steps.decoder_layer_steps, decoder_steps.attention_steps, decoder.direct_logit_attribution,
+                decoder_steps.without_each_sublayer,
+            ],
         )
         lesson.questions(questions(view, account))
     lesson.source(
@@ -258,7 +264,8 @@ def maths(view: Scene, account: Account) -> None:
         rf"x_{{\text{{end}}}} = x_0 + {rest} + \dots \qquad x_{{n}} = x_{{n-1}} + \mathrm{{box}}_n(\mathrm{{norm}}(x_{{n-1}}))",
         f"One residual stream of {account.residual.shape[-1]} numbers, {len(account.parts)} additions. Here the length |x₀| is "
         f"{number(float(first), 1)}, the boxes add lengths "
-        + ", ".join(number(float(value), 1) for value in added[1:]) + ".",
+        + ", ".join(number(float(value), 1) for value in added[1:]) + ". Adding can also take away: of what lay along x₀ at the "
+        f"beginning, {number(float(kept_of_embedding(account)[step]))} times as much is left at the end (x_end · x₀ / |x₀|²).",
     )  # fmt: skip
     total = " ".join(f"{float(value):+.2f}" for value in (*attribution, account.offset[step]))  # a 0 needs its sign too
     lesson.formula(
@@ -283,18 +290,21 @@ def questions(view: Scene, account: Account) -> list[lesson.Question]:
     step = _step(view, account)
     depth, most = account_payload.largest_attribution(account, step)
     name = escape(written_name(view, account, step))
-    order = [int(n) for n in np.argsort(-direct_logit_attribution(account)[:, step])[:4]]
+    attribution, effect = direct_logit_attribution(account)[:, step], removal_effect(account)[:, step]
+    order = [int(n) for n in np.argsort(-attribution)[:4]]
+    worth = int(attribution[1:].argmax()) + 1
     options = tuple(box_name(account, n, view.info.causal).removeprefix("the ").capitalize() for n in sorted(order))
     right = box_name(account, depth, view.info.causal).removeprefix("the ").capitalize()
     asked: list[lesson.Question] = [
         lesson.Pick(f"Which of these boxes adds most to the logit of “{name}”?", options, right, f"It adds {signed(most)}.",
-                    f"Choose the step that writes “{name}” and compare the bars under “direct logit attribution”."),
-        lesson.Number(f"The logit of “{name}” stands {number(float(account.above_mean_logit[step]))} above the mean logit. What "
-                      "would be left of that without the largest direct logit attribution?",
-                      float(account.above_mean_logit[step]) - most, 0.06 + abs(float(account.offset[step])),
-                      "It is the sum of all direct logit attributions and of a small constant that the last norm brings, "
-                      f"{signed(float(account.offset[step]))} here: take one away, and the others are left.",
-                      "Take the largest attribution away from it, or add up all the others."),
+                    f"Choose the step that writes “{name}” and compare the filled bars: direct logit attribution."),
+        lesson.Number(f"The logit of “{name}” stands {number(float(account.above_mean_logit[step]))} above the mean logit. How far "
+                      f"would it stand above it if {box_name(account, worth, view.info.causal)} were left out?",
+                      float(account.without[worth - 1, step]), 0.06,
+                      f"Its direct logit attribution is {signed(float(attribution[worth]))}, but what is lost without it is "
+                      f"{signed(float(effect[worth - 1]))}, for the later boxes run on what is then there.",
+                      "Read off what is lost without the box (the outlined bar) and take it away from the logit. The direct logit "
+                      "attribution does not answer this."),
     ]  # fmt: skip
     if view.info.at(Stream.DECODER) and len(account.target) > 1:
         was = "off" if view.info.causal else "on"
