@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from core.request import Stream as Stream
     from core.trace import Trace as Trace
 
-__version__ = "0.6.0"  # the only place; CHANGELOG.md begins with it
+__version__ = "0.7.0"  # the only place; CHANGELOG.md begins with it
 
 _HOME = {
     "load": "core.engine",
