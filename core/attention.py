@@ -70,7 +70,8 @@ class Attention:
     pattern float32 [head, query, key], allowed bool [head, query, key], scores float32 [head, query, key],
     query [head, position, d], key and value [kv head, position, d], sink float32 [head, query] or None.
     An Attention holds the arrays themselves, or 8-bit codes (`approximate` is then True), or a Recipe that computes a head
-    when someone asks for it. Raises NotKeptError for what the request did not keep.
+    when someone asks for it. scaling is None where it is unknown, because the model only returned its patterns.
+    Raises NotKeptError for what the request did not keep.
     """
 
     __slots__ = (
@@ -84,7 +85,7 @@ class Attention:
         allowed: np.ndarray,
         *,
         keeps: frozenset[str],
-        scaling: float,
+        scaling: float | None,
         kv_heads: int,
         softcap: float | None = None,
         bias: np.ndarray | None = None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from numbers import Real
 from typing import Any
 
@@ -133,17 +133,22 @@ class Intervention:
         if type(self.residual) is not bool:
             raise RequestError("residual True or False", f"{self.residual!r}")
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The names (of KINDS) of the fields that are not as the model was trained."""
+        return frozenset(part.name for part in fields(self) if getattr(self, part.name) != part.default)
+
     def __bool__(self) -> bool:
-        changed = (
-            self.masks or self.ablated or self.cuts or self.positions or self.temperature != 1.0 or not self.residual
-        )
-        return bool(changed or self.depth is not None or self.top_k is not None)
+        return bool(self.kinds)
 
     def places(self, stream: Stream, count: int) -> tuple[int, ...] | None:
         """The positions of `count` tokens of the encoder's or decoder's text (−1 means no position); None where no rule moves
         them."""
         rule = next((rule for rule in reversed(self.positions) if rule.stream is stream), None)
         return None if rule is None else rule.places(count)
+
+
+KINDS = frozenset(part.name for part in fields(Intervention))  # the kinds of change
 
 
 def _all_of(kind: type, values: Any, name: str) -> tuple[Any, ...]:

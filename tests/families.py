@@ -121,6 +121,43 @@ FAMILIES: dict[str, tuple[str, str, dict[str, Any]]] = {
 }  # fmt: skip
 
 
+_TWO_LAYERS = {"vocab_size": VOCAB, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": LIMIT, "bos_token_id": 1,
+               "eos_token_id": 2}  # fmt: skip
+_WIDE = {key: value for key, value in _DECODER.items() if key not in ("intermediate_size", "num_key_value_heads")}
+_DEBERTA = _ENCODER | {"relative_attention": True, "pos_att_type": ["p2c", "c2p"]}
+
+# families beside transformers' attention interface, which are read and never changed
+READ_ONLY: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "gpt_neo": ("GPTNeoForCausalLM", "GPTNeoConfig", {"vocab_size": VOCAB, "hidden_size": 32, "num_layers": 2, "num_heads": 4,
+                "attention_types": [[["global", "local"], 1]], "window_size": 4, "max_position_embeddings": LIMIT,
+                "bos_token_id": 1, "eos_token_id": 2}),
+    "gptj": ("GPTJForCausalLM", "GPTJConfig", _TWO_LAYERS | {"rotary_dim": 4}),
+    "codegen": ("CodeGenForCausalLM", "CodeGenConfig", _TWO_LAYERS | {"rotary_dim": 4, "n_ctx": LIMIT}),
+    "openai-gpt": ("OpenAIGPTLMHeadModel", "OpenAIGPTConfig", _TWO_LAYERS),
+    "bloom": ("BloomForCausalLM", "BloomConfig", {"vocab_size": VOCAB, "hidden_size": 32, "n_layer": 2, "n_head": 4,
+              "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}),
+    "falcon": ("FalconForCausalLM", "FalconConfig", _WIDE),
+    "falcon_alibi": ("FalconForCausalLM", "FalconConfig", _WIDE | {"alibi": True, "multi_query": False}),
+    "mpt": ("MptForCausalLM", "MptConfig", {"vocab_size": VOCAB, "d_model": 32, "n_layers": 2, "n_heads": 4,
+            "max_seq_len": LIMIT, "bos_token_id": 1, "eos_token_id": 2}),
+    "xglm": ("XGLMForCausalLM", "XGLMConfig", {"vocab_size": VOCAB, "d_model": 32, "ffn_dim": 48, "num_layers": 2,
+             "attention_heads": 4, "max_position_embeddings": LIMIT, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}),
+    "stablelm": ("StableLmForCausalLM", "StableLmConfig", _DECODER),
+    "deberta": ("DebertaForMaskedLM", "DebertaConfig", _DEBERTA),
+    "deberta_v2": ("DebertaV2ForMaskedLM", "DebertaV2Config", _DEBERTA),
+    "deberta_v3": ("DebertaV2ForMaskedLM", "DebertaV2Config", _DEBERTA | {"position_buckets": 16, "share_att_key": True,
+                   "norm_rel_ebd": "layer_norm", "position_biased_input": False}),
+    "mpnet": ("MPNetForMaskedLM", "MPNetConfig", _ENCODER | {"pad_token_id": 1}),
+    "convbert": ("ConvBertForMaskedLM", "ConvBertConfig", _ENCODER | {"embedding_size": 32, "head_ratio": 2}),
+    "xlm": ("XLMWithLMHeadModel", "XLMConfig", {"vocab_size": VOCAB, "emb_dim": 32, "n_layers": 2, "n_heads": 4,
+            "max_position_embeddings": LIMIT, "pad_index": 0, "pad_token_id": 0}),
+    "xlnet": ("XLNetLMHeadModel", "XLNetConfig", {"vocab_size": VOCAB, "d_model": 32, "n_layer": 2, "n_head": 4,
+              "d_inner": 48, "pad_token_id": 0}),
+    "fsmt": ("FSMTForConditionalGeneration", "FSMTConfig", {"langs": ["en", "de"], "src_vocab_size": VOCAB,
+             "tgt_vocab_size": VOCAB, **{key: value for key, value in _BART.items() if key != "vocab_size"}, "num_beams": 1}),
+    "mvp": ("MvpForConditionalGeneration", "MvpConfig", _BART),
+}  # fmt: skip
+
 ENCODERS = tuple(f for f, (name, _, _) in FAMILIES.items() if name.endswith("MaskedLM"))
 DECODERS = tuple(f for f, (name, _, _) in FAMILIES.items() if name.endswith(("CausalLM", "GPT2LMHeadModel")))
 SEQ2SEQ = tuple(f for f in FAMILIES if f not in ENCODERS + DECODERS)
@@ -146,7 +183,7 @@ def build(name: str, folder: Path, seed: int = 0) -> Path:
 def _build_family(family: str, folder: Path, seed: int) -> Path:
     import transformers
 
-    architecture, configuration, values = FAMILIES[family]
+    architecture, configuration, values = (FAMILIES | READ_ONLY)[family]
     config = getattr(transformers, configuration)(**values)
     torch.manual_seed(seed)
     model = getattr(transformers, architecture)(config).eval()

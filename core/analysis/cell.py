@@ -90,6 +90,7 @@ def vectors(attention: Attention, head: int) -> tuple[np.ndarray, np.ndarray]:
 def cell(attention: Attention, head: int, query: int, key: int) -> Cell:
     """The sum behind the weight from `query` to `key`. Raises NotKeptError where the trace did not keep "qkv"."""
     queries, keys = vectors(attention, head)
+    assert attention.scaling is not None  # it is known where queries and keys are
     maps = stages(attention, head)
     here = {name: float(found[query, key]) for name, found in maps.items()}
     score = here.get("warmed", here.get("biased", here.get("capped", here.get("scaled", here["product"]))))

@@ -8,10 +8,16 @@ from dataclasses import replace
 from core.checks import LONGEST_TEXT
 from core.engine.backend import LensInfo
 from core.engine.text import Text, check_text
-from core.errors import InputError, RequestError, TooLongError
+from core.errors import InputError, RequestError, TooLongError, UnsupportedModelError
 from core.request import Request, Stream
 
 HEAD = 100_000  # of a longer text, these many characters are read first
+UNTOLD = frozenset({"scores", "qkv"})  # what a model that is read only does not tell
+CHANGES = {
+    "masks": "another mask", "ablated": "an ablation", "cuts": "a cut edge", "temperature": "a temperature",
+    "depth": "another encoder depth", "top_k": "a top-k", "residual": "no residual connections", "positions": "other positions",
+}  # fmt: skip
+INSTEAD = "Ask it as it was trained, or choose another family, such as GPT-2 or BERT"
 TEXTS = {"encoder": ("source",), "decoder": ("target",), "encoder-decoder": ("source", "target")}
 
 
@@ -19,12 +25,14 @@ def admit(info: LensInfo, request: Request) -> Request:
     """The request, checked against this model, with the model's sites in it.
 
     Raises RequestError; InputError for ids that the model does not know, or without ids; TooLongError; NoSuchHeadError for
-    heads, layers or cells that the model does not have.
+    heads, layers or cells that the model does not have; UnsupportedModelError for changes to a model that is read only, and for
+    what such a model does not tell.
     """
     if not isinstance(request, Request):
         raise RequestError("a Request, as lens.request(…) makes it", type(request).__name__)
     if request.lens != info.id:
         raise RequestError(f"a request to {info.id}", f"one to {request.lens}", "Make it with this lens's request(…)")
+    _check_unchanged(info, request)
     if request.intervention.depth is not None and info.depths is None:
         raise RequestError("a model whose decoder can read any encoder layer", f"{info.name}, which cannot")
     if not request.intervention.residual and not info.can_drop_residual:
@@ -35,6 +43,17 @@ def admit(info: LensInfo, request: Request) -> Request:
         _check_ids(info, name, getattr(request, name))
     _check_places(info, request)
     return request if request.sites == info.sites else replace(request, sites=info.sites)
+
+
+def _check_unchanged(info: LensInfo, request: Request) -> None:
+    """Refuse, for a model that is read only, any change and what it does not tell."""
+    if not info.reason:
+        return
+    asked = [CHANGES[name] for name in sorted(request.intervention.kinds)] + sorted(request.keep & UNTOLD)
+    if asked:
+        raise UnsupportedModelError(
+            "a model that can be changed and looked into", f"{info.name} and {', '.join(asked)}", f"{info.reason} {INSTEAD}"
+        )
 
 
 def _check_ids(info: LensInfo, name: str, ids: tuple[int, ...] | None) -> None:

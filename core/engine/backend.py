@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from core.interventions import KINDS
 from core.model.multihead import ProbeLike
 from core.model.transformer import Config
 from core.request import Site, Stream
@@ -22,7 +23,7 @@ class LensInfo:
     layer. max_tokens: the longest text it takes. can_predict: it has an output head. causal: its decoder hides the future.
     depths: the number of encoder layers where the decoder can read any of them (Intervention.depth), else None.
     can_drop_residual: it can run with its residual connections off (Intervention.residual). can_move_tokens: its tokens can
-    have other positions (Intervention.positions).
+    have other positions (Intervention.positions). reason: one sentence why nothing in the model can be changed; "" where it can.
     """
 
     id: str
@@ -43,6 +44,13 @@ class LensInfo:
     depths: int | None = None
     can_drop_residual: bool = False
     can_move_tokens: bool = False
+    reason: str = ""
+
+    @property
+    def changes(self) -> frozenset[str]:
+        """The kinds of change that the model can run with, by their names in Intervention; none where it is read only."""
+        possible = {"depth": self.depths is not None, "residual": self.can_drop_residual, "positions": self.can_move_tokens}
+        return frozenset() if self.reason else KINDS - {name for name, can in possible.items() if not can}
 
     def at(self, stream: Stream) -> tuple[Site, ...]:
         """The sites of one stream, by layer."""

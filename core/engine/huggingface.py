@@ -87,6 +87,7 @@ class HuggingFaceBackend:
         self.encoder_end: nn.Module | None = None  # what the encoder applies after its last layer; None where unknown
         # layers without attention (Mamba, convolutions) have a memory that a cache of keys and values does not hold
         self.caches = True
+        self.reason = ""  # why nothing in it can be changed; "" where it can
 
     def forward(
         self,
@@ -219,11 +220,11 @@ def _memory(memory: Tensor | None) -> Any:
 
 
 def refusal(family: str) -> UnsupportedModelError:
-    """The error for families that do not hand their attention to the interface."""
+    """The error for families that do not hand their attention to the interface, and return no maps either."""
     return UnsupportedModelError(
         "a family that hands its attention to transformers' attention interface",
         f"{family}, which does not",
-        f"Its maps could be shown but not changed. Choose another family, such as {WORKING}",
+        f"Choose another family, such as {WORKING}",
     )
 
 

@@ -68,6 +68,10 @@ class Probe:
                 self.kept[n].append(self._keep(site, call, n, how, allowed[n], done, start))
         return self._ablate(site, done.output), done.weights
 
+    def receive(self, row: int, attention: Attention) -> None:
+        """Keep an attention of one request as a model itself returned it, where nothing else is known of it."""
+        self.kept[row].append(attention)
+
     def collect(self, row: int) -> tuple[Attention, ...]:
         """What was kept for one request, in order of execution."""
         return tuple(self.kept[row])

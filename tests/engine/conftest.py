@@ -43,7 +43,7 @@ def eager_of(folder_of: Callable[[str], Path]) -> Callable[[str], Any]:
     """The same folder, loaded by transformers alone with its eager attention."""
 
     def load(family: str) -> Any:
-        architecture = getattr(transformers, families.FAMILIES[family][0])
+        architecture = getattr(transformers, (families.FAMILIES | families.READ_ONLY)[family][0])
         model = architecture.from_pretrained(folder_of(family), attn_implementation="eager", dtype=torch.float32)
         return model.eval()
 

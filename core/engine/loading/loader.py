@@ -28,10 +28,12 @@ from core.engine.files import (
 from core.engine.lens import Lens
 from core.engine.loading import hub
 from core.engine.text import HuggingFaceText, OurText
-from core.errors import DeviceError, LensError, ModelFileError, ModelNotFoundError
+from core.errors import DeviceError, LensError, ModelFileError, ModelNotFoundError, UnsupportedModelError
 from core.request import Site
 
 if TYPE_CHECKING:
+    from core.engine.huggingface import HuggingFaceBackend
+    from core.engine.loading.discovery import Discovered
     from core.engine.ours import OurBackend
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -225,7 +227,6 @@ def _load_hugging_face(
 ) -> Lens:
     say("Starting transformers")
     from core.engine.huggingface import max_tokens_of
-    from core.engine.loading.discovery import discover
     from core.engine.loading.pretrained import load_pretrained, plan, quiet
 
     with quiet():
@@ -240,7 +241,7 @@ def _load_hugging_face(
     plain = {role: getattr(config, name, None) for role, name in ROLES.items()}
     _check_start(backend.kind, plain["start"], vocab)
     say("Finding its attentions")
-    seen = discover(backend, config.model_type, plain["pad"], vocab, plain["start"] or 0)
+    backend, seen = _seen(backend, how.reason, plain["pad"], vocab, plain["start"] or 0)
     info = LensInfo(
         id=found.id,
         name=found.title if Path(found.id).expanduser().exists() else found.id,
@@ -258,8 +259,28 @@ def _load_hugging_face(
         parameters=sum(p.numel() for p in model.parameters()),
         causal=seen.causal,
         depths=seen.depths,
+        reason=backend.reason,
     )
     return Lens(info, backend, _text_of(tokenizer, config, vocab, found), plain)
+
+
+def _seen(backend: HuggingFaceBackend, reason: str, pad: Any, vocab: int, start: int) -> tuple[Any, Discovered]:
+    """The backend that runs the model, and its attentions. reason: why the model is read only, or "". A model that does not
+    call our attention function, or computes another formula, is read only, too. Raises UnsupportedModelError, ModelFileError.
+    """
+    from core.engine.loading.discovery import discover
+    from core.engine.loading.readonly import own_code, read_only
+
+    family = backend.model.config.model_type
+    if not reason:
+        try:
+            return backend, discover(backend, family, pad, vocab, start)
+        except UnsupportedModelError as error:
+            try:
+                return read_only(backend.model, backend.kind, backend.can_predict, own_code(family), start)
+            except UnsupportedModelError:
+                raise error from None
+    return read_only(backend.model, backend.kind, backend.can_predict, reason, start)
 
 
 def _check_start(kind: str, start: Any, vocab: int) -> None:

@@ -22,6 +22,7 @@ from transformers.utils import logging
 
 from core.engine.files import MANY, SLACK, Found, check_counts, read_config, read_header, weight_files
 from core.engine.huggingface import WORKING, HuggingFaceBackend, kind_of, refusal, settle
+from core.engine.loading.readonly import check_squares, own_code
 from core.engine.ours import Unfilled
 from core.errors import DeviceError, LensError, ModelFileError, UnsupportedModelError
 
@@ -32,12 +33,14 @@ SAVED = "Use the configuration saved with these weights"
 
 @dataclass(frozen=True, slots=True)
 class LoadingPlan:
-    """How a model will be loaded: its kind, the class with an output head and the class without one."""
+    """How a model will be loaded: its kind, the class with an output head and the class without one. reason: why it is read
+    only, one sentence; "" where its attention goes through the interface."""
 
     config: Any
     kind: str
     head: Any | None
     trunk: Any | None
+    reason: str = ""
 
     @property
     def family(self) -> str:
@@ -66,15 +69,16 @@ def plan(found: Found) -> LoadingPlan:
             raise UnsupportedModelError(
                 "a model that reads text", f"{family}, which reads {reads.replace('_', ' ')}", f"Choose {WORKING}"
             )
-        if not concrete._can_set_attn_implementation():
-            raise refusal(family)
+        reason = "" if concrete._can_set_attn_implementation() else own_code(family)
+        if reason:
+            check_squares(config)
     except ImportError as error:  # some families need further packages
         raise UnsupportedModelError(
             "a family this machine can run", f"{family}: {_first_line(error)}", f"Choose {WORKING}"
         ) from error
     except (TypeError, ValueError, AttributeError) as error:
         raise ModelFileError(f"a sound {family} configuration in config.json", _first_line(error), SAVED) from error
-    return LoadingPlan(config, kind, head, trunk)
+    return LoadingPlan(config, kind, head, trunk, reason)
 
 
 def load_pretrained(
@@ -108,7 +112,8 @@ def load_pretrained(
             f"a file without {len(missing)} of them, {missing[0]} first",
             "They would be filled in at random; copy the whole model, and the configuration saved with it",
         )
-    settle(model)
+    if not how.reason:
+        settle(model)
     return HuggingFaceBackend(model, how.kind, can_predict)
 
 

@@ -76,7 +76,7 @@ def _stages(it: Focus, attention: Attention) -> None:
     )  # fmt: skip
     title, how, unit, signed = SAYS[at]
     charts.heading(f"{names.index(at) + 1} of {len(names)}: {title}", it.name)
-    if at == "scaled":
+    if at == "scaled" and attention.scaling is not None:
         how = f"{scaling_name(attention.scaling, attention.query.shape[-1], attention.bias is not None)}: {how}"
     charts.words(how + ".")
     top = 1.0 if at == "weights" else None
