@@ -1,4 +1,4 @@
-# run · test · test-gpu · bench · lint. Each is enough on a fresh machine; .ci/environment.py builds the environment.
+# run · test · test-gpu · sweep · bench · lint. Each is enough on a fresh machine; .ci/environment.py builds the environment.
 #   make run PORT=8501 HOST=127.0.0.1 HEADLESS=1      (HEADLESS=1: open no browser)
 
 PORT ?= 8501
@@ -15,7 +15,7 @@ ENVIRONMENT := $(if $(PYTHON),$(PYTHON) .ci/environment.py,@echo "Lookback: Pyth
 # Torch's threads spin against each other on busy cores; the tests run two processes with one thread each.
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: run test test-gpu bench lint
+.PHONY: run test test-gpu sweep bench lint
 
 # Without a display there is no browser to open.
 run:
@@ -34,6 +34,11 @@ test-gpu:
 	@$(ENVIRONMENT) test
 	@$(VENV) -c 'import sys, torch; sys.exit(0 if torch.cuda.is_available() else "Lookback: torch sees no CUDA device here, so there is nothing to test on it.")'
 	@$(VENV) -m pytest tests/gpu $(ARGS)
+
+# Every family that transformers can build small, beside its own code: about ten minutes. make sweep ARGS="bert llama": those alone
+sweep:
+	@$(ENVIRONMENT) test
+	@$(ONE_THREAD) $(VENV) -m tests.sweep $(ARGS)
 
 bench:
 	@$(ENVIRONMENT) bench

@@ -6,7 +6,8 @@ import math
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,9 +69,26 @@ def load(
     try:
         if config.get("family") == "lookback":
             return _load_ours(found, config, place, numbers, say)
-        return _load_hugging_face(found, place, numbers, say)
+        with _own_errors(str(config.get("model_type", found.title))):
+            return _load_hugging_face(found, place, numbers, say)
     finally:
         ONE_AT_A_TIME.release()
+
+
+@contextmanager
+def _own_errors(family: str) -> Iterator[None]:
+    """Whatever a family's code raises while its model is loaded becomes UnsupportedModelError; our own errors stay."""
+    try:
+        yield
+    except LensError:
+        raise
+    except Exception as error:  # about eight hundred families bring code of their own, and it may raise anything
+        text = next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")
+        raise UnsupportedModelError(
+            "a family whose own code runs",
+            f"{family}, which raised {type(error).__name__}: {text}",
+            "Choose another model",
+        ) from error
 
 
 def device_of(device: str) -> torch.device:
@@ -132,7 +150,7 @@ def _supported(found: Found) -> None:
     if read_config(found.folder).get("family") != "lookback":
         from core.engine.loading.pretrained import plan, quiet
 
-        with ONE_AT_A_TIME, quiet():
+        with ONE_AT_A_TIME, quiet(), _own_errors(found.title):
             plan(found)
 
 
