@@ -14,7 +14,8 @@ from core.trace import Tokens
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inner:
-    """An encoder from the inside: the values between the ends of its layers, by the names of `core.model.encoder_steps`.
+    """An encoder from the inside: the values between the ends of its layers, by the names of `core.model.encoder_steps`, under
+    the interventions of its request.
 
     begin and each of `layers` map a name to a float32 array; final float32 [position, d_model] is what leaves the encoder.
     """
@@ -32,7 +33,8 @@ class Inner:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Account:
-    """A decoder from the inside: what enters the residual stream, sublayer by sublayer, at every position of its target.
+    """A decoder from the inside: what enters the residual stream, sublayer by sublayer, at every position of its target, under
+    the interventions of its request.
 
     parts: (layer, "own" | "cross" | "ff") of each sublayer in order; inside: its values by the names of
     `core.model.decoder_steps`; begin: those of the embedding. Depth 0 is the embedding, depth n the n-th sublayer, from 1:

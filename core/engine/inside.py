@@ -1,42 +1,49 @@
 """Our own models from the inside: every value between the ends that a Trace shows, of an encoder and of a decoder.
 
-Nothing is hooked and nothing kept: a request is computed once more by the model's own modules, as it was trained.
+Nothing is hooked and nothing kept: a request is computed once more by the model's own modules, with its interventions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from core.engine.admission import admit
+from core.engine.backend import at_depths
+from core.engine.batching import places
 from core.engine.lens import Lens
 from core.engine.ours import OurBackend
-from core.engine.probe import as_array
+from core.engine.probe import Probe, Row, as_array
 from core.engine.text import text_of_token
-from core.errors import UnsupportedModelError
+from core.errors import RequestError, UnsupportedModelError
 from core.inside import Account, Inner, Near
 from core.model.decoder_steps import decoder_steps, without_each_sublayer
 from core.model.encoder_steps import encoder_steps
+from core.model.multihead import PLAIN, AttentionCall, Pass
 from core.model.transformer import Transformer
-from core.request import Request
+from core.request import Request, Site, Stream
 
 FOREIGN = "whose inside belongs to another library"
 TOP = 7  # candidates kept at each position of a decoder
 
 
 def inner(lens: Lens, request: Request) -> Inner:
-    """The encoder of a lens on the source of a request, step by step, as the model was trained (interventions do not count).
+    """The encoder of a lens on the source of a request, step by step, with the request's interventions.
 
-    Raises UnsupportedModelError where `walkable` gives a reason.
+    Raises UnsupportedModelError where `walkable` gives a reason, RequestError without residual connections, and what `run`
+    raises for such a request.
     """
-    model = _admitted(lens, walkable(lens), "one of our own encoders", "Classroom, a translator or the filler")
-    assert request.source is not None
+    model = _admitted(lens, walkable(lens), "one of our own encoders", "Choose Classroom, a translator or the filler")
+    asked = _whole(lens, request)
+    assert asked.source is not None
+    source, run = torch.tensor(asked.source, device=lens.info.device), _passing(lens, asked, Stream.ENCODER)
     with torch.inference_mode():
-        begin, layers, final = encoder_steps(model, torch.tensor(request.source, device=lens.info.device))
+        begin, layers, final = encoder_steps(model, source, run, asked.intervention.depth)
     whole = as_array(final, copy=True)
-    return Inner(request, lens.tokens(request.source), _kept(begin), tuple(map(_kept, layers)), whole)
+    return Inner(request, lens.tokens(asked.source), _kept(begin), tuple(map(_kept, layers)), whole)
 
 
 def walkable(lens: Lens) -> str:
@@ -70,17 +77,18 @@ def nearest_tokens(lens: Lens, ids: tuple[int, ...], k: int = 6) -> tuple[tuple[
 
 
 def account(lens: Lens, request: Request) -> Account:
-    """The decoder of a lens on the target of a request (and its source), as the model was trained.
+    """The decoder of a lens on the target of a request (and its source), with the request's interventions.
 
-    Raises UnsupportedModelError where `accountable` gives a reason.
+    Raises UnsupportedModelError where `accountable` gives a reason, RequestError without residual connections, and what `run`
+    raises for such a request.
     """
-    model = _admitted(lens, accountable(lens), "a decoder of our own", "Classroom, Writer or a translator")
-    device = lens.info.device
-    assert request.target is not None and isinstance(model.decoder_norm, nn.LayerNorm)
+    model = _admitted(lens, accountable(lens), "a decoder of our own", "Choose Classroom, Writer or a translator")
+    asked = _whole(lens, request)
+    assert asked.target is not None and isinstance(model.decoder_norm, nn.LayerNorm)
     with torch.inference_mode():
-        source = None if request.source is None else torch.tensor(request.source, device=device)
-        target = torch.tensor(request.target, device=device)
-        begin, layers, end = decoder_steps(model, target, source)
+        memory = _memory(lens, model, asked)
+        target = torch.tensor(asked.target, device=lens.info.device)
+        begin, layers, end = decoder_steps(model, target, memory, _passing(lens, asked, Stream.DECODER))
         flat = [(layer, name, part) for layer, parts in enumerate(layers) for name, part in parts.items()]
         added = torch.stack([begin["leave"], *(part["added"] for _, _, part in flat)])
         residual = torch.stack([begin["leave"], *(part["leave"] for _, _, part in flat)])
@@ -91,7 +99,8 @@ def account(lens: Lens, request: Request) -> Account:
         lens_top, lens_top_id, lens_written = _logit_lens(model, residual, written)
         top = chances.topk(TOP, dim=-1)
         above_mean_logit = _above_mean(logits, written)
-        without = _above_mean(without_each_sublayer(model, target, source), written)
+        again = _passing(lens, asked.keeping(), Stream.DECODER)
+        without = _above_mean(without_each_sublayer(model, target, memory, again), written)
     arrays = {
         "added": added, "residual": residual, "direction": direction, "deviation": deviation, "offset": offset,
         "above_mean_logit": above_mean_logit, "without": without, "lens_top": lens_top, "lens_written": lens_written,
@@ -100,8 +109,8 @@ def account(lens: Lens, request: Request) -> Account:
     whole = {"written": written, "lens_top_id": lens_top_id, "top_id": top.indices}
     return Account(
         request=request,
-        source=None if request.source is None else lens.tokens(request.source),
-        target=lens.tokens(request.target),
+        source=None if asked.source is None else lens.tokens(asked.source),
+        target=lens.tokens(asked.target),
         parts=tuple((layer, name) for layer, name, _ in flat),
         begin=_kept(begin),
         inside=tuple(_kept(part) for _, _, part in flat),
@@ -157,8 +166,48 @@ def _admitted(lens: Lens, reason: str, wanted: str, instead: str) -> Transformer
     """The transformer of a lens that may be looked into. Raises UnsupportedModelError where there is a reason why not."""
     model = _ours(lens)
     if reason or model is None:
-        raise UnsupportedModelError(wanted, f"{lens.info.name}, {reason or FOREIGN}", f"Choose {instead}")
+        raise UnsupportedModelError(wanted, f"{lens.info.name}, {reason or FOREIGN}", instead)
     return model
+
+
+class _Asked:
+    """The probe of a walk: it changes each attention of a stack as one request asks, for as many rows as the batch has."""
+
+    def __init__(self, sites: Sequence[Site], row: Row) -> None:
+        self.sites, self.row = iter(sites), row
+
+    def attend(self, call: AttentionCall) -> tuple[Tensor, Tensor | None]:
+        return Probe((next(self.sites),), (self.row,) * len(call.query)).attend(call)
+
+
+def _whole(lens: Lens, request: Request) -> Request:
+    """The request, checked against the model, keeping the weights of every attention."""
+    if not request.intervention.residual:
+        raise RequestError(
+            "a request with residual connections, of which the inside of a model tells what each adds",
+            "one without_residual()", "Ask lens.run(…) for its attention",
+        )  # fmt: skip
+    kept = Request(request.lens, request.source, request.target, request.intervention, capture="float32")
+    return admit(lens.info, kept)
+
+
+def _passing(lens: Lens, request: Request, side: Stream) -> Pass:
+    """How the encoder (ENCODER) or the decoder (DECODER) runs for a request that `_whole` made."""
+    if not request.intervention:
+        return PLAIN
+    ids = request.source if side is Stream.ENCODER else request.target
+    given = torch.tensor([ids], device=lens.info.device)
+    sites = [site for site in lens.info.sites if (site.stream is Stream.ENCODER) == (side is Stream.ENCODER)]
+    return Pass(_Asked(sites, lens.row(request)), places=places([request], side, given, 0))
+
+
+def _memory(lens: Lens, model: Transformer, request: Request) -> Tensor | None:
+    """What the decoder reads of the encoder for a request that `_whole` made: [source, d_model]; None for a decoder alone."""
+    if request.source is None:
+        return None
+    source = torch.tensor([request.source], device=lens.info.device)
+    _, stream = model.encode(source, None, _passing(lens, request.keeping(), Stream.ENCODER))
+    return model.encoder_norm(at_depths(stream, [request.intervention.depth]))[0]
 
 
 def _kept(values: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
