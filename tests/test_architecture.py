@@ -23,8 +23,8 @@ TOP |= {"docs", "CONTRIBUTING.md", "CHANGELOG.md"}
 TOP |= {"pyproject.toml"}  # tool configuration; dotfiles are free
 
 VOCABULARY = (  # each may import those before it
-    "core.paths", "core.errors", "core.checks", "core.sites", "core.masks", "core.interventions", "core.request", "core.attention",
-    "core.trace", "core.inside",
+    "core.paths", "core.errors", "core.checks", "core.sites", "core.masks", "core.interventions", "core.request",
+    "core.request_json", "core.attention", "core.trace", "core.inside",
 )  # fmt: skip
 OFFLINE = ("core.data", "core.training", "core.evaluation")  # what made the weights and data that ship; the app imports none
 LIBRARY = ("core.engine", "core.model", "core.analysis", "core.figures", "core.export")  # what the app is made of

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import InputError
-from core.export.requests import request_to_json
+from core.request_json import request_to_json
 from core.trace import Attention, Trace
 
 ROWS = 1_000_000  # lines of a CSV that spreadsheets can open

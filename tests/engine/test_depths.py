@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from core.errors import RequestError
-from core.export.requests import python_lines, request_from_json, request_to_json
+from core.export.requests import python_lines
 from core.request import Intervention, Sampling, Stream
+from core.request_json import request_from_json, request_to_json
 from tests.families import OURS, SEQ2SEQ
 
 OWN = [name for name in OURS if OURS[name]["kind"] == "encoder-decoder"]

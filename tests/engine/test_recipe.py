@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from core.errors import RequestError
-from core.export.requests import python_lines, request_from_json, request_to_json
+from core.export.requests import python_lines
 from core.request import HeadRef, Intervention, MaskRule, Sampling, Stream
+from core.request_json import request_from_json, request_to_json
 from tests.families import DECODERS, EVERY, OURS
 from tests.oracles import before_w_o, heads_of
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import core
+from core import request_json
 from core.errors import LensError, TooLongError
 from core.export import (
     Colours,
@@ -25,7 +26,6 @@ from core.export import (
     read_npz,
     request_from_json,
     request_to_json,
-    requests,
     svg,
 )
 from core.figures.theme import LIGHT
@@ -191,7 +191,7 @@ RULE = {"stream": "encoder", "name": "custom", "layers": None, "heads": None, "w
     ],
 )  # fmt: skip
 def test_more_than_is_read_is_refused_before_a_rule_is_made(changes, said, monkeypatch):
-    monkeypatch.setattr(requests, "MaskRule", lambda *parts: pytest.fail("a rule was made"))
+    monkeypatch.setattr(request_json, "MaskRule", lambda *parts: pytest.fail("a rule was made"))
     with pytest.raises(TooLongError, match=f"at most {said}"):
         request_from_json(json.dumps({**WRONG, **changes}, separators=(",", ":")))
 

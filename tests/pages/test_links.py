@@ -8,8 +8,8 @@ import streamlit as st
 
 import core
 from core.analysis import brought, rollout
-from core.export.requests import request_from_json, request_to_json
 from core.request import PositionRule, Stream
+from core.request_json import request_from_json, request_to_json
 from core.ui.attention.positions import rule_of
 from core.ui.masks import sections as masks
 from core.ui.session.state import Choice
