@@ -9,6 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -62,7 +63,7 @@ def compute(
     temperature: Tensor | float,  # a number, or [batch, 1, 1, 1]
     sink: bool,  # whether the weight of the sink is wanted, where there is a sink
 ) -> Computed:
-    """Compute one attention by one kernel. Only REFERENCE uses the temperature, and only FUSED uses `causal`."""
+    """Compute one attention by one kernel. Only REFERENCE uses the temperature, and only FUSED and CODED use `causal`."""
     match kernel:
         case Kernel.REFERENCE:
             return Computed(*reference(call, as_bool(mask), temperature))
@@ -71,7 +72,7 @@ def compute(
             output = weights @ repeat_heads(call.value, call.query.shape[1])
             return Computed(output.transpose(1, 2).contiguous(), weights)
         case Kernel.CODED:
-            output, codes = coded(call, mask)
+            output, codes = coded(call, mask, causal)
             return Computed(output, codes=codes)
         case Kernel.OWNER:
             output, known = call.owner(mask)
@@ -133,25 +134,45 @@ def weigh(call: AttentionCall, mask: Tensor | None, heads: slice = slice(None)) 
     if mask is not None:
         mask = mask if mask.shape[1] == 1 else mask[:, heads]
         scores = scores.masked_fill_(~mask, -torch.inf) if mask.dtype == torch.bool else scores.add_(mask)
-    return scores.softmax(dim=-1)
+    # in place on a CPU, where new memory costs more than the softmax itself: each row is read before it is written
+    return torch.softmax(scores, dim=-1, out=scores if scores.device.type == "cpu" else None)
 
 
-def coded(call: AttentionCall, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+def coded(call: AttentionCall, mask: Tensor | None, causal: bool = False) -> tuple[Tensor, Tensor]:
     """Output [batch, query, head, d], and 8-bit codes of the weights' square roots [batch, head, query, key].
 
-    A few heads at a time, so that the float32 maps of a whole layer never exist.
+    A few heads at a time, so that the float32 maps of a whole layer never exist. causal: the mask is the plain triangle.
     """
     batch, heads, queries, _ = call.query.shape
     keys, value = call.key.shape[-2], repeat_heads(call.value, heads)
-    codes = torch.empty(batch, heads, queries, keys, dtype=torch.uint8, device=call.query.device)
+    codes = torch.zeros(batch, heads, queries, keys, dtype=torch.uint8, device=call.query.device)
     output = torch.empty(batch, queries, heads, value.shape[-1], dtype=value.dtype, device=value.device)
     step = max(1, CODED_CELLS // (batch * queries * keys))
     for begin in range(0, heads, step):
         some = slice(begin, begin + step)
         weights = weigh(call, mask, some)
         output[:, :, some] = (weights @ value[:, some]).transpose(1, 2)
-        codes[:, some] = weights.sqrt_().mul_(255).add_(0.5)
+        write_codes(weights, codes[:, some], causal)
     return output, codes
+
+
+def write_codes(weights: Tensor, codes: Tensor, causal: bool = False) -> None:
+    """Write the 8-bit codes round(255·√weight) into `codes`, both [batch, head, query, key]; the weights are used up.
+
+    causal: the weights above the diagonal are 0, as `codes` already is there.
+    """
+    if weights.device.type != "cpu":
+        codes.copy_(weights.sqrt_().mul_(255).add_(0.5))
+        return
+    # NumPy turns float32 into bytes twice as fast as PyTorch does on a CPU
+    roots, written, rows = weights.numpy(), codes.numpy(), weights.shape[-2]
+    step = max(32, -(-rows // 4)) if causal else rows
+    for begin in range(0, rows, step):
+        part = np.s_[..., begin : begin + step, : begin + step if causal else None]
+        found = np.sqrt(roots[part], out=roots[part])
+        found *= 255
+        found += 0.5
+        np.copyto(written[part], found, casting="unsafe")
 
 
 def fused_attention(

@@ -61,7 +61,7 @@ class Probe:
         stored = [self._stored(site, row.request) for row in self.rows]
         temperature = self._temperature(call)
         kernel = choose_kernel(call, stored, temperature is not None)
-        causal = kernel is Kernel.FUSED and not changed and self._is_triangle(call)
+        causal = kernel in (Kernel.FUSED, Kernel.CODED) and not changed and self._is_triangle(call)
         done = compute(kernel, call, mask, causal, 1.0 if temperature is None else temperature, any(stored))
         for n, how in enumerate(stored):
             if how:
