@@ -29,8 +29,8 @@ class Work:
     """One step in numbers. *_reused: kept from earlier steps; *_new: made in this one.
 
     bytes of keys and values: Σ 2 · stored heads · width · bytes a number · tokens. making: multiplications that turn a token's
-    d_model numbers into its key and value, Σ 2 · stored heads · width · d_model · tokens. looking: multiplications of q·k and of
-    weights·v, Σ 2 · heads · width · queries · keys; looking_without: the same where every token looks again.
+    d_model numbers into its key and value alone, Σ 2 · stored heads · width · d_model · tokens. looking: multiplications of q·k
+    and of weights·v, Σ 2 · heads · width · queries · keys; looking_without: the same where every token looks again.
     """
 
     bytes_reused: int
@@ -68,3 +68,10 @@ def work(layers: Iterable[AttentionShape], reused: int, d_model: int, bytes_a_nu
         looking += 2 * layer.heads * layer.width * layer.queries * layer.keys
         without += 2 * layer.heads * layer.width * (reused + layer.queries) * layer.keys
     return Work(bytes_of[0], bytes_of[1], making[0], making[1], looking, without)
+
+
+def through_layers(d_model: int, d_ff: int, layers: int, crosses: bool) -> int:
+    """Multiplications that take one token through all layers of a decoder, its looks (`Work.looking`) apart: W_Q, W_K, W_V and W_O,
+    W_Q and W_O of cross-attention (its keys and values are made once, from the source), and the two of the feed-forward network.
+    This is what each earlier token would cost again in every step if nothing were kept."""
+    return layers * (4 * d_model**2 + 2 * d_model**2 * crosses + 2 * d_model * d_ff)

@@ -2,7 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+
+SINK = 0.3  # a sink gets at least this much, on average, of the rows that may look at it
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """A key that gets most of nearly every row, and why. key: its place; share: its mean weight over the rows that may look at it.
+    length: how long its key vector is, in mean lengths of the others. cosine, others: the mean cosine of the queries that may look
+    with it, and with the other keys."""
+
+    key: int
+    share: float
+    length: float
+    cosine: float
+    others: float
+
+
+def sink(pattern: np.ndarray, allowed: np.ndarray, query: np.ndarray, key: np.ndarray) -> Sink | None:
+    """The sink of one head, None where there is none. pattern and allowed [query, key]; query [query, d]; key [key, d].
+
+    Xiao et al. 2024 name it; that its key is aligned with all queries and not long is Gu et al. 2024. At least half of the rows
+    must be able to look at it: a key that only its own row may see gets everything there.
+    """
+    rows = allowed.sum(axis=0)
+    means = np.divide(received(np.where(allowed, pattern, 0)), rows, out=np.zeros(len(rows)), where=rows > len(pattern) / 2)
+    best = int(means.argmax())
+    if means[best] < SINK or len(means) < 2:
+        return None
+    lengths = [np.linalg.norm(np.asarray(x, dtype=np.float64), axis=-1) for x in (query, key)]
+    cosine = query.astype(np.float64) @ key.astype(np.float64).T / np.maximum(np.outer(*lengths), 1e-30)
+    other = np.arange(len(means)) != best
+    mean = float(lengths[1][other].mean())
+    return Sink(
+        best, float(means[best]), float(lengths[1][best]) / max(mean, 1e-30), float(cosine[:, best][allowed[:, best]].mean()),
+        float(cosine[:, other][allowed[:, other]].mean()),
+    )  # fmt: skip
 
 
 def effective_tokens(pattern: np.ndarray) -> np.ndarray:

@@ -79,6 +79,14 @@ def three(value: float) -> str:
     return f"{rounded:,.0f}" if 100 <= rounded < math.inf else f"{rounded:.3g}"
 
 
+def divergence(nats: float) -> str:
+    """A Kullback–Leibler divergence, by one rule everywhere: "0" within the noise of float32, "< 0.001" where three decimals would
+    not tell it from 0, else three decimals below 1 and three significant digits from 1 on."""
+    if nats < 0.001:
+        return "0" if nats < 5e-7 else "< 0.001"
+    return f"{nats:.3f}" if nats < 0.9995 else f"{nats:#.3g}".rstrip(".")
+
+
 def ratio_said(nats: float) -> str:
     """How many times likelier a difference of log-probability is: e to the |difference|, in three significant digits."""
     times = math.exp(min(abs(nats), 700.0))

@@ -77,11 +77,6 @@ def sentences(old: str, new: str) -> str:
     return f'<dl class="both">{"".join(said)}</dl>'
 
 
-def nats(distance: float) -> str:
-    """A divergence in nats for a card; the page tells the adopted one's in full."""
-    return "0" if distance < 5e-7 else "≈ 0" if distance < 0.005 else f"{distance:.2f}"
-
-
 def points(share: float) -> str:
     """A change of a share in points of %, with its sign."""
     if abs(share) < 0.0005:

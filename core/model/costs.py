@@ -1,14 +1,15 @@
 """The cost of length: one pass of each memory machine over longer and longer inputs, counted and timed while it runs.
 
 Table 1 of Vaswani et al. 2017 compares layers by multiplications, by operations that must wait for each other, and by the
-length of the path between two positions. Here whole machines read n symbols and write n symbols, and we measure the pass.
+length of the path between two positions. Here whole machines read n symbols and are given n right answers to predict, as in
+training (teacher forcing), and we measure the pass. Writing by itself, each machine needs n steps in a row.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,9 +45,9 @@ PRODUCTS: dict[Any, Callable[..., tuple[int, int]]] = {
 class Cost:
     """One pass of a machine that reads `length` symbols and writes as many.
 
-    seconds: one number for each repetition. multiplications: those inside matrix products; others are not counted. bytes: the
-    most memory that the pass took at one time, beyond what was there before. chain: the length of the longest sequence of
-    matrix products in which each had to wait for the one before.
+    seconds: processor time, one number for each round. multiplications: those inside matrix products; others are not counted.
+    bytes: the most memory that the pass took at one time, beyond what was there before. chain: the length of the longest
+    sequence of matrix products in which each had to wait for the one before.
     """
 
     kind: str
@@ -139,22 +140,35 @@ def most_bytes(run: Callable[[], Any]) -> int:
     return most
 
 
-@torch.no_grad()
-def cost(kind: str, length: int, repeats: int = REPEATS) -> Cost:
-    """Measure one machine at one length. Time, multiplications and memory are each measured in separate passes."""
-    run = passes(kind, length)
-    with Meter() as meter:
-        run()
-    seconds = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        run()
-        seconds.append(time.perf_counter() - began)
-    return Cost(kind, length, tuple(seconds), meter.multiplications, most_bytes(run), meter.chain)
+class Race:
+    """Passes of all machines at all lengths, timed in rounds: each round runs every one of them once.
+
+    So whatever else the computer does meanwhile meets all of them alike, and no machine gets the quiet minute.
+    """
+
+    def __init__(self, lengths: Sequence[int] = LENGTHS, kinds: Sequence[str] = KINDS) -> None:
+        self.runs = {(kind, length): passes(kind, length) for length in lengths for kind in kinds}
+
+    @torch.no_grad()
+    def count(self, kind: str, length: int) -> Cost:
+        """The counts of one pass, without its time. It also warms the machine up."""
+        run = self.runs[kind, length]
+        with Meter() as meter:
+            run()
+        return Cost(kind, length, (), meter.multiplications, most_bytes(run), meter.chain)
+
+    @torch.no_grad()
+    def round(self) -> dict[tuple[str, int], float]:
+        """One pass of each: (machine, length) → seconds of processor time of the thread that ran it. A thread that has to wait for
+        others uses none, so a busy computer does not pass for a slow machine."""
+        seconds = {}
+        for pair, run in self.runs.items():
+            began = time.thread_time()
+            run()
+            seconds[pair] = time.thread_time() - began
+        return seconds
 
 
-def costs(lengths: Sequence[int] = LENGTHS, repeats: int = REPEATS) -> Iterator[Cost]:
-    """The costs of all machines at all lengths, one after the other, so that a page can show the progress."""
-    for length in lengths:
-        for kind in KINDS:
-            yield cost(kind, length, repeats)
+def timed(counted: Iterable[Cost], rounds: Sequence[Mapping[tuple[str, int], float]]) -> list[Cost]:
+    """The counts with the times of all rounds."""
+    return [replace(one, seconds=tuple(found[one.kind, one.length] for found in rounds)) for one in counted]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from core.analysis import effective_tokens, pooled, received, strongest
+from core.analysis.patterns import sink
 
 
 def test_a_row_on_one_token_has_one_effective_token_and_an_even_row_has_all_of_its_tokens():
@@ -43,3 +44,30 @@ def test_pooling_keeps_a_thin_diagonal_and_calls_a_block_forbidden_only_if_all_o
 def test_a_small_pattern_is_not_pooled():
     pattern = np.eye(3)
     assert pooled(pattern, 48) is pattern
+
+
+def weights_of(query, key, allowed):
+    scores = np.where(allowed, query @ key.T / np.sqrt(query.shape[1]), -np.inf)
+    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_a_sink_is_told_by_its_direction_even_where_its_key_is_short(causal):
+    rng = np.random.default_rng(0)
+    allowed = np.tri(9, dtype=bool) if causal else np.ones((9, 9), bool)
+    query, key = rng.normal(size=(9, 16)), rng.normal(size=(9, 16))
+    query[:, 0], key[0] = 8.0, 0
+    key[:, 0], key[0, 0] = -2, 1.5
+    found = sink(weights_of(query, key, allowed), allowed, query, key)
+    assert found.key == 0 and found.share > 0.9 and found.length == pytest.approx(
+        1.5 / np.linalg.norm(key[1:], axis=1).mean()
+    )
+    assert found.length < 0.6 and found.cosine > 0.8 > 0 > found.others
+
+
+def test_a_key_that_only_its_own_row_may_see_is_no_sink():
+    allowed, vectors = np.tri(6, dtype=bool), np.eye(6)
+    assert sink(np.eye(6), allowed, vectors, vectors) is None  # each row looks at itself; the last column has one row
+    assert sink(np.full((6, 6), 1 / 6), np.ones((6, 6), bool), vectors, vectors) is None
+    assert sink(np.ones((1, 1)), np.ones((1, 1), bool), np.ones((1, 2)), np.ones((1, 2))) is None

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.figures.labels import LONGEST, label, percent, plotly, ratio_said, three, width_px
+from core.figures.labels import LONGEST, divergence, label, percent, plotly, ratio_said, three, width_px
 
 
 @pytest.mark.parametrize(
@@ -70,3 +70,12 @@ def test_a_ratio_of_float32_is_not_said_to_six_digits():
     assert {ratio_said(math.log(times)) for times in (230_666.5, 230_667.4)} == {"231,000 times"}
     assert ratio_said(math.log(2)) == "2 times" and ratio_said(-math.log(1234)) == "1,230 times"
     assert ratio_said(-1000) == "10 to the 434 times"
+
+
+@pytest.mark.parametrize(
+    ("nats", "said"),
+    [(0.0, "0"), (4e-7, "0"), (6e-7, "< 0.001"), (0.00099, "< 0.001"), (0.001, "0.001"), (0.0104, "0.010"), (0.9994, "0.999"),
+     (0.9996, "1.00"), (1.234, "1.23"), (12.34, "12.3"), (123.4, "123")],
+)  # fmt: skip
+def test_a_divergence_is_said_by_one_rule(nats: float, said: str) -> None:
+    assert divergence(nats) == said

@@ -1,10 +1,13 @@
 """What length costs: counts against counts by hand, growth as theory has it, at lengths from 128 on."""
 
+import threading
+import time
+
 import pytest
 import torch
 
 from core.analysis.growth import exponent, exponent_interval
-from core.model.costs import KINDS, Meter, cost, passes
+from core.model.costs import KINDS, Meter, Race, passes, timed
 from core.model.memory import SHAPES
 
 torch.set_num_threads(1)
@@ -13,7 +16,8 @@ LENGTHS = (128, 256, 512)
 
 @pytest.fixture(scope="module")
 def found():
-    return {(kind, n): cost(kind, n, 1) for kind in KINDS for n in LENGTHS}
+    race = Race(LENGTHS)
+    return {(kind, n): race.count(kind, n) for kind in KINDS for n in LENGTHS}
 
 
 def slope(found, kind, what):
@@ -62,9 +66,25 @@ def test_the_meter_counts_what_waits_and_not_what_stands_beside():
     assert meter.chain == 4 and meter.multiplications == 8 * 3 * 4 * 4
 
 
-def test_every_time_is_one_repetitions(found):
-    assert all(len(one.seconds) == 1 and one.seconds[0] > 0 for one in found.values())
-    assert len(cost("gru", 8, 3).seconds) == 3
+def test_each_round_times_every_machine_at_every_length_once():
+    race = Race((8, 16), ("gru", "transformer"))
+    ran = []
+    race.runs = {pair: lambda pair=pair, run=run: (ran.append(pair), run()) for pair, run in race.runs.items()}
+    rounds = [race.round() for _ in range(3)]
+    assert ran == [*race.runs] * 3  # in turn: what else the computer does meets all of them alike
+    found = timed([race.count(*pair) for pair in race.runs], rounds)
+    for one in found:
+        assert one.seconds == tuple(times[one.kind, one.length] for times in rounds) and min(one.seconds) >= 0
+
+
+def test_a_thread_that_waits_uses_no_time():
+    race = Race((8,), ("gru",))
+    release = threading.Event()
+    threading.Timer(0.3, release.set).start()
+    race.runs = {("gru", 8): lambda: release.wait(60)}
+    began = time.perf_counter()
+    (seconds,) = race.round().values()
+    assert seconds < 0.5 * (time.perf_counter() - began)
 
 
 def test_an_exponent_is_the_power():

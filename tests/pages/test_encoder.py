@@ -76,7 +76,7 @@ def test_the_formulas_hold_with_the_numbers_in_them(screen):
     page.app.get_by_key("depth").set_value("Maths").run()
     assert page.calm()
     said = [formula.value for formula in page.app.latex]
-    assert len(said) == 5
+    assert len(said) == 6
     number = r"(-?[+]?\d+\.\d+)"
     e, p, total = map(float, re.search(rf"x_1 = {number} {number} = {number}", said[0]).groups())
     assert e + p == pytest.approx(total, abs=2e-3)
@@ -84,10 +84,13 @@ def test_the_formulas_hold_with_the_numbers_in_them(screen):
         float, re.search(rf"frac{{{number} - \(?{number}\)?}}{{{number}}} = {number}", said[1]).groups()
     )
     assert (x - mean) / deviation == pytest.approx(standard, abs=5e-3) and x == total
-    for formula, name in ((said[3], "mixed"), (said[4], "fed")):
+    steps = stepped("classroom")[2][1][0]
+    (read,) = re.search(rf"\(x\)_1 = {number}", said[2]).groups()
+    assert float(read) == pytest.approx(float(steps["normed"][6, 0]), abs=1e-3)  # γ and β are at work in what a box reads
+    for formula, name in ((said[4], "mixed"), (said[5], "fed")):
         a, b, c = map(float, re.search(rf"_1 = {number} {number} = {number}", formula).groups())
         assert a + b == pytest.approx(c, abs=2e-3)
-        assert b == pytest.approx(float(stepped("classroom")[2][1][0][name][6, 0]), abs=1e-3)
+        assert b == pytest.approx(float(steps[name][6, 0]), abs=1e-3)
 
 
 def test_the_questions_know_their_answers(screen):

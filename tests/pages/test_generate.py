@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import core
-from core.analysis.cache import layers_of, work
+from core.analysis.cache import layers_of, through_layers, work
 from core.analysis.sampling import cuts, tempered
 from core.analysis.surprisal import price as priced
 from core.attention import decode_u8
@@ -17,7 +17,7 @@ from core.errors import InputError
 from core.figures.payloads import beams
 from core.figures.payloads import fill as fill_payload
 from core.figures.payloads import words as words_payload
-from core.figures.payloads.loop import one_step, payload, surprisals
+from core.figures.payloads.loop import count_said, one_step, payload, surprisals
 from core.request import Sampling, Stream
 from core.ui.generate import beam_tree, loop
 from core.ui.generate.loop import read_branch
@@ -53,7 +53,9 @@ def wordy(lens, count, text="the cat"):
 
 
 def drawn(lens, step, sampling=GREEDY):
-    return one_step(step, sampling, lens.info.d_model, lens.info.dtype)
+    config = lens.config
+    each = config and through_layers(config.d_model, config.d_ff, config.decoder_layers, config.reads)
+    return one_step(step, sampling, lens.info.d_model, lens.info.dtype, each)
 
 
 def codes(spec):
@@ -105,6 +107,10 @@ def test_what_is_new_and_what_is_reused_is_counted_by_hand(classroom, steps):
         assert (cache["reused"], cache["new"]) == (index, 1)
         assert cache["rows"][1][1:] == [f"{old * numbers * 4:,}", f"{fresh * numbers * 4:,}"]
         assert f"= {numbers * 4:,} bytes" in cache["formulas"][0]
+        # every matrix of the decoder once for each token, but those that read the source
+        matrices = {name: p.numel() for name, p in classroom.backend.model.decoder.named_parameters() if p.dim() == 2}
+        through = sum(size for name, size in matrices.items() if ".cross.key" not in name and ".cross.value" not in name)
+        assert cache["rows"][-1][1:] == [f"{count_said(through * index)} spared", count_said(through)]
 
 
 SAMPLINGS = [

@@ -58,7 +58,7 @@ def test_a_preset_lays_out_another_plane(screen):
     page.app.button(key="try-hand-3").click().run()
     data = sent(page)
     assert data["version"] == "1" and data["now"] == state(planes.SINK)
-    assert "One long key wins" in page.said("note")[0]
+    assert "The first key is the shortest" in page.said("note")[0]
 
 
 def test_a_link_opens_its_plane_and_a_wrong_one_says_so(screen):
@@ -177,7 +177,11 @@ def test_every_break_is_a_run_of_the_model(screen, lens):
                     rows[attention.site.stream].append(np.exp(-sum(p * np.log(p) for p in row if p > 0)))
         for cell, stream in zip(told[name][2:], Stream, strict=True):
             assert float(cell) == pytest.approx(np.mean(rows[stream]), abs=0.006)
-        assert float(told[name][1]) == pytest.approx(kl(trained.next_logits, trace.next_logits), abs=0.0006)
+        distance = kl(trained.next_logits, trace.next_logits)
+        if told[name][1] == "< 0.001":
+            assert 0 < distance < 0.001
+        else:
+            assert float(told[name][1]) == pytest.approx(distance, rel=0.005, abs=0.0006)
         (best,) = trace.next_tokens(1)
         assert told[name][0].startswith(best.text.strip())
 

@@ -185,6 +185,7 @@ def test_costs_are_measured_on_demand_and_told_with_their_exponents(screen, monk
     assert "measure" not in [button.key for button in page.app.button]  # what was done is not offered again
     row = re.search(r">GRU</th>(.*?)</tr>", orders)[1]
     steps = float(re.findall(r"<td>([^<]*)</td>", row)[3])
-    counted = [costs.cost("gru", n, 1).chain for n in (128, 256)]
+    race = costs.Race((128, 256), ("gru",))
+    counted = [race.count("gru", n).chain for n in (128, 256)]
     assert steps == pytest.approx(np.log2(counted[1] / counted[0]), abs=0.006)
     assert len(page.app.get("vega_lite_chart")) == 6  # accuracy, gradients, and four costs

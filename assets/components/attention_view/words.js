@@ -26,7 +26,11 @@ function sentenceParts(view) {
   const opening = mean || around.before || "";
   if (focus.q === null) {
     const got = pattern.received[focus.k];
-    return [[opening, false], ["“", false], [pattern.keyNames[focus.k].text, true], ["” receives ", false], [`${pattern.exact ? "" : "≈ "}${got.toFixed(2)}`, true], [` of ${pattern.rows} rows’ attention.`, false]];
+    const about = pattern.exact ? "" : "≈ ";
+    const may = mayLookAt(pattern, focus.k);
+    // a mask that hides the future lets more rows look at an early token than at a late one: only the mean compares them
+    const each = may && may < pattern.rows ? `; ${may} of them may look at it, and give it ${about}${percent(got / may)} each on average.` : ".";
+    return [[opening, false], ["“", false], [pattern.keyNames[focus.k].text, true], ["” receives ", false], [`${about}${got.toFixed(2)}`, true], [` of ${pattern.rows} rows’ attention${each}`, false]];
   }
   const key = focus.k === null ? pattern.strongest(focus.q) : focus.k;
   const names = [[pattern.rowNames[focus.q].text, true], [pattern.keyNames[key].text, true]];
@@ -39,6 +43,13 @@ function sentenceParts(view) {
   if (model.stream === "cross") clause = `, a ${unit} of the source`;
   else if (!state.words && key > focus.q + model.start) clause = model.stream === "encoder" ? `, a ${unit} it can only see because the encoder looks both ways` : `, a ${unit} it can only see because the mask is off`;
   return [[`${opening}“`, false], names[0], ["” gives ", false], [value, true], [what, false], names[1], [`”${clause}${around.after || ""}.`, false]];
+}
+
+// How many rows may look at a key.
+function mayLookAt(pattern, key) {
+  let may = 0;
+  for (let q = 0; q < pattern.rows; q++) may += pattern.mayLook(q, key) ? 1 : 0;
+  return may;
 }
 
 export function tell(view) {

@@ -113,7 +113,9 @@ NEIGHBOUR = plane(
     ((0, 30), (30, 0), (0, 30), (-30, 0)), ((30, 0), (0, 30), (-30, 0), (0, -30)), chosen=2
 )  # each query points where the key of the token before it points; the first, where its right neighbour's does
 ALIKE = plane(((14, -16), (-16, 12), (18, 12)), ((15, 12), (15, 12), (15, 12)))
-SINK = plane(((22, 10), (20, -12), (24, -2), (18, 16)), ((30, 2), (-6, 12), (-8, -14), (-12, 4)), chosen=2)
+SINK = plane(
+    ((22, 10), (20, -12), (24, -2), (18, 16)), ((12, 1), (-14, 4), (-14, -6), (-16, 2)), chosen=2
+)  # the first key is the shortest, but all queries point its way
 ORTHOGONAL = plane(((0, 28), (0, -20), (0, 24)), ((30, 0), (-16, 0), (8, 0)))
 # what a fourth and a fifth token come with
 SPARE: tuple[Three, ...] = (((-14, -14), (-18, -10), VALUES[3]), ((16, -20), (-10, 20), VALUES[4]))

@@ -40,8 +40,9 @@ def surprisals(trace: Trace) -> list[float | None]:
     return [None, *(bits(nats) for nats in trace.predictions.actual_logprob[: len(trace.target) - 1])]
 
 
-def one_step(step: Step, sampling: Sampling, d_model: int, dtype: str) -> dict[str, Any]:
-    """One turn of the loop. The step's trace kept "pattern" and "qkv"; d_model and dtype are the model's."""
+def one_step(step: Step, sampling: Sampling, d_model: int, dtype: str, each: int | None = None) -> dict[str, Any]:
+    """One turn of the loop. The step's trace kept "pattern" and "qkv"; d_model and dtype are the model's. each: multiplications
+    that take one token through its decoder's layers (`core.analysis.cache.through_layers`), where they are known."""
     assert step.trace.next_logits is not None
     heat = tempered(step.trace.next_logits, sampling.temperature)
     listed = list(step.candidates[:SHOWN])
@@ -66,7 +67,7 @@ def one_step(step: Step, sampling: Sampling, d_model: int, dtype: str) -> dict[s
     }  # fmt: skip
     return {
         "written": written, "candidates": candidates, "spectrum": spectrum, "looks": looks(step.trace),
-        "cache": cache_said(step, d_model, dtype), "finished": step.finished,
+        "cache": cache_said(step, d_model, dtype, each), "finished": step.finished,
         "rest": others(len(heat) - len(listed), 1 - sum(one.before for one in listed)),
     }  # fmt: skip
 
@@ -90,7 +91,7 @@ def cut_said(cut: Filtered, sampling: Sampling, vocabulary: int) -> dict[str, An
     return {"name": f"{cut.name} {asked:g}" if asked is not None else cut.name, "kept": cut.kept, "said": said, "level": cut.level}
 
 
-def cache_said(step: Step, d_model: int, dtype: str) -> dict[str, Any]:
+def cache_said(step: Step, d_model: int, dtype: str, each: int | None = None) -> dict[str, Any]:
     """What was reused and what is new, in rows of a table, with the formulas they come from.
 
     Where the model keeps less than one key and value for each token and layer (a window, a state), only the bytes it holds
@@ -106,10 +107,15 @@ def cache_said(step: Step, d_model: int, dtype: str) -> dict[str, Any]:
     told["rows"] = [
         ["tokens written and read", f"{reused:,}", f"{new:,}"],
         ["bytes of keys and values", f"{done.bytes_reused:,}", f"{done.bytes_new:,}"],
-        ["multiplications to make them", f"{count_said(done.making_reused)} spared", count_said(done.making_new)],
+        ["multiplications to make these keys and values", f"{count_said(done.making_reused)} spared", count_said(done.making_new)],
         ["multiplications to look: q·k and weights·v", f"{count_said(done.looking_without - done.looking)} spared",
          count_said(done.looking)],
     ]  # fmt: skip
+    if each is not None:
+        # without a cache a token's keys and values of layer 2 need its result of layer 1: all layers would run again
+        told["rows"].append(
+            ["multiplications of all decoder layers, looks apart", f"{count_said(each * reused)} spared", count_said(each * new)]
+        )
     told["formulas"] = formulas(layers, d_model, size)
     return told
 

@@ -94,7 +94,7 @@ def _other(view: Scene, it: Focus, chosen: str) -> None:
     names = f"“{it.rows[it.query]}” → “{it.columns[it.key]}”"
     weight = percent(float(it.pattern[it.query, it.key]))
     said = f"{names}: weight {weight}, " + (
-        f"brings {here:.3g}, {percent(share)} of what its row is brought."
+        f"brings a vector of length {here:.3g}, {percent(share)} of the summed lengths of its row."
         if chosen == "norm"
         else f"rollout {percent(here)}."
     )

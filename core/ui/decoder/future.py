@@ -137,8 +137,8 @@ def pair() -> None:
     st.html(f'<div class="sum tally"><table><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table></div>')
     first, second = scores("induction"), scores("induction-peek")
     charts.words(
-        f"Loss is the surprise per token in training (in nats: 1 nat is {number(1 / math.log(2))} bits). Without the mask it "
-        f"falls to <b>{number(second['loss'], 3)}</b> even on random letters, where the honest model keeps "
+        f"Loss is the surprise per token on sequences never trained on (in nats: 1 nat is {number(1 / math.log(2))} bits). "
+        f"Without the mask it falls to <b>{number(second['loss'], 3)}</b> even on random letters, where the honest model keeps "
         f"<b>{number(first['first_loss'], 2)}</b>: the answer was in view. But when it must write by itself there is no "
         f"future to copy, and only <b>{percent(second['generation'])}</b> comes out right. That is what the mask is for."
     )

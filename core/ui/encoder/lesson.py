@@ -27,10 +27,10 @@ INTRO = (
 IDEA = (
     "Each token starts as a row of a table plus a vector for its position. From then on this vector is the token’s <b>residual "
     "stream</b>. In each layer two boxes read it and add to it: <b>attention</b>, in which the tokens look at each other, and a "
-    "<b>feed-forward</b> network, which works on each token alone. Nothing is ever replaced, so what an early layer found can "
-    "still be used by a late one. The lecture calls what attention gets the <b>normalised input</b>: in this model that is "
-    "right, for it normalises what goes <i>into</i> each box. The paper’s Figure 1 puts it the other way round: add first, then "
-    "normalise the residual stream itself."
+    "<b>feed-forward</b> network, which works on each token alone. Nothing is erased, so what an early layer found can still be "
+    "read by a late one, unless something added in between cancels it. The lecture calls what attention gets the <b>normalised "
+    "input</b>: in this model that is right, for it normalises what goes <i>into</i> each box. The paper’s Figure 1 puts it the "
+    "other way round: add first, then normalise the residual stream itself."
 )
 SOURCE = (
     "Vaswani et al. 2017, “Attention Is All You Need”, §3.1 and Figure 1 (the encoder), §3.2.2 (heads), eq. 2 (feed-forward), "
@@ -96,8 +96,13 @@ def formulas(it: Walked) -> None:
     worked = rf"\frac{{{first:.3f} - {taken}}}{{{deviation:.3f}}}"
     lesson.formula(
         rf"\hat x = \frac{{x - \mu}}{{\sigma}}\qquad \hat x_1 = {worked} = {standard:.3f}",
-        f"Layer {it.spot.layer + 1} normalises: μ is the mean of the {d} numbers of {named}, σ their standard deviation. "
-        "Learned numbers then scale and shift each.",
+        f"Layer {it.spot.layer + 1} normalises: μ is the mean of the {d} numbers of {named}, σ their standard deviation.",
+    )
+    read = float(steps["normed"][token, 0])
+    lesson.formula(
+        rf"\mathrm{{norm}}(x) = \gamma \odot \hat x + \beta\qquad \mathrm{{norm}}(x)_1 = {read:.3f}",
+        "Learned numbers γ scale each and learned numbers β shift it (⊙: multiplied number by number): this is what the box reads, "
+        "and what its queries, keys and values are made of.",
     )
     row = steps["pattern"][head, token]
     key = int(np.argmax(row))
@@ -109,12 +114,12 @@ def formulas(it: Walked) -> None:
     )
     x, more, total = (float(values[token, 0]) for values in (it.enters, steps["mixed"], steps["summed"]))
     lesson.formula(
-        rf"x' = x + [h_1;\dots;h_{{{len(steps['pattern'])}}}]\,W_O\qquad x'_1 = {x:.3f} {more:+.3f} = {total:.3f}",
-        "The heads’ answers side by side, mixed by the table W<sub>O</sub>, are added to the residual stream.",
+        rf"x' = x + [h_1;\dots;h_{{{len(steps['pattern'])}}}]\,W_O + b_O\qquad x'_1 = {x:.3f} {more:+.3f} = {total:.3f}",
+        "The heads’ answers side by side, mixed by the table W<sub>O</sub>, and b<sub>O</sub>, are added to the residual stream.",
     )
     fed, leaves = float(steps["fed"][token, 0]), float(steps["leave"][token, 0])
     lesson.formula(
-        rf"x'' = x' + \max(0,\ \hat x' W_1 + b_1)\,W_2 + b_2\qquad x''_1 = {total:.3f} {fed:+.3f} = {leaves:.3f}",
+        rf"x'' = x' + \max(0,\ \mathrm{{norm}}(x')\,W_1 + b_1)\,W_2 + b_2\qquad x''_1 = {total:.3f} {fed:+.3f} = {leaves:.3f}",
         f"Of the {wide} numbers of max(0, …) {int(firing(steps['fired'][token]))} are above 0 for {named}: the neurons that fire.",
     )
 

@@ -22,7 +22,7 @@ from core.analysis.hand.broken_recipe import (
 )
 from core.errors import LensError
 from core.figures.distribution import Bar
-from core.figures.labels import label, percent
+from core.figures.labels import divergence, label, percent
 from core.trace import Trace
 from core.ui.hand.parameters import RECIPE
 from core.ui.kit import charts, lesson, trouble
@@ -127,7 +127,7 @@ def table(parts: list[tuple[str, BrokenRecipe, str]], found: list[Broken], write
         cells = [_number(one.effect.effective_tokens[stream]) for stream in streams]
         if writes and one.effect.kl is not None:
             top = one.next[0]
-            cells = [f"<bdi>{escape(label(top.text))}</bdi> {percent(top.now)}", f"<b>{one.effect.kl:.3f}</b>", *cells]
+            cells = [f"<bdi>{escape(label(top.text))}</bdi> {percent(top.now)}", f"<b>{divergence(one.effect.kl)}</b>", *cells]
         row = "".join(f"<td>{cell}</td>" for cell in cells)
         lines.append(f'<tr><th scope="row">{escape(name)}<small>{escape(says)}</small></th>{row}</tr>')
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
@@ -187,7 +187,7 @@ def answer(view: Scene, found: Broken) -> None:
         f"{SAID[stream]} <b>{_number(before)} → {_number(found.effect.effective_tokens[stream])}</b>"
         for stream, before in as_trained.effect.effective_tokens.items()
     ]
-    distance = "" if found.effect.kl is None else f" KL from trained <b>{found.effect.kl:.3f} nats</b>."
+    distance = "" if found.effect.kl is None else f" KL from trained <b>{divergence(found.effect.kl)} nats</b>."
     charts.words(f"Effective tokens: {', '.join(moved)}.{distance}")
     if not view.writes:
         charts.words(SILENT[view.info.kind == "encoder"])
@@ -206,7 +206,8 @@ def question(view: Scene | None) -> lesson.Question | None:
     kls = {name: one.effect.kl for (name, *_), one in zip(parts, broken(view, tuple(r for _, r, _ in parts)), strict=True)}
     return lesson.Pick(
         "Which part, taken away alone, moves this model’s next token most?", names, answer,
-        f"KL {kls[answer]:.3f} nats, more than any other part here. A trained model misses some parts less than one would think.",
+        f"KL {divergence(kls[answer] or 0.0)} nats, more than any other part here. A trained model misses some parts less than one "
+        "would think.",
         "Read the column KL of the table.",
     )  # fmt: skip
 

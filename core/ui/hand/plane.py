@@ -103,9 +103,9 @@ def presets() -> None:
             "the query: nothing changes. Move one key: everything does.",
         ),
         preset(
-            "One strong key: a sink", planes.SINK,
-            "One long key wins every row, whoever looks. Trained models do this with their first token, to have somewhere to look "
-            "when nothing is wanted.",
+            "One key for all: a sink", planes.SINK,
+            "The first key is the shortest and yet wins every row: all queries point its way, so its cosine with them is near 1. "
+            "Trained models do this with their first token, to have somewhere to look when nothing is wanted (Gu et al. 2024).",
         ),
         preset(
             "Orthogonal: no preference", planes.ORTHOGONAL,

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from html import escape
+
 import streamlit as st
 
 from core.analysis import focus_on, texts
+from core.analysis.patterns import sink
 from core.analysis.projection import Flat, flatten
 from core.figures.labels import labels, percent
 from core.figures.payloads import hand as hand_payload
 from core.request import Stream
+from core.trace import Attention
 from core.ui.kit import charts, controls, lesson
 from core.ui.kit.component import component
 from core.ui.running.runs import shared
@@ -54,6 +59,8 @@ def real_head(view: Scene) -> None:
     if short and st.button("Take a longer text", key="longer", on_click=state.choose, kwargs=LONGER):
         lesson.whole_page()  # the text stands in the bar
     st.html(f'<p class="how kept">{kept_says(flat, said(choice.stream, choice.layer, choice.head))}</p>')
+    if sentence := sink_says(trace.at(choice.stream, choice.layer), choice.head, labels(keys)):
+        charts.words(sentence)
     query = choice.cell[0] if choice.cell and choice.cell[0] < len(queries) else focus_on(flat.true, queries.special)[0]
     version = f"{abs(hash((trace.request, choice.stream, choice.layer, choice.head))):x}"
     data = hand_payload.real(flat, labels(queries), labels(keys), choice.stream, query, version)
@@ -70,6 +77,21 @@ def kept_says(flat: Flat, name: str) -> str:
         f"<b>{percent(flat.kept)}</b> of the variance of its scores and <b>{percent(flat.value_kept)}</b> of that of its values "
         f"(variance: how much numbers differ, the mean square of how far each is from their mean); on average <b>{off}</b> of a "
         f"row’s attention stands elsewhere than in the head itself.{why}"
+    )
+
+
+def sink_says(attention: Attention, head: int, names: Sequence[str]) -> str:
+    """Where a head has a sink: which token, and whether its key is long or only lies in the direction of the queries."""
+    kv = attention.kv_of(head)
+    allowed = attention.allowed[head]
+    found = sink(attention.pattern[head], allowed, attention.query[head], attention.key[kv])
+    if found is None:
+        return ""
+    long = "shorter than" if found.length < 0.95 else "longer than" if found.length > 1.05 else "about as long as"
+    return (
+        f"<b>A sink</b>: “{escape(names[found.key])}” gets <b>{percent(found.share)}</b> of every row that may look at it, on "
+        f"average. Its key is {long} the others’ ({found.length:.2f} times their mean length); the mean cosine of the queries with "
+        f"it is <b>{found.cosine:.2f}</b>, with the other keys {found.others:.2f}."
     )
 
 

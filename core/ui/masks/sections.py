@@ -13,7 +13,7 @@ from core.analysis import changes, cost, kl, logits_of, moved_share
 from core.errors import LensError, MaskError
 from core.figures import markup, mask_words
 from core.figures.distribution import Bar
-from core.figures.labels import label, percent
+from core.figures.labels import divergence, label, percent
 from core.request import MASKS, MaskRule, Stream
 from core.trace import Trace
 from core.ui.kit import charts, trouble
@@ -134,7 +134,7 @@ def gallery(view: Scene, it: Focus) -> None:
         return Card(
             name, mask_words.title(name), note, mask_words.says(name, width, it.stream), allowed,
             label(best[0].text) if best else "", share, bool(best) and best[0].id != was[0].id,
-            "" if distance is None else mask_words.nats(distance), distance / most if distance and most else 0.0, width, name == on,
+            "" if distance is None else divergence(distance), distance / most if distance and most else 0.0, width, name == on,
         )  # fmt: skip
 
     cards = [card(name, run) for name, run in shown.items()]

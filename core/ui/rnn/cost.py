@@ -28,15 +28,21 @@ def measure_all() -> list[Any]:
     """All costs, each measured once on this server and then kept; its progress is shown, and leaving the page stops it."""
     from core.model import costs
 
-    jobs = [(kind, length) for length in costs.LENGTHS for kind in costs.KINDS]
-    bar, found = st.progress(0.0, "Measuring"), []
-    for number, (kind, length) in enumerate(jobs):
-        bar.progress(number / len(jobs), f"Measuring {NAMES[kind]} over {length:,} symbols")
-        # in the lane of costly runs: one at a time, so that clocks do not disturb each other
-        job = partial(costs.cost, kind, length)
-        found.append(work(("memory", "cost", kind, length), job, "Measuring.", weights=1 << 40, soon=600.0))
+    # in the lane of costly runs: one at a time, so that clocks do not disturb each other
+    def ask(key: tuple[Any, ...], compute: Any) -> Any:
+        return work(("memory", "cost", *key), compute, "Measuring.", weights=1 << 40, soon=600.0)
+
+    race = ask(("race",), partial(costs.Race, costs.LENGTHS))
+    bar, counted, rounds = st.progress(0.0, "Measuring"), [], []
+    steps = len(race.runs) + costs.REPEATS
+    for number, (kind, length) in enumerate(race.runs):
+        bar.progress(number / steps, f"Counting {NAMES[kind]} over {length:,} symbols")
+        counted.append(ask((kind, length), partial(race.count, kind, length)))
+    for number in range(costs.REPEATS):
+        bar.progress((len(counted) + number) / steps, f"Timing all of them, round {number + 1} of {costs.REPEATS}")
+        rounds.append(ask(("round", number), race.round))
     bar.empty()
-    return found
+    return costs.timed(counted, rounds)
 
 
 def growth_of(found: list[Any], what: str) -> dict[str, list[tuple[float, float]]]:
@@ -50,7 +56,7 @@ def growth_of(found: list[Any], what: str) -> dict[str, list[tuple[float, float]
 
 def section() -> None:
     """Four curves, their exponents, and the paper's table."""
-    charts.heading("What length costs", "the same machines, reading n symbols and writing n, measured on this computer")
+    charts.heading("What length costs", "the same machines, n symbols read and n answers predicted, measured on this computer")
     if not st.session_state.get("costs-measured"):
         st.button("Measure here", key="measure", on_click=st.session_state.update, args=({"costs-measured": True},))
         charts.words(
@@ -67,7 +73,7 @@ def section() -> None:
         low, high = np.quantile(cost.seconds, (0.25, 0.75))
         spans[NAMES[cost.kind]].append((float(cost.length), 1000 * float(low), 1000 * float(high)))
     shown = (
-        ("seconds", "Time", "milliseconds", f"median of {len(found[0].seconds)}; the upright line is its middle half"),
+        ("seconds", "Time", "milliseconds", f"processor time, median of {len(found[0].seconds)} rounds; upright: its middle half"),
         ("chain", "Steps one after the other", "matrix products in a row", "each waits for the one before"),
         ("multiplications", "Work", "multiplications", "those of matrix products"),
         ("bytes", "Memory at once", "bytes", "the most held at a time during the pass"),
@@ -83,9 +89,12 @@ def section() -> None:
     charts.words(
         "The exponent is the slope of these very points: 1 means twice the text costs twice as much, 2 four times, 0 nothing more. "
         "The transformer’s work lies between 1 and 2: part of it is per symbol, part per pair of symbols, and the second wins as "
-        "texts grow. It needs no steps in a row, so a machine with many cores does it at once: that is what the paper gained. "
+        "texts grow. <b>Steps in a row</b>: here, as in training, the right answers so far are given (<b>teacher forcing</b>), so "
+        "the transformer predicts all n at once, and a machine with many cores does it at once: that is what the paper gained. "
+        "When it <b>writes by itself</b>, each symbol waits for the one before, n times, like a recurrent network. "
         "Its map of n × n weights grows with the square only if someone keeps it (“map kept”); computed bit by bit and thrown away "
-        "at once, in what is called a fused kernel, it never stands there as a whole."
+        "at once, in what is called a fused kernel, it never stands there as a whole. Time is what the processor spent, not what "
+        "the clock says, and every round times all machines in turn: so a busy computer slows none of them alone."
     )
 
 
@@ -115,9 +124,9 @@ def table(found: list[Any]) -> str:
              "memory, measured")  # fmt: skip
     head = "".join(f'<th scope="col">{name}</th>' for name in heads)
     caption = (
-        f"<caption>Powers of n between {LENGTHS[0]} and {LENGTHS[-1]:,} symbols. In theory: Table 1 of Vaswani et al. 2017, its "
-        "width d held fixed; for additive attention the same count by us. Longest way: how many steps a signal takes from the "
-        "first symbol to the last answer. Behind a time: where nine in ten exponents fall if the same measurements are drawn "
-        "again.</caption>"
+        f"<caption>Powers of n between {LENGTHS[0]} and {LENGTHS[-1]:,} symbols. In theory: Table 1 of Vaswani et al. 2017, for "
+        "one layer whose inputs are all given, its width d held fixed; for additive attention the same count by us. Longest way: "
+        "how many steps a signal takes from the first symbol to the last answer. Behind a time: where nine in ten exponents fall "
+        "if the same measurements are drawn again.</caption>"
     )
     return f'<div class="sum orders"><table>{caption}<thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'

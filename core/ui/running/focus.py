@@ -11,7 +11,7 @@ from core.analysis import Change, blocks, changes, focus_on, kl, logits_of, pool
 from core.figures import markup
 from core.figures.distribution import Bar
 from core.figures.heatmap import CLICKABLE
-from core.figures.labels import label, labels, percent
+from core.figures.labels import divergence, label, labels, percent
 from core.request import Stream
 from core.trace import Tokens, Trace
 from core.ui.running.scene import Scene, said
@@ -118,12 +118,11 @@ class Focus:
         return "Next token", f"after “{self.scene.ending()}”"
 
     def divergence(self) -> str | None:
-        """KL(native ‖ now) of the next token in nats, in three digits; None where nothing changed or no token is next."""
+        """KL(native ‖ now) of the next token in nats; None where nothing changed or no token is next."""
         before, now = logits_of(self.native), logits_of(self.now)
         if not self.changed or before is None or now is None:
             return None
-        distance = kl(before, now)
-        return f"{distance:.3f}" if distance >= 0.0995 or not distance else f"{distance:.2g}"
+        return divergence(kl(before, now))
 
     def mask_says(self) -> str:
         """What the switch does, or did, in words of ours."""

@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
+from core.analysis.cache import through_layers
 from core.figures.payloads.loop import one_step
 from core.request import Request, Sampling
 from core.trace import Step, Trace
@@ -82,7 +83,9 @@ def writing(view: Scene, forced: tuple[int, ...], sampling: Sampling) -> Writing
 
     def begin() -> Writing:
         steps = lens.generate(key[2], sampling, MOST, first=len(forced))
-        return Writing(steps, lambda step: one_step(step, sampling, info.d_model, info.dtype.removeprefix("torch.")))
+        shape = lens.config
+        each = through_layers(shape.d_model, shape.d_ff, shape.decoder_layers, shape.reads) if shape is not None else None
+        return Writing(steps, lambda step: one_step(step, sampling, info.d_model, info.dtype.removeprefix("torch."), each))
 
     return shared.ask(key, begin).result()
 

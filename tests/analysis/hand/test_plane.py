@@ -84,4 +84,6 @@ def test_the_presets_keep_what_their_names_promise():
     assert not np.allclose(weigh(planes.ALIKE).product, 0)
     assert np.allclose(weigh(planes.ORTHOGONAL).product, 0)
     assert weights["SINK"].argmax(1).tolist() == [0] * 4 and weights["SINK"][:, 0].min() > 0.8
+    _, keys, _ = planes.SINK.vectors
+    assert np.linalg.norm(keys, axis=1).argmin() == 0  # what makes a sink is its direction, not its length
     assert weights["START"][2, 1] < 0.5  # what the first question asks for has not happened yet
