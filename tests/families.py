@@ -97,7 +97,7 @@ FAMILIES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "granite": ("GraniteForCausalLM", "GraniteConfig", _DECODER | {"attention_multiplier": 0.3}),
     "starcoder2": ("Starcoder2ForCausalLM", "Starcoder2Config", _DECODER | {"sliding_window": 4}),
     "mixtral": ("MixtralForCausalLM", "MixtralConfig", _DECODER | {"num_local_experts": 2, "sliding_window": None}),
-    # convolutions between the attentions: fewer sites than layers, and no cache of keys and values alone
+    # convolutions between the attentions: fewer sites than layers, and more in the cache than keys and values
     "lfm2": ("Lfm2ForCausalLM", "Lfm2Config", _DECODER | {"num_hidden_layers": 3,
              "layer_types": ["full_attention", "conv", "full_attention"]}),
     "bert": ("BertForMaskedLM", "BertConfig", _ENCODER),

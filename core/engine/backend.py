@@ -16,6 +16,22 @@ from core.request import Site, Stream
 
 
 @dataclass(frozen=True, slots=True)
+class Verified:
+    """What the check at load found: how far the lens is from the model's own untouched code, and what was tried.
+
+    patterns, logits: the largest differences; None where the model gives none to compare. lengths: the texts that were tried,
+    in tokens. steps: the steps of writing that were compared with the model's own. batched: whether texts of different length
+    were tried in one pass.
+    """
+
+    patterns: float | None
+    logits: float | None
+    lengths: tuple[int, ...]
+    steps: int
+    batched: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LensInfo:
     """The facts about a loaded model.
 
@@ -24,6 +40,9 @@ class LensInfo:
     depths: the number of encoder layers where the decoder can read any of them (Intervention.depth), else None.
     can_drop_residual: it can run with its residual connections off (Intervention.residual). can_move_tokens: its tokens can
     have other positions (Intervention.positions). reason: one sentence why nothing in the model can be changed; "" where it can.
+    caches: a step of writing may reuse what the step before it computed. batches: several texts may share one pass. turns: the
+    lengths after which the model computes every position anew, with other numbers (long-context rope). verified: what the check
+    at load found, None for our own models and for those that run their own code. narrowed: what the check took away, in sentences.
     """
 
     id: str
@@ -45,6 +64,11 @@ class LensInfo:
     can_drop_residual: bool = False
     can_move_tokens: bool = False
     reason: str = ""
+    caches: bool = True
+    batches: bool = True
+    turns: tuple[int, ...] = ()
+    verified: Verified | None = None
+    narrowed: tuple[str, ...] = ()
 
     @property
     def changes(self) -> frozenset[str]:

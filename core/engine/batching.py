@@ -12,12 +12,13 @@ CELLS = 64_000_000  # the most cells (rows × heads × tokens²) of one layer in
 ROWS = 32
 
 
-def groups(requests: Sequence[Request], heads: int) -> Iterator[list[int]]:
-    """Groups of requests that run together, as places in the list. Each request comes once; a group has similar lengths."""
+def groups(requests: Sequence[Request], heads: int, turns: Sequence[int] = ()) -> Iterator[list[int]]:
+    """Groups of requests that run together, as places in the list. Each request comes once; a group has similar lengths, and
+    lies on one side of every length in `turns`."""
     order = sorted(range(len(requests)), key=lambda n: (len(requests[n].source or ()), len(requests[n].target or ())))
     group: list[int] = []
     for n in order:
-        if group and not fits([requests[m] for m in (*group, n)], heads):
+        if group and not fits([requests[m] for m in (*group, n)], heads, turns):
             yield group
             group = []
         group.append(n)
@@ -25,11 +26,13 @@ def groups(requests: Sequence[Request], heads: int) -> Iterator[list[int]]:
         yield group
 
 
-def fits(group: Sequence[Request], heads: int) -> bool:
+def fits(group: Sequence[Request], heads: int, turns: Sequence[int] = ()) -> bool:
     """Whether requests may share a forward pass: they are few enough, and similar in length, so that little is padding."""
     for name in ("source", "target"):
         lengths = [len(getattr(request, name) or ()) for request in group]
         if max(lengths) > 1.25 * min(lengths) + 2:
+            return False
+        if any(min(lengths) <= turn < max(lengths) for turn in turns):
             return False
     longest = max(max(len(r.source or ()), len(r.target or ())) for r in group)
     return len(group) <= ROWS and len(group) * heads * longest**2 <= CELLS

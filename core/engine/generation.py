@@ -35,7 +35,7 @@ def _steps(runner: Runner, request: Request, sampling: Sampling, steps: int, fir
     state: Any = None
     for index in range(first, first + steps):
         written = request.target or ()
-        anew = index > first and (state is None or not _cache_holds(runner, request))
+        anew = index > first and (state is None or not cache_holds(runner, request))
         reused = 0 if index == first or anew else len(written) - 1
         rows = [runner.row(request)]
         traces, result = runner.forward(rows, reused, state if reused else None, keep_state=True)
@@ -51,12 +51,13 @@ def _steps(runner: Runner, request: Request, sampling: Sampling, steps: int, fir
         request = request.append(choice.id)
 
 
-def _cache_holds(runner: Runner, request: Request) -> bool:
-    """Whether a new token changes nothing in the earlier rows: none of them sees it, and nothing is averaged over rows."""
+def cache_holds(runner: Runner, request: Request) -> bool:
+    """Whether a new token changes nothing in the earlier rows: none of them sees it, nothing is averaged over rows, and the
+    text does not just become so long that the model computes all of it anew."""
     change = request.intervention
     if any(a.how == "mean" and a.head.stream is not Stream.ENCODER for a in change.ablated):
         return False
-    if not runner.info.causal:
+    if not runner.info.causal or len(request.target or ()) - 1 in runner.info.turns:
         return False
     # a new token is shuffled in among the others, so that the earlier ones move
     if any(rule.how == "shuffled" and rule.stream is Stream.DECODER for rule in change.positions):
@@ -234,13 +235,14 @@ def _read_on(runner: Runner, requests: list[Request], state: Any, parents: list[
     state: keys and values of the step before, or None; parents: the row of `state` that each prefix continues. The texts are
     read from the beginning where there is no state, or where a mask makes it useless.
     """
-    if state is not None and all(_cache_holds(runner, request) for request in requests):
+    alone = runner.info.batches or len(requests) == 1
+    if state is not None and alone and all(cache_holds(runner, request) for request in requests):
         held = len(requests[0].target or ()) - 1
         traces, result = runner.forward(
             [runner.row(request) for request in requests], held, runner.backend.pick(state, parents), keep_state=True
         )
         return traces, result.state
-    if len(requests) > 1 or not _cache_holds(runner, requests[0]):
+    if len(requests) > 1 or not cache_holds(runner, requests[0]):
         return runner.run_many(requests), None
     traces, result = runner.forward([runner.row(requests[0])], keep_state=True)
     return traces, result.state

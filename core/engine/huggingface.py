@@ -6,7 +6,8 @@ The probe travels down as a keyword argument of the forward pass. The family's o
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any
@@ -14,7 +15,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface, DynamicCache, EncoderDecoderCache, PreTrainedModel
+from transformers.cache_utils import (
+    DYNAMIC_LAYER_TYPE_MAPPING,
+    Cache,
+    DynamicLayer,
+    DynamicSlidingWindowLayer,
+    LinearAttentionAndFullAttentionLayer,
+    LinearAttentionAndSlidingWindowAttentionLayer,
+    get_layer_types_and_kwargs,
+)
 from transformers.masking_utils import eager_mask
+from transformers.modeling_outputs import BaseModelOutput
 
 from core.engine.backend import Batch, Result, at_depths
 from core.engine.kernels import fused_attention
@@ -85,9 +96,14 @@ class HuggingFaceBackend:
         # for each site W_O, the linear module that reads its result, or None; the dry run finds them
         self.outputs: list[Any] = []
         self.encoder_end: nn.Module | None = None  # what the encoder applies after its last layer; None where unknown
-        # layers without attention (Mamba, convolutions) have a memory that a cache of keys and values does not hold
+        self.cached = layers_of(model.config) if kind == "decoder" else []
+        # whether every layer keeps keys and values: where the check at load has no time to try, a step then reuses them
         self.caches = True
         self.reason = ""  # why nothing in it can be changed; "" where it can
+        # families that count their positions from the start at every step are told where a step stands
+        self.gives_positions = False
+        # entered by every pass; a lock where a family keeps numbers of a pass in its modules
+        self.alone: AbstractContextManager[Any] = nullcontext()
 
     def forward(
         self,
@@ -100,13 +116,13 @@ class HuggingFaceBackend:
         residual: bool = False,
         predict: bool = True,
     ) -> Result:
-        keep_state = keep_state and self.caches
         cache = state.cache if state is not None else self._new_cache() if keep_state else None
-        inputs = {"probe": probe, **self._texts(batch, probe, state, cache)}
+        inputs = {"probe": probe, **self._texts(batch, probe, state, cache, residual)}
         at = self._narrowed(at, inputs)
         # an encoder's output head runs at every position; where nobody asks for predictions, we run the model without it
         runs = self.model.base_model if self.kind == "encoder" and not predict else self.model
-        output = runs(**inputs, output_hidden_states=residual, return_dict=True)
+        with self.alone:
+            output = runs(**inputs, output_hidden_states=residual, return_dict=True)
         logits = getattr(output, "logits", None) if self.can_predict and predict else None
         if logits is not None and at is not None:
             logits = logits[torch.arange(len(at), device=at.device), at][:, None]
@@ -116,18 +132,27 @@ class HuggingFaceBackend:
     def _new_cache(self) -> Any:
         if self.kind == "encoder-decoder":
             return EncoderDecoderCache(DynamicCache(), DynamicCache())
-        return DynamicCache() if self.kind == "decoder" else None
+        if self.kind == "encoder":
+            return None
+        return Cache(layers=[layer(**how) for layer, how in self.cached]) if self.cached else DynamicCache()
 
-    def _texts(self, batch: Batch, probe: ProbeLike, state: Kept | None, cache: Any) -> dict[str, Any]:
+    def _texts(
+        self, batch: Batch, probe: ProbeLike, state: Kept | None, cache: Any, residual: bool
+    ) -> dict[str, Any]:
         """The inputs of a batch, under the argument names that this kind of model uses."""
         if self.kind == "encoder":
             return {"input_ids": batch.source, "attention_mask": _mask(batch.source_allowed)}
         caching = {"past_key_values": cache, "use_cache": cache is not None}
         if self.kind == "decoder":
+            if state is not None and self.gives_positions:
+                caching["position_ids"] = _places(cache.get_seq_length(), batch.target)
             return {"input_ids": batch.target, "attention_mask": _mask(batch.target_allowed), **caching}
         encoded = state.encoded if state is not None else None
         if state is None and batch.depths is not None:
             encoded = self._read(batch, probe)
+        elif state is None and cache is not None:
+            # as transformers' own loop does: some encoders take no cache, and a pass over both parts would hand it to them
+            encoded = self._encode(batch, probe, residual)
         return {
             "input_ids": None if encoded is not None else batch.source,
             "attention_mask": _mask(state.source_allowed if state is not None else batch.source_allowed),
@@ -153,15 +178,17 @@ class HuggingFaceBackend:
 
     def _read(self, batch: Batch, probe: ProbeLike) -> Any:
         """Run the encoder by itself, and take each request's memory at the depth that it asks for."""
-        from transformers.modeling_outputs import BaseModelOutput
-
         assert self.encoder_end is not None and batch.depths is not None
-        output = self.model.get_encoder()(
-            input_ids=batch.source, attention_mask=_mask(batch.source_allowed), probe=probe,
-            output_hidden_states=True, return_dict=True,
-        )  # fmt: skip
+        output = self._encode(batch, probe, True)
         memory = self.encoder_end(at_depths(output.hidden_states, batch.depths))
-        return BaseModelOutput(last_hidden_state=memory, hidden_states=output.hidden_states)
+        return Memory(last_hidden_state=memory, hidden_states=output.hidden_states)
+
+    def _encode(self, batch: Batch, probe: ProbeLike, residual: bool) -> Any:
+        """What the encoder alone gives for the sources of a batch."""
+        return self.model.get_encoder()(
+            input_ids=batch.source, attention_mask=_mask(batch.source_allowed), probe=probe,
+            output_hidden_states=residual, return_dict=True,
+        )  # fmt: skip
 
     def pick(self, state: Kept, rows: Sequence[int]) -> Kept:
         at = torch.tensor(rows, device=self.model.device)
@@ -175,7 +202,7 @@ class HuggingFaceBackend:
         total = 0
         for cache in caches or [state.cache]:
             for layer in cache.layers:
-                total += sum(t.numel() * t.element_size() for t in (layer.keys, layer.values) if t is not None)
+                total += sum(t.numel() * t.element_size() for t in _tensors(vars(layer).values()))
         return total
 
     def projection(self, index: int) -> Tensor | None:
@@ -209,14 +236,35 @@ def _mask(allowed: Tensor | None) -> Tensor | None:
     return None if allowed is None else allowed.long()
 
 
+def _places(start: int, ids: Tensor | None) -> Tensor:
+    """The positions of some tokens [batch, position], of which the first stands at `start`."""
+    assert ids is not None
+    return torch.arange(start, start + ids.shape[1], device=ids.device).expand_as(ids)
+
+
+def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:
+    """The tensors among some values and in the dictionaries among them."""
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, dict):
+            yield from _tensors(value.values())
+
+
+class Memory(BaseModelOutput):
+    """What the decoder reads of an encoder. A family's code may ask for more (router logits, for a loss): it gets None."""
+
+    def __getattr__(self, name: str) -> None:
+        if name.startswith("__"):
+            raise AttributeError(name)
+
+
 def _encoded(output: Any) -> Any:
     return _memory(getattr(output, "encoder_last_hidden_state", None))
 
 
 def _memory(memory: Tensor | None) -> Any:
-    from transformers.modeling_outputs import BaseModelOutput
-
-    return None if memory is None else BaseModelOutput(last_hidden_state=memory)
+    return None if memory is None else Memory(last_hidden_state=memory)
 
 
 def refusal(family: str) -> UnsupportedModelError:
@@ -228,20 +276,20 @@ def refusal(family: str) -> UnsupportedModelError:
     )
 
 
-def settle(model: PreTrainedModel) -> None:
-    """Make the settings of a model once, at load, before threads share it: our attention function, hidden states that end
-    before the final norm, no gradients.
+def layers_of(config: Any) -> list[tuple[Any, dict[str, Any]]]:
+    """What a cache for this model consists of, layer by layer: classes and their arguments. [] where keys and values are all.
 
-    Raises UnsupportedModelError where the family does not take an attention function.
+    A window's layer would drop the keys that a new token cannot see; it is replaced by one that keeps them, so that a pattern
+    always has a column for each token.
     """
-    model.set_attn_implementation(NAME)
-    if model.config._attn_implementation != NAME:
-        raise refusal(model.config.model_type)
-    for module in model.modules():
-        if hasattr(module, "config"):
-            # the last hidden state is then the one before the final norm: the residual stream at its full depth
-            module.config.tie_last_hidden_states = False
-    model.eval().requires_grad_(False)
+    whole = {
+        DynamicSlidingWindowLayer: DynamicLayer,
+        LinearAttentionAndSlidingWindowAttentionLayer: LinearAttentionAndFullAttentionLayer,
+    }
+    kinds, settings = get_layer_types_and_kwargs(config.get_text_config(decoder=True))
+    named = [DYNAMIC_LAYER_TYPE_MAPPING.get(kind) for kind in kinds]
+    layers = [(whole.get(layer, layer), how) for layer, how in zip(named, settings, strict=True)]
+    return [] if None in named or all(layer is DynamicLayer for layer, _ in layers) else layers
 
 
 def kind_of(config: Any) -> str:

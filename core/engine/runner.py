@@ -64,7 +64,8 @@ class Runner:
         """
         admitted = [admit(self.info, request) for request in requests]
         answers: dict[int, Trace] = {}
-        for group in groups(admitted, self.info.heads):
+        together = groups(admitted, self.info.heads, self.info.turns)
+        for group in together if self.info.batches else ([n] for n in range(len(admitted))):
             traces, _ = self.forward([self.row(admitted[n]) for n in group])
             answers.update(zip(group, traces, strict=True))
         return [answers[n] for n in range(len(admitted))]
@@ -116,7 +117,7 @@ class Runner:
                 probe,
                 at=at,
                 state=state,
-                keep_state=keep_state,
+                keep_state=keep_state and self.info.caches,
                 residual=any("residual" in request.keep for request in requests),
                 predict=predict and self.info.can_predict,
             )

@@ -15,7 +15,7 @@ from tests.oracles import changes
 
 WRITERS = [name for name in EVERY if name in (*DECODERS, *SEQ2SEQ) or (name in OURS and name != "ours_encoder")]
 WRITER = pytest.mark.parametrize("name", WRITERS)
-ANEW = ("ours_peeking", "lfm2")  # the one looks ahead, the other remembers in other ways than keys and values
+ANEW = ("ours_peeking",)  # it looks ahead
 CAUSAL = pytest.mark.parametrize("name", [name for name in WRITERS if name not in ANEW])
 GREEDY = Sampling(temperature=0.0)
 
@@ -121,7 +121,6 @@ def test_where_no_cache_can_hold_every_step_computes_everything_and_says_so(name
     for step in lens.generate(ask(name, 5, 3), Sampling(seed=4), steps=4):
         assert step.recomputed == (step.index > 0)
         assert step.cache.reused == 0 and step.cache.new == len(step.request.target)
-        assert name != "lfm2" or step.cache.bytes == 0
         held_to_the_whole(lens, step)
 
 
@@ -191,7 +190,10 @@ def test_the_cache_is_counted_in_bytes_and_positions(name, lens_of, ask):
         written = step.cache.reused + step.cache.new
         assert written == len(step.request.target)
         positions = depth * written + cross * len(step.request.source or ())
-        assert step.cache.bytes == 2 * positions * lens.info.kv_heads * d * next(model.parameters()).element_size()
+        numbers = 2 * positions * lens.info.kv_heads * d
+        if name == "lfm2":  # its convolution remembers the last 3 inputs, each as wide as the model
+            numbers += 3 * lens.info.d_model
+        assert step.cache.bytes == numbers * next(model.parameters()).element_size()
 
 
 def test_the_last_step_is_the_one_that_ends_the_text(lens_of, ask):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -243,23 +244,62 @@ def _sound(config: dict[str, Any], found: Found) -> None:
 def _load_hugging_face(
     found: Found, device: torch.device, dtype: torch.dtype | str, say: Callable[[str], None]
 ) -> Lens:
+    started = perf_counter()
     say("Starting transformers")
-    from core.engine.huggingface import max_tokens_of
     from core.engine.loading.pretrained import load_pretrained, plan, quiet
 
     with quiet():
         how = plan(found)
         tokenizer = _tokenizer(found)
         backend = load_pretrained(found, how, dtype, device, say)
-    model, config = backend.model, backend.model.config
     say("Checking the weights")
-    check_finite(model)
-    to_device(model, device)
-    vocab = int(getattr(config, "vocab_size", 0) or model.get_input_embeddings().num_embeddings)
-    plain = {role: getattr(config, name, None) for role, name in ROLES.items()}
+    check_finite(backend.model)
+    to_device(backend.model, device)
+    say("Finding its attentions, and comparing them with its own code")
+    with quiet():
+        return _first_that_agrees(found, backend, how.reason, tokenizer, started)
+
+
+def _first_that_agrees(
+    found: Found, backend: HuggingFaceBackend, reason: str, tokenizer: Any, started: float
+) -> Lens:
+    """The lens of a model that can be watched; else of one that is read only. reason: why it is read only, or "". A model that
+    does not call our attention function, or computes another formula, or does not agree with its own code, is read only, too.
+
+    Raises UnsupportedModelError, ModelFileError.
+    """
+    from core.engine.loading.discovery import discover
+    from core.engine.loading.readonly import own_code, read_only
+    from core.engine.loading.settling import NAMES, rename
+    from core.engine.loading.verification import Disagreement, check
+
+    model, refused = backend.model, None
+    plain = {role: getattr(model.config, name, None) for role, name in ROLES.items()}
+    vocab, start = _vocab(model), plain["start"] or 0
     _check_start(backend.kind, plain["start"], vocab)
-    say("Finding its attentions")
-    backend, seen = _seen(backend, how.reason, plain["pad"], vocab, plain["start"] or 0)
+    for name in () if reason else NAMES:
+        rename(model, name)
+        try:
+            seen = discover(backend, model.config.model_type, plain["pad"], vocab, start)
+            lens = _lens(found, backend, seen, tokenizer, plain)
+            check(lens, perf_counter() - started)
+            return lens
+        except UnsupportedModelError as error:
+            refused = error
+    reason = refused.reason if isinstance(refused, Disagreement) else reason or own_code(model.config.model_type)
+    try:
+        return _lens(
+            found, *read_only(model, backend.kind, backend.can_predict, reason, start), tokenizer=tokenizer, plain=plain
+        )
+    except UnsupportedModelError as error:
+        raise refused or error from None
+
+
+def _lens(found: Found, backend: Any, seen: Discovered, tokenizer: Any, plain: dict[str, Any]) -> Lens:
+    from core.engine.huggingface import max_tokens_of
+
+    model, config = backend.model, backend.model.config
+    vocab = _vocab(model)
     info = LensInfo(
         id=found.id,
         name=found.title if Path(found.id).expanduser().exists() else found.id,
@@ -278,27 +318,13 @@ def _load_hugging_face(
         causal=seen.causal,
         depths=seen.depths,
         reason=backend.reason,
+        caches=not backend.reason,
     )
     return Lens(info, backend, _text_of(tokenizer, config, vocab, found), plain)
 
 
-def _seen(backend: HuggingFaceBackend, reason: str, pad: Any, vocab: int, start: int) -> tuple[Any, Discovered]:
-    """The backend that runs the model, and its attentions. reason: why the model is read only, or "". A model that does not
-    call our attention function, or computes another formula, is read only, too. Raises UnsupportedModelError, ModelFileError.
-    """
-    from core.engine.loading.discovery import discover
-    from core.engine.loading.readonly import own_code, read_only
-
-    family = backend.model.config.model_type
-    if not reason:
-        try:
-            return backend, discover(backend, family, pad, vocab, start)
-        except UnsupportedModelError as error:
-            try:
-                return read_only(backend.model, backend.kind, backend.can_predict, own_code(family), start)
-            except UnsupportedModelError:
-                raise error from None
-    return read_only(backend.model, backend.kind, backend.can_predict, reason, start)
+def _vocab(model: Any) -> int:
+    return int(getattr(model.config, "vocab_size", 0) or model.get_input_embeddings().num_embeddings)
 
 
 def _check_start(kind: str, start: Any, vocab: int) -> None:

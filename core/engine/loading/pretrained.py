@@ -21,8 +21,9 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.utils import logging
 
 from core.engine.files import MANY, SLACK, Found, check_counts, read_config, read_header, weight_files
-from core.engine.huggingface import WORKING, HuggingFaceBackend, kind_of, refusal, settle
+from core.engine.huggingface import WORKING, HuggingFaceBackend, kind_of, refusal
 from core.engine.loading.readonly import check_squares, own_code
+from core.engine.loading.settling import settle
 from core.engine.ours import Unfilled
 from core.errors import DeviceError, LensError, ModelFileError, UnsupportedModelError
 
