@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from core.answer import Answer, Answers, Label, Span
 from core.attention import Attention, Recipe
 from core.errors import NoSuchHeadError, NotAPredictor
 from core.request import Request, Stream
 
 __all__ = (
-    "Attention", "Beam", "CacheUse", "Candidate", "Predictions", "Recipe", "Step", "Token", "Tokens", "Trace", "largest",
-    "log_softmax",
+    "Answer", "Answers", "Attention", "Beam", "CacheUse", "Candidate", "Label", "Predictions", "Recipe", "Span", "Step", "Token",
+    "Tokens", "Trace", "largest", "log_softmax",
 )  # fmt: skip
 
 
@@ -65,7 +66,8 @@ class Trace:
 
     attention: in the order of execution. residual: the residual stream of ENCODER and DECODER, each float32 [depth, position,
     d_model]; depth 0 is the embeddings, and the last depth is missing where the family's final norm hides it; None where it was
-    not kept. next_logits: float32 [vocabulary] at the last position where the model predicts, or None.
+    not kept. next_logits: float32 [vocabulary] at the last position where the model predicts, or None. answer: what a classifier
+    says in place of words; None for other models, and where "predictions" were not kept.
     """
 
     request: Request
@@ -77,6 +79,7 @@ class Trace:
     predictions: Predictions | None = None
     masked_logits: Mapping[int, np.ndarray] = field(default_factory=dict)  # logits of an encoder at its mask tokens
     token_text: Callable[[int], str] = field(default=str, repr=False)
+    answer: Answer | None = None
 
     def at(self, stream: Stream, layer: int) -> Attention:
         """The attention of one layer of one stream. Raises NoSuchHeadError where the trace holds none."""
@@ -93,6 +96,10 @@ class Trace:
         Raises NotAPredictor where the model has no output head or an encoder was given no position, NoSuchHeadError for a
         position that is not there.
         """
+        if self.answer is not None:
+            raise NotAPredictor(
+                "a model that predicts tokens", "one that classifies", "Its classes are in trace.answer"
+            )
         logits = self.next_logits if position is None else self.masked_logits.get(position)
         if logits is not None:
             return self._top(logits, k)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from core.answer import Answer
 from core.attention import readonly
-from core.engine.backend import Result
+from core.engine.backend import LensInfo, Result
+from core.engine.heads import answer_of
 from core.engine.probe import Probe, Row, as_array
 from core.engine.text import Text, as_tokens, text_of_token
 from core.request import Request, Stream
@@ -15,10 +17,12 @@ from core.trace import Predictions, Trace
 TOP = 50  # candidates kept at every position where predictions are asked for
 
 
-def trace_of(kind: str, text: Text | None, row: Row, n: int, probe: Probe, result: Result, everywhere: bool) -> Trace:
-    """The Trace of the n-th row. kind, text: kind and tokenizer of the model. everywhere: the result predicts at all positions,
+def trace_of(
+    info: LensInfo, text: Text | None, row: Row, n: int, probe: Probe, result: Result, everywhere: bool
+) -> Trace:
+    """The Trace of the n-th row. info, text: facts and tokenizer of the model. everywhere: the result predicts at all positions,
     not only at the last of each row."""
-    request, encoder = row.request, kind == "encoder"
+    request, encoder = row.request, info.kind == "encoder"
     read, written = len(request.source or ()), len(request.target or ()) - probe.query_start
     logits = found = None
     masked: dict[int, np.ndarray] = {}
@@ -50,6 +54,16 @@ def trace_of(kind: str, text: Text | None, row: Row, n: int, probe: Probe, resul
         predictions=found,
         masked_logits=masked,
         token_text=text_of_token(text),
+        answer=_answer(info, row.request, n, result),
+    )
+
+
+def _answer(info: LensInfo, request: Request, n: int, result: Result) -> Answer | None:
+    """What a classifier says of the n-th text, where its request asks for predictions."""
+    if info.answers is None or result.answer is None or "predictions" not in request.keep:
+        return None
+    return answer_of(
+        info.answers, result.answer[n], len((request.target if info.kind == "decoder" else request.source) or ())
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from core.answer import Answers
 from core.interventions import KINDS
 from core.model.multihead import ProbeLike
 from core.model.transformer import Config
@@ -43,6 +44,7 @@ class LensInfo:
     caches: a step of writing may reuse what the step before it computed. batches: several texts may share one pass. turns: the
     lengths after which the model computes every position anew, with other numbers (long-context rope). verified: what the check
     at load found, None for our own models and for those that run their own code. narrowed: what the check took away, in sentences.
+    answers: what a classifier says of a text in place of words; None for other models.
     """
 
     id: str
@@ -69,6 +71,7 @@ class LensInfo:
     turns: tuple[int, ...] = ()
     verified: Verified | None = None
     narrowed: tuple[str, ...] = ()
+    answers: Answers | None = None
 
     @property
     def changes(self) -> frozenset[str]:
@@ -119,12 +122,13 @@ class Result:
 
     logits [batch, position, vocab], at one position where `at` was given; None without an output head. residual: for each
     stream one tensor [batch, position, d_model] for each depth. state: the keys and values for a next step; it belongs to the
-    caller.
+    caller. answer: a classifier's logits, [batch, class] or [batch, position, class].
     """
 
     logits: Tensor | None
     residual: dict[Stream, list[Tensor]]
     state: Any = None
+    answer: Tensor | None = None
 
 
 class Backend(Protocol):

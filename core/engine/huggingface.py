@@ -27,7 +27,9 @@ from transformers.cache_utils import (
 from transformers.masking_utils import eager_mask
 from transformers.modeling_outputs import BaseModelOutput
 
+from core.answer import Answers
 from core.engine.backend import Batch, Result, at_depths
+from core.engine.heads import logits_of
 from core.engine.kernels import fused_attention
 from core.errors import UnsupportedModelError
 from core.model.multihead import AttentionCall, ProbeLike
@@ -88,8 +90,8 @@ class HuggingFaceBackend:
 
     config = None
 
-    def __init__(self, model: PreTrainedModel, kind: str, can_predict: bool) -> None:
-        self.model, self.kind, self.can_predict = model, kind, can_predict
+    def __init__(self, model: PreTrainedModel, kind: str, can_predict: bool, answers: Answers | None = None) -> None:
+        self.model, self.kind, self.can_predict, self.answers = model, kind, can_predict, answers
         self.picks_positions = "logits_to_keep" in signature(model.forward).parameters
         self.last_is_normed: dict[Stream, bool] = {}
         self.heads: list[int] = []
@@ -119,15 +121,17 @@ class HuggingFaceBackend:
         cache = state.cache if state is not None else self._new_cache() if keep_state else None
         inputs = {"probe": probe, **self._texts(batch, probe, state, cache, residual)}
         at = self._narrowed(at, inputs)
-        # an encoder's output head runs at every position; where nobody asks for predictions, we run the model without it
-        runs = self.model.base_model if self.kind == "encoder" and not predict else self.model
+        # the head of an encoder or a classifier is left out where nobody asks for predictions
+        leaves = not predict and (self.kind == "encoder" or self.answers is not None)
+        runs = self.model.base_model if leaves else self.model
         with self.alone:
             output = runs(**inputs, output_hidden_states=residual, return_dict=True)
         logits = getattr(output, "logits", None) if self.can_predict and predict else None
         if logits is not None and at is not None:
             logits = logits[torch.arange(len(at), device=at.device), at][:, None]
         kept = Kept(cache, _encoded(output), batch.source_allowed) if keep_state and state is None else state
-        return Result(logits, self._residual(output) if residual else {}, kept)
+        answer = logits_of(output, self.answers) if self.answers is not None and predict else None
+        return Result(logits, self._residual(output) if residual else {}, kept, answer)
 
     def _new_cache(self) -> Any:
         if self.kind == "encoder-decoder":
@@ -142,7 +146,8 @@ class HuggingFaceBackend:
         """The inputs of a batch, under the argument names that this kind of model uses."""
         if self.kind == "encoder":
             return {"input_ids": batch.source, "attention_mask": _mask(batch.source_allowed)}
-        caching = {"past_key_values": cache, "use_cache": cache is not None}
+        # T5's reader of answers names past_key_values itself, and takes none from us
+        caching = {"use_cache": False} if cache is None else {"past_key_values": cache, "use_cache": True}
         if self.kind == "decoder":
             if state is not None and self.gives_positions:
                 caching["position_ids"] = _places(cache.get_seq_length(), batch.target)

@@ -11,6 +11,7 @@ import numpy as np
 from core.checks import LONGEST_TEXT
 from core.engine import generation
 from core.engine.admission import admit, read, room, too_long
+from core.engine.heads import echo
 from core.engine.merges import LONGEST, Splitting, raw, splitting
 from core.engine.probe import as_array
 from core.engine.runner import Runner
@@ -62,14 +63,13 @@ class Lens(Runner):
             )
         kind = self.info.kind
         given = self._numbers(ids, self.info.max_tokens) if ids is not None else self._encode_prompt(text)
-        if kind != "encoder-decoder" and (target or target_ids is not None):
-            raise RequestError(
-                "a target only for an encoder–decoder", f"one for {self.info.id}, a {kind}", "Leave it out"
-            )
+        if (kind != "encoder-decoder" or self.info.answers is not None) and (target or target_ids is not None):
+            own = f"{self.info.id}, a {kind if self.info.answers is None else 'classifier'}"
+            raise RequestError("a target only for an encoder–decoder that writes", f"one for {own}", "Leave it out")
         made = Request(
             lens=self.info.id,
             source=None if kind == "decoder" else given,
-            target=self._written(target, target_ids) if kind == "encoder-decoder" else given if kind == "decoder" else None,
+            target=self._target(given, target, target_ids),
             keep=frozenset([keep] if isinstance(keep, str) else keep),
             capture=capture,
             layers=None if layers is None else tuple(layers),
@@ -128,7 +128,7 @@ class Lens(Runner):
         wanted = list(self._numbers(ids))
         _, result = self.forward([self.row(admit(self.info, request.keeping("predictions")))])
         if result.logits is None:
-            raise NotAPredictor("a model with an output head", f"{self.info.id}, which has none")
+            raise NotAPredictor("a model with an output head of words", f"{self.info.id}, which has none")
         if not 0 <= position < result.logits.shape[1]:
             raise NoSuchHeadError(f"a position from 0 to {result.logits.shape[1] - 1}", f"{position}")
         return log_softmax(as_array(result.logits[0, position]))[wanted]
@@ -183,6 +183,16 @@ class Lens(Runner):
         if not text or all(token in tokenizer.specials for token in ids):
             raise InputError("a text of at least one word", "an empty text", "Type a word")
         return ids
+
+    def _target(
+        self, given: tuple[int, ...], target: str | None, target_ids: Iterable[int] | None
+    ) -> tuple[int, ...] | None:
+        """What the decoder reads, where there is one. given: the text of the request."""
+        if self.info.kind != "encoder-decoder":
+            return given if self.info.kind == "decoder" else None
+        if self.info.answers is not None:
+            return echo(given, int(self.start or 0))
+        return self._written(target, target_ids)
 
     def _written(self, target: str | None, target_ids: Iterable[int] | None) -> tuple[int, ...]:
         """The ids that the decoder reads: its start token, then what was written so far."""

@@ -72,6 +72,12 @@ class Runner:
 
     def predicts(self) -> None:
         """Raise NotAPredictor where this model cannot continue a text."""
+        if self.info.answers is not None:
+            raise NotAPredictor(
+                "a model that writes",
+                f"{self.info.id}, which classifies",
+                'Keep "predictions" and look at trace.answer',
+            )
         if self.info.kind == "encoder":
             raise NotAPredictor(
                 "a model that writes", "an encoder, which reads", "Mask a word and ask for it with position=…"
@@ -105,7 +111,7 @@ class Runner:
         if not everywhere and self.info.can_predict:
             ends = [len(request.target or ()) - new_from - 1 for request in requests]
             at = torch.tensor(ends, device=self.info.device)
-        predict = not encoder or any(predicts_somewhere(request, self.mask) for request in requests)
+        predict = self._needs_head(requests)
         batch = self._batch(requests, new_from, read=state is not None)
         sites = self.info.sites
         if state is not None:
@@ -119,12 +125,18 @@ class Runner:
                 state=state,
                 keep_state=keep_state and self.info.caches,
                 residual=any("residual" in request.keep for request in requests),
-                predict=predict and self.info.can_predict,
+                predict=predict,
             )
-            traces = [
-                trace_of(self.info.kind, self.text, row, n, probe, result, everywhere) for n, row in enumerate(rows)
-            ]
+            traces = [trace_of(self.info, self.text, row, n, probe, result, everywhere) for n, row in enumerate(rows)]
         return traces, result
+
+    def _needs_head(self, requests: Sequence[Request]) -> bool:
+        """Whether some of these requests need what the model predicts, or answers."""
+        if self.info.answers is not None:
+            return any("predictions" in request.keep for request in requests)
+        if self.info.kind == "encoder":
+            return self.info.can_predict and any(predicts_somewhere(request, self.mask) for request in requests)
+        return self.info.can_predict
 
     def _batch(self, requests: Sequence[Request], new_from: int, read: bool) -> Batch:
         """The requests as tensors, from position `new_from` of the target on. read: an earlier step has already read the source."""

@@ -91,7 +91,9 @@ def discover(backend: HuggingFaceBackend, family: str, pad: int | None, vocab: i
     sites = _sites(probe.calls, backend.kind, family)
     causal = any(c for (_, _, queries, _), c in zip(probe.calls, probe.causal, strict=True) if queries == 2)
     depths = sum(site.stream is Stream.ENCODER for site in sites)
-    backend.encoder_end = _encoder_end(backend, batch, depths) if backend.kind == "encoder-decoder" else None
+    # a classifier's head reads the source itself, so that no other depth can be put in its place
+    writes = backend.kind == "encoder-decoder" and backend.answers is None
+    backend.encoder_end = _encoder_end(backend, batch, depths) if writes else None
     return Discovered(sites, probe.calls[0][1], causal, None if backend.encoder_end is None else depths)
 
 
@@ -105,7 +107,7 @@ def _dry_run(
     hooks += [module.register_forward_pre_hook(probe.enter) for module in linear]
     backend.last_is_normed = dict.fromkeys(Stream, False)  # not known yet: keep every depth for the comparison below
     try:
-        return backend.forward(batch, probe, residual=True), last
+        return backend.forward(batch, probe, residual=True, predict=backend.answers is None), last
     except Exception as error:  # where a family's code fails in its very first run, we cannot use it
         raise UnsupportedModelError(
             f"a family whose attention can be watched ({WORKING})",

@@ -52,6 +52,8 @@ def one_pass(model: Any, request: Request) -> Answer:
     with torch.inference_mode(), untouched(model):
         output = model(**inputs, output_attentions=True, return_dict=True)
     logits = getattr(output, "logits", None)
+    if "start_logits" in output:  # a reader of answers: where they begin and where they end
+        logits = torch.stack((output.start_logits, output.end_logits), dim=-1)
     own = Stream.DECODER if request.source is None else Stream.ENCODER
     streams = {own: "attentions"} if "decoder_input_ids" not in inputs else NAMES
     return Answer(

@@ -289,7 +289,10 @@ def _first_that_agrees(
     reason = refused.reason if isinstance(refused, Disagreement) else reason or own_code(model.config.model_type)
     try:
         return _lens(
-            found, *read_only(model, backend.kind, backend.can_predict, reason, start), tokenizer=tokenizer, plain=plain
+            found,
+            *read_only(model, backend.kind, backend.can_predict, reason, start, backend.answers),
+            tokenizer=tokenizer,
+            plain=plain,
         )
     except UnsupportedModelError as error:
         raise refused or error from None
@@ -297,9 +300,11 @@ def _first_that_agrees(
 
 def _lens(found: Found, backend: Any, seen: Discovered, tokenizer: Any, plain: dict[str, Any]) -> Lens:
     from core.engine.huggingface import max_tokens_of
+    from core.engine.loading.classifying import check_answer
 
     model, config = backend.model, backend.model.config
     vocab = _vocab(model)
+    check_answer(backend, plain, vocab)
     info = LensInfo(
         id=found.id,
         name=found.title if Path(found.id).expanduser().exists() else found.id,
@@ -319,6 +324,8 @@ def _lens(found: Found, backend: Any, seen: Discovered, tokenizer: Any, plain: d
         depths=seen.depths,
         reason=backend.reason,
         caches=not backend.reason,
+        batches=backend.answers is None,  # padding could mislead a classifier's head
+        answers=backend.answers,
     )
     return Lens(info, backend, _text_of(tokenizer, config, vocab, found), plain)
 

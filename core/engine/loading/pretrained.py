@@ -16,31 +16,33 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
+from transformers import AutoConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.utils import logging
 
+from core.answer import Answers
 from core.engine.files import MANY, SLACK, Found, check_counts, read_config, read_header, weight_files
 from core.engine.huggingface import WORKING, HuggingFaceBackend, kind_of, refusal
+from core.engine.loading.heads import heads_of
 from core.engine.loading.readonly import check_squares, own_code
 from core.engine.loading.settling import settle
 from core.engine.ours import Unfilled
 from core.errors import DeviceError, LensError, ModelFileError, UnsupportedModelError
 
-HEADS = {"encoder": AutoModelForMaskedLM, "decoder": AutoModelForCausalLM, "encoder-decoder": AutoModelForSeq2SeqLM}
 STORED = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
 SAVED = "Use the configuration saved with these weights"
 
 
 @dataclass(frozen=True, slots=True)
 class LoadingPlan:
-    """How a model will be loaded: its kind, the class with an output head and the class without one. reason: why it is read
-    only, one sentence; "" where its attention goes through the interface."""
+    """How a model will be loaded: its kind, the class with an output head and the class without one, and what the first
+    answers (None for words). reason: why it is read only, one sentence; "" where its attention goes through the interface."""
 
     config: Any
     kind: str
     head: Any | None
     trunk: Any | None
+    answers: Answers | None = None
     reason: str = ""
 
     @property
@@ -60,9 +62,8 @@ def plan(found: Found) -> LoadingPlan:
         )
     family = str(config.model_type)
     try:
-        kind = kind_of(config)
-        head, trunk = _class_of(HEADS[kind], config), _class_of(AutoModel, config)
-        concrete = head or trunk
+        heads = heads_of(config, kind_of(config), words=found.gguf is not None)
+        concrete = heads.head or heads.trunk
         if concrete is None:
             raise refusal(family)
         reads = concrete.main_input_name
@@ -79,7 +80,7 @@ def plan(found: Found) -> LoadingPlan:
         ) from error
     except (TypeError, ValueError, AttributeError) as error:
         raise ModelFileError(f"a sound {family} configuration in config.json", _first_line(error), SAVED) from error
-    return LoadingPlan(config, kind, head, trunk, reason)
+    return LoadingPlan(config, heads.kind, heads.head, heads.trunk, heads.answers, reason)
 
 
 def load_pretrained(
@@ -105,8 +106,9 @@ def load_pretrained(
             # only the output head is missing: it is an embedding model, whose attention is complete, but it cannot predict
             can_predict = False
             model, missing = _read(found, how.trunk, how.config, dtype, device, say)
-    # a pooler reads the encoder's result, and we never use it
-    missing = [key for key in missing if "pooler" not in key.split(".")]
+    answers = how.answers if can_predict else None
+    if answers is None:  # a pooler reads the encoder's result, and classifiers alone use it
+        missing = [key for key in missing if "pooler" not in key.split(".")]
     if missing:
         raise ModelFileError(
             f"every weight that config.json asks for in {found.title}",
@@ -115,7 +117,7 @@ def load_pretrained(
         )
     if not how.reason:
         settle(model)
-    return HuggingFaceBackend(model, how.kind, can_predict)
+    return HuggingFaceBackend(model, how.kind, can_predict and answers is None, answers)
 
 
 @contextmanager
@@ -163,14 +165,6 @@ def _config(found: Found) -> Any:
     config._attn_implementation, config._experts_implementation = "eager", "eager"
     config.fusion_config, config.transformers_weights = None, None
     return config
-
-
-def _class_of(auto: Any, config: Any) -> Any | None:
-    """The class an Auto class would build, or None."""
-    if type(config) not in auto._model_mapping:
-        return None
-    concrete = auto._model_mapping[type(config)]
-    return concrete[0] if isinstance(concrete, (tuple, list)) else concrete
 
 
 def _held(found: Found) -> tuple[int, int]:

@@ -16,8 +16,10 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from core.answer import Answers
 from core.attention import Attention, encode_u8, readonly
 from core.engine.backend import Batch, Result
+from core.engine.heads import logits_of
 from core.engine.huggingface import WORKING, max_tokens_of
 from core.engine.loading.discovery import Discovered, _watch_last_layers
 from core.engine.probe import as_array
@@ -42,9 +44,13 @@ def own_code(family: str) -> str:
 
 def check_squares(config: Any) -> None:
     """Raise UnsupportedModelError for families known to give something else than a row of weights for each token."""
-    if config.model_type in OTHER_MAPS or getattr(config, "attention_type", None) == "block_sparse":  # the latter: BigBird
+    if (
+        config.model_type in OTHER_MAPS or getattr(config, "attention_type", None) == "block_sparse"
+    ):  # the latter: BigBird
         raise UnsupportedModelError(
-            "maps of queries by keys, one row for each token", f"{config.model_type}, which makes others", f"Choose {WORKING}"
+            "maps of queries by keys, one row for each token",
+            f"{config.model_type}, which makes others",
+            f"Choose {WORKING}",
         )
 
 
@@ -64,6 +70,7 @@ class ReadOnlyBackend:
         self.has_cache = "use_cache" in names
         self.sites: tuple[Site, ...] = ()
         self.causal = False
+        self.answers: Answers | None = None  # what a classifier answers; None where it has no such head
         self.last_is_normed = dict.fromkeys(Stream, False)
 
     def forward(
@@ -77,19 +84,24 @@ class ReadOnlyBackend:
         residual: bool = False,
         predict: bool = True,
     ) -> Result:
+        answers = self.answers if predict else None
         predict = predict and self.can_predict
-        logits, streams = [], []
+        logits, said, streams = [], [], []
         for n, (source, target) in enumerate(_texts(batch)):
-            output = self.run(source, target, residual, predict, last=at is not None)
+            output = self.run(source, target, residual, predict or answers is not None, last=at is not None)
             patterns = self.patterns(output, source, target)
             for site, pattern in zip(self.sites, patterns, strict=True):
                 if (kept := attention_of(site, pattern, probe.rows[n].request)) is not None:
                     probe.receive(n, kept)
             if predict:
                 logits.append(output.logits[0, -1:] if at is not None else output.logits[0])
+            if answers is not None:
+                said.append(logits_of(output, answers)[0])
             streams.append(self.residual(output) if residual else {})
         joined = pad_sequence(logits, batch_first=True) if logits else None
-        return Result(joined, {stream: _side_by_side([row[stream] for row in streams]) for stream in streams[0]})
+        answer = pad_sequence(said, batch_first=True) if said else None
+        states = {stream: _side_by_side([row[stream] for row in streams]) for stream in streams[0]}
+        return Result(joined, states, answer=answer)
 
     def run(
         self, source: Tensor | None, target: Tensor | None, residual: bool, predict: bool, last: bool = False
@@ -176,12 +188,13 @@ def attention_of(site: Site, pattern: Tensor, request: Request) -> Attention | N
 
 
 def read_only(
-    model: Any, kind: str, can_predict: bool, reason: str, start: int = 0
+    model: Any, kind: str, can_predict: bool, reason: str, start: int = 0, answers: Answers | None = None
 ) -> tuple[ReadOnlyBackend, Discovered]:
     """A backend that reads a model's own patterns, and what two trial runs found: a short text and a longer one.
 
     reason: why the model is not changed, one sentence; the lens says it (`LensInfo.reason`). start: the id that a decoder begins
-    with. A "decoder" that looks ahead is read as an encoder: what it says at a token is that token, not the next one.
+    with. answers: what a classifier's head gives. A "decoder" that looks ahead is read as an encoder: what it says at a token is
+    that token, not the next one.
     At load only, before threads share the model. Raises UnsupportedModelError where the model returns no maps, or maps that are no
     square of queries by keys whose rows add up to 1; ModelFileError where its weights give NaN or infinity.
     """
@@ -197,8 +210,8 @@ def read_only(
     own = [pattern for stream, pattern in found if stream is Stream.DECODER]
     causal = bool(own) and all(not bool(pattern.triu(1).any()) for pattern in own)
     if kind == "decoder" and not causal:
-        return read_only(model, "encoder", can_predict and _fills_in(model), reason)
-    backend.sites, backend.causal = _sites(found), causal
+        return read_only(model, "encoder", can_predict and _fills_in(model), reason, start, answers)
+    backend.sites, backend.causal, backend.answers = _sites(found), causal, answers
     return backend, Discovered(backend.sites, backend.sites[0].heads, causal)
 
 
@@ -274,7 +287,9 @@ def _returned(output: Any, kind: str) -> list[tuple[Stream, Tensor]]:
     if kind != "encoder-decoder":
         return [(Stream.ENCODER if kind == "encoder" else Stream.DECODER, pattern) for pattern in held("attentions")]
     both = zip(held("decoder_attentions"), held("cross_attentions"), strict=False)
-    pairs = [(stream, pattern) for pair in both for stream, pattern in zip((Stream.DECODER, Stream.CROSS), pair, strict=True)]
+    pairs = [
+        (stream, pattern) for pair in both for stream, pattern in zip((Stream.DECODER, Stream.CROSS), pair, strict=True)
+    ]
     return [*((Stream.ENCODER, pattern) for pattern in held("encoder_attentions")), *pairs]
 
 

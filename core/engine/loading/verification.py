@@ -103,7 +103,7 @@ class Check:
         self._begin(length)
         if not (self.writes and length > STEPS and self._fits(length) and self._writing(length - STEPS)):
             self._hold(caches=self.lens.backend.caches)
-        if self._fits(length):
+        if self.lens.info.batches and self._fits(length):
             self._side_by_side(length, min(SHORTER, length))
         for limit in limits(self.model.config, self.lens.info.max_tokens):
             if limit >= length:
@@ -237,7 +237,10 @@ class Check:
         ids = [self.ids[(17 * n * n + 7 * n + length) % len(self.ids)] for n in range(length)]
         info = self.lens.info
         target = {"target_ids": ids[: length // 2 if length <= LENGTH else length - 1]}
-        keep = ("pattern", "predictions") if info.kind == "encoder" and info.can_predict else ("pattern",)
+        if info.answers is not None and info.kind == "encoder-decoder":  # such heads look for the end of the text
+            ids, target = [*ids[:-1], *sorted(self.lens.ends)[:1]], {}
+        says = info.answers is not None or (info.kind == "encoder" and info.can_predict)
+        keep = ("pattern", "predictions") if says else ("pattern",)
         return self.lens.request(
             ids=ids, keep=keep, capture="float32", **(target if info.kind == "encoder-decoder" else {})
         )
@@ -284,6 +287,8 @@ def _answer(trace: Trace, logits: torch.Tensor | None, row: int) -> Answer:
     maps: dict[Stream, list[np.ndarray]] = {}
     for attention in trace.attention:
         maps.setdefault(attention.site.stream, []).append(attention.pattern)
+    if trace.answer is not None:
+        return Answer(trace.answer.logits, maps)
     if logits is None:
         return Answer(None, maps)
     found = as_array(logits[row])
