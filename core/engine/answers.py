@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import torch
 
-from core.answer import Answer
+from core.answer import Answer, Answers
 from core.attention import readonly
 from core.engine.backend import LensInfo, Result
-from core.engine.heads import answer_of
 from core.engine.probe import Probe, Row, as_array
 from core.engine.text import Text, as_tokens, text_of_token
 from core.request import Request, Stream
@@ -84,3 +86,21 @@ def predictions(logits: torch.Tensor, stands: tuple[int, ...]) -> Predictions:
 def predicts_somewhere(request: Request, mask: int | None) -> bool:
     """Whether an encoder's request asks for predictions, at all positions or at its mask tokens. mask: their id."""
     return "predictions" in request.keep or (mask is not None and mask in (request.source or ()))
+
+
+def logits_of(output: Any, answers: Answers) -> torch.Tensor:
+    """The logits [batch, class] or [batch, position, class] in a family's output; begin and end are the classes of a span."""
+    if answers.kind == "span":
+        return torch.stack((output.start_logits, output.end_logits), dim=-1)
+    return output.logits
+
+
+def answer_of(answers: Answers, logits: torch.Tensor, tokens: int) -> Answer:
+    """The answer for one text of that many tokens, from its logits with padding, [class] or [position, class]."""
+    own = logits[:tokens] if logits.dim() == 2 else logits
+    return Answer(answers.kind, answers.labels, answers.scale, as_array(own, copy=True))
+
+
+def echo(source: Sequence[int], start: int) -> tuple[int, ...]:
+    """What the decoder of a classifier reads: the source itself, one place later, behind its start token."""
+    return (start, *source[:-1])

@@ -28,8 +28,8 @@ from transformers.masking_utils import eager_mask
 from transformers.modeling_outputs import BaseModelOutput
 
 from core.answer import Answers
+from core.engine.answers import logits_of
 from core.engine.backend import Batch, Result, at_depths
-from core.engine.heads import logits_of
 from core.engine.kernels import fused_attention
 from core.errors import UnsupportedModelError
 from core.model.multihead import AttentionCall, ProbeLike

@@ -11,7 +11,7 @@ import numpy as np
 from core.checks import LONGEST_TEXT
 from core.engine import generation
 from core.engine.admission import admit, read, room, too_long
-from core.engine.heads import echo
+from core.engine.answers import echo
 from core.engine.merges import LONGEST, Splitting, raw, splitting
 from core.engine.probe import as_array
 from core.engine.runner import Runner

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from core.answer import Answers
-from core.engine.heads import echo, logits_of
+from core.engine.answers import echo, logits_of
 from core.errors import ModelFileError, UnsupportedModelError
 
 

@@ -18,8 +18,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from core.answer import Answers
 from core.attention import Attention, encode_u8, readonly
+from core.engine.answers import logits_of
 from core.engine.backend import Batch, Result
-from core.engine.heads import logits_of
 from core.engine.huggingface import WORKING, max_tokens_of
 from core.engine.loading.discovery import Discovered, _watch_last_layers
 from core.engine.probe import as_array
