@@ -38,6 +38,10 @@ from core.request import Stream
 NAME = "lookback"
 WORKING = "GPT-2, Llama, Mistral, Qwen, Gemma-2, Phi, OPT, GPT-NeoX, BERT, RoBERTa, ModernBERT, T5, BART or Marian"
 
+# Attentions that ran without a probe: some families (GPT-2's cross-attention) hand no arguments on. The dry run at load, one at a
+# time, empties this list and refuses to watch a model that adds to it.
+UNSEEN: list[str] = []
+
 
 def lookback_attention(
     module: nn.Module,
@@ -58,6 +62,7 @@ def lookback_attention(
         return eager(module, query, key, value, mask, scaling=scaling, dropout=dropout, **kwargs)
 
     if probe is None:
+        UNSEEN.append(type(module).__name__)
         return owner(attention_mask)
     number = query.shape[-1] ** -0.5 if scaling is None else float(scaling)
 
@@ -92,6 +97,8 @@ class HuggingFaceBackend:
 
     def __init__(self, model: PreTrainedModel, kind: str, can_predict: bool, answers: Answers | None = None) -> None:
         self.model, self.kind, self.can_predict, self.answers = model, kind, can_predict, answers
+        # a pair of two models hands its decoder only what carries its name
+        self.probes = ("probe", "decoder_probe") if model.config.model_type == "encoder-decoder" else ("probe",)
         self.picks_positions = "logits_to_keep" in signature(model.forward).parameters
         self.last_is_normed: dict[Stream, bool] = {}
         self.heads: list[int] = []
@@ -119,7 +126,7 @@ class HuggingFaceBackend:
         predict: bool = True,
     ) -> Result:
         cache = state.cache if state is not None else self._new_cache() if keep_state else None
-        inputs = {"probe": probe, **self._texts(batch, probe, state, cache, residual)}
+        inputs = {**dict.fromkeys(self.probes, probe), **self._texts(batch, probe, state, cache, residual)}
         at = self._narrowed(at, inputs)
         # the head of an encoder or a classifier is left out where nobody asks for predictions
         leaves = not predict and (self.kind == "encoder" or self.answers is not None)
@@ -140,9 +147,7 @@ class HuggingFaceBackend:
             return None
         return Cache(layers=[layer(**how) for layer, how in self.cached]) if self.cached else DynamicCache()
 
-    def _texts(
-        self, batch: Batch, probe: ProbeLike, state: Kept | None, cache: Any, residual: bool
-    ) -> dict[str, Any]:
+    def _texts(self, batch: Batch, probe: ProbeLike, state: Kept | None, cache: Any, residual: bool) -> dict[str, Any]:
         """The inputs of a batch, under the argument names that this kind of model uses."""
         if self.kind == "encoder":
             return {"input_ids": batch.source, "attention_mask": _mask(batch.source_allowed)}
@@ -199,7 +204,9 @@ class HuggingFaceBackend:
         at = torch.tensor(rows, device=self.model.device)
         state.cache.reorder_cache(at)
         allowed = None if state.source_allowed is None else state.source_allowed[at]
-        return Kept(state.cache, _memory(None if state.encoded is None else state.encoded.last_hidden_state[at]), allowed)
+        return Kept(
+            state.cache, _memory(None if state.encoded is None else state.encoded.last_hidden_state[at]), allowed
+        )
 
     def state_bytes(self, state: Kept) -> int:
         names = ("self_attention_cache", "cross_attention_cache")
@@ -295,31 +302,3 @@ def layers_of(config: Any) -> list[tuple[Any, dict[str, Any]]]:
     named = [DYNAMIC_LAYER_TYPE_MAPPING.get(kind) for kind in kinds]
     layers = [(whole.get(layer, layer), how) for layer, how in zip(named, settings, strict=True)]
     return [] if None in named or all(layer is DynamicLayer for layer, _ in layers) else layers
-
-
-def kind_of(config: Any) -> str:
-    """"encoder", "decoder" or "encoder-decoder": as the configuration says, else as its family is."""
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING
-
-    if getattr(config, "is_encoder_decoder", False):
-        return "encoder-decoder"
-    saved = " ".join(map(str, getattr(config, "architectures", None) or ()))
-    if "CausalLM" in saved or "LMHead" in saved or getattr(config, "is_decoder", False):
-        return "decoder"
-    if type(config) in MODEL_FOR_MASKED_LM_MAPPING:
-        return "encoder"
-    return "decoder" if type(config) in MODEL_FOR_CAUSAL_LM_MAPPING else "encoder"
-
-
-def max_tokens_of(model: Any, config: Any, tokenizer: Any, default: int = 4096) -> int:
-    """How many tokens a model takes: the size of its position table, without the rows that some families reserve for padding."""
-    names = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
-    limit = next((int(v) for name in names if isinstance(v := getattr(config, name, None), int) and v > 0), None)
-    if limit is None:
-        longest = getattr(tokenizer, "model_max_length", None)
-        return int(longest) if isinstance(longest, int) and 0 < longest < 1_000_000 else default
-    for name, module in model.named_modules():
-        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding) and module.padding_idx is not None:
-            limit = min(limit, module.num_embeddings) - module.padding_idx - 1
-            break
-    return limit

@@ -56,6 +56,20 @@ SIZES: tuple[tuple[str, int], ...] = (
 )  # fmt: skip
 PATTERNS = tuple((re.compile(pattern), size) for pattern, size in SIZES)
 
+ROPE = {"rope_type": "default", "rope_theta": 10000.0}
+# tried in turn, until a model runs on text: every head with keys of its own (latent attention), positions in three parts, whole or
+# half of a head, more layers (where only some attend), and all of it
+VARIANTS: tuple[dict[str, Any], ...] = (
+    {},
+    {"num_key_value_heads": 4},
+    {"head_dim": 8},
+    {"rope_parameters": ROPE | {"mrope_section": [2, 1, 1]}, "head_dim": 8},
+    {"rope_parameters": ROPE | {"mrope_section": [2, 1, 1], "partial_rotary_factor": 0.5}, "head_dim": 16},
+    {"num_hidden_layers": 4},
+    {"num_hidden_layers": 8},
+    {"num_hidden_layers": 8, "num_key_value_heads": 4},
+)
+
 
 def families() -> Iterator[tuple[str, str]]:
     """(family, class) of all that read text: every class with an output head; the bare model where there is none."""
@@ -79,18 +93,20 @@ def classes_of(config: type) -> list[type]:
     return []
 
 
-def small(family: str, name: str) -> Any:
-    """A small configuration of a family, for one of its classes."""
+def small(family: str, name: str, variant: int = 0) -> Any:
+    """A small configuration of a family, for one of its classes. variant: which of `VARIANTS`."""
     cls = CONFIG_MAPPING[family]
-    config = cls(**values_of(cls, OWN.get(family, {})))
+    config = cls(**values_of(cls, OWN.get(family, {}), VARIANTS[variant]))
     if config.is_encoder_decoder and re.search(r"CausalLM|Decoder$", name):
         config.is_encoder_decoder, config.is_decoder = False, True
     elif re.search(r"CausalLM|LMHeadModel|GenerationDecoder", name) and hasattr(config, "is_decoder"):
         config.is_decoder = True
+    if config.is_encoder_decoder and getattr(config, "decoder_start_token_id", None) is None:
+        config.decoder_start_token_id = 1
     return config
 
 
-def values_of(cls: type, own: dict[str, Any]) -> dict[str, Any]:
+def values_of(cls: type, own: dict[str, Any], variant: dict[str, Any]) -> dict[str, Any]:
     """The arguments that make a configuration small. own: what a family needs to be different, nested like its parts."""
     try:
         usual = cls()
@@ -99,12 +115,17 @@ def values_of(cls: type, own: dict[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     special = 3
     for field in dataclasses.fields(cls):
-        held = getattr(usual, field.name, field.default)
+        try:
+            held = getattr(usual, field.name, field.default)
+        except RuntimeError:  # a value that differs from layer to layer
+            held = field.default
         if isinstance(held, PreTrainedConfig):
             part = own.get(field.name, {})
-            values[field.name] = type(held)(**values_of(type(held), part if isinstance(part, dict) else {}))
+            values[field.name] = type(held)(**values_of(type(held), part if isinstance(part, dict) else {}, variant))
         elif field.name in own:
             values[field.name] = own[field.name]
+        elif field.name in variant and "vision" not in cls.__name__.lower() and "audio" not in cls.__name__.lower():
+            values[field.name] = variant[field.name]
         elif isinstance(field.default, bool) or not isinstance(field.default, int):
             continue
         elif re.fullmatch(r".*(token|_tok)_?(id|index)|.*_id|.*token_index", field.name):

@@ -21,7 +21,7 @@ from core.errors import LensError
 from core.request import Request, Stream
 from core.trace import Trace
 from tests.families import enliven
-from tests.sweep.shapes import FIRST, VOCAB, small
+from tests.sweep.shapes import FIRST, VARIANTS, VOCAB, small
 
 CLOSE = 1e-3  # how far a weight may be off, and a logit on the scale of its row
 STEPS = 5
@@ -91,18 +91,38 @@ def judged(family: str, name: str, folder: Path, own: Any, fails: str) -> Findin
 
 
 def build(family: str, name: str, folder: Path) -> None:
-    """Save a small random model whose heads differ."""
-    config = small(family, name)
-    cls = getattr(transformers, name)
-    for lively in (True, False):
-        torch.manual_seed(0)
-        model = cls(copy.deepcopy(config)).eval()
-        if lively:
-            enliven(model)
-        if not lively or finite(model):
+    """Save a small random model whose heads differ: the first variant that runs on text and attends, else one that can be built."""
+    spare, failed = None, None
+    for variant in range(len(VARIANTS)):
+        try:
+            config = small(family, name, variant)
+            model = lively(name, config)
+        except Exception as error:  # a family's own code, with sizes that it was not made for
+            failed = failed or error
+            continue
+        spare = spare or model
+        if attends(model):
             break
+    else:
+        if spare is None:
+            assert failed is not None
+            raise failed
+        model = spare
     model.generation_config = transformers.GenerationConfig(**ends(model.config))
     model.save_pretrained(folder)
+
+
+def lively(name: str, config: Any) -> Any:
+    """A model with random weights whose heads differ; with its family's own where those give no numbers."""
+    for strong in (True, False):
+        torch.manual_seed(0)
+        model = getattr(transformers, name)(copy.deepcopy(config)).eval()
+        model.set_attn_implementation("eager")
+        if strong:
+            enliven(model)
+        if finite(model):
+            break
+    return model
 
 
 def ends(config: Any) -> dict[str, Any]:
@@ -113,11 +133,18 @@ def ends(config: Any) -> dict[str, Any]:
 
 def finite(model: Any) -> bool:
     try:
-        model.set_attn_implementation("eager")
         logits = own_pass(model, ids(LENGTHS[0])).logits
     except Exception:  # it does not run on text at all: nothing to choose
         return True
     return logits is None or bool(np.isfinite(logits).all())
+
+
+def attends(model: Any) -> bool:
+    """Whether a model runs on text, and has attention weights to show."""
+    try:
+        return any(own_pass(model, ids(LENGTHS[0])).maps.values())
+    except Exception:  # a family's own code may raise anything
+        return False
 
 
 def ids(length: int, salt: int = 0) -> list[int]:
@@ -142,15 +169,21 @@ def own_pass(model: Any, source: list[int], target: list[int] | None = None) -> 
     }
     if not model.config.is_encoder_decoder:
         names = {Stream.DECODER: "attentions"}
-    maps = {stream: arrays(getattr(output, name, None)) for stream, name in names.items()}
-    if not any(maps.values()):
-        maps = {Stream.DECODER: arrays(seen)}
+    read, written = len(source), len(target or [0])
+    sizes = {Stream.ENCODER: (read, read), Stream.DECODER: (written, written), Stream.CROSS: (written, read)}
+    if not model.config.is_encoder_decoder:
+        sizes = {Stream.DECODER: (read, read)}
+    maps = {stream: arrays(getattr(output, name, None), sizes[stream]) for stream, name in names.items()}
+    if not any(maps.values()) and not model.config.is_encoder_decoder:
+        maps = {Stream.DECODER: arrays(seen, sizes[Stream.DECODER])}
     logits = getattr(output, "logits", None)
     return Own(None if logits is None else logits[0].float().numpy(), maps)
 
 
-def arrays(tensors: Any) -> list[np.ndarray]:
-    return [t[0].float().numpy() for t in tensors or () if isinstance(t, torch.Tensor) and t.dim() == 4]
+def arrays(tensors: Any, size: tuple[int, int]) -> list[np.ndarray]:
+    """The maps among some tensors, [head, query, key] each: layers without attention may give something of another shape."""
+    found = [t[0] for t in tensors or () if isinstance(t, torch.Tensor) and t.dim() == 4]
+    return [map_.float().numpy() for map_ in found if map_.shape[1:] == size]
 
 
 @contextmanager

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from core.engine.backend import Batch, Result
-from core.engine.huggingface import WORKING, HuggingFaceBackend, refusal
+from core.engine.huggingface import UNSEEN, WORKING, HuggingFaceBackend, refusal
 from core.engine.kernels import as_bool, call_shape, reference
+from core.engine.loading.kinds import text_parts
 from core.errors import ModelFileError, UnsupportedModelError
 from core.model.multihead import AttentionCall
 from core.request import Site, Stream
@@ -87,7 +88,13 @@ def discover(backend: HuggingFaceBackend, family: str, pad: int | None, vocab: i
     }
     backend.heads, backend.outputs = [heads for heads, _, _, _ in probe.calls], probe.outputs
     if backend.kind == "decoder":
-        backend.caches = len(probe.calls) >= int(getattr(backend.model.config, "num_hidden_layers", 0) or 0)
+        backend.caches = len(probe.calls) >= int(
+            getattr(text_parts(backend.model.config)[-1], "num_hidden_layers", 0) or 0
+        )
+    if backend.kind == "encoder" and not backend.can_predict and all(probe.causal):
+        # the text part of a larger model, saved without an output head: nothing but its masks says that it is a decoder
+        backend.kind = "decoder"
+        return discover(backend, family, pad, vocab, start)
     sites = _sites(probe.calls, backend.kind, family)
     causal = any(c for (_, _, queries, _), c in zip(probe.calls, probe.causal, strict=True) if queries == 2)
     depths = sum(site.stream is Stream.ENCODER for site in sites)
@@ -97,14 +104,13 @@ def discover(backend: HuggingFaceBackend, family: str, pad: int | None, vocab: i
     return Discovered(sites, probe.calls[0][1], causal, None if backend.encoder_end is None else depths)
 
 
-def _dry_run(
-    backend: HuggingFaceBackend, batch: Batch, probe: Discovery, family: str
-) -> tuple[Result, list[Tensor]]:
+def _dry_run(backend: HuggingFaceBackend, batch: Batch, probe: Discovery, family: str) -> tuple[Result, list[Tensor]]:
     """The forward pass, and the result of the last module of each list of layers. It uses hooks, which is safe here, because
     no thread shares the model yet."""
     hooks, last = _watch_last_layers(backend.model)
     linear = (m for m in backend.model.modules() if isinstance(m, nn.Linear) or type(m).__name__ == "Conv1D")
     hooks += [module.register_forward_pre_hook(probe.enter) for module in linear]
+    UNSEEN.clear()
     backend.last_is_normed = dict.fromkeys(Stream, False)  # not known yet: keep every depth for the comparison below
     try:
         return backend.forward(batch, probe, residual=True, predict=backend.answers is None), last
@@ -123,6 +129,12 @@ def _check(backend: HuggingFaceBackend, probe: Discovery, result: Result, family
     """Refuse a model that does not call our attention function, gives NaN or infinity, or computes another formula than ours."""
     if not probe.calls:
         raise refusal(family)
+    if UNSEEN:
+        raise UnsupportedModelError(
+            "a family that lets every attention be watched",
+            f"{family}, whose {UNSEEN[0]} is out of reach",
+            f"Choose {WORKING}",
+        )
     if not probe.finite or (result.logits is not None and bool(result.logits.isnan().any())):
         raise ModelFileError(
             f"weights of {family} that give numbers in {str(backend.model.dtype).removeprefix('torch.')}",

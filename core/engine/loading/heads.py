@@ -9,20 +9,18 @@ from typing import Any
 from transformers import (
     AutoModel,
     AutoModelForCausalLM,
-    AutoModelForImageTextToText,
     AutoModelForMaskedLM,
     AutoModelForNextSentencePrediction,
     AutoModelForPreTraining,
     AutoModelForQuestionAnswering,
-    AutoModelForSeq2SeqLM,
     AutoModelForSequenceClassification,
     AutoModelForTextEncoding,
     AutoModelForTokenClassification,
 )
 
 from core.answer import Answers
+from core.engine.loading.kinds import SPEAKING, words_class
 
-HEADS = {"encoder": AutoModelForMaskedLM, "decoder": AutoModelForCausalLM, "encoder-decoder": AutoModelForSeq2SeqLM}
 CLASSIFIERS = {
     "text": AutoModelForSequenceClassification,
     "token": AutoModelForTokenClassification,
@@ -32,7 +30,7 @@ CLASSIFIERS = {
 FOLLOWS = ("follows", "does not follow")  # of the two sentences, as BERT counts: 0 is the true next sentence
 # names of classes with an output layer of words that no table of transformers lists for a family (any more)
 WORDS = re.compile(r"(LMHead|LMHeadModel|DoubleHeadsModel|For(CausalLM|MaskedLM|ConditionalGeneration|PreTraining))$")
-LANGUAGE = (*HEADS.values(), AutoModelForPreTraining, AutoModelForImageTextToText)
+LANGUAGE = (AutoModelForMaskedLM, AutoModelForCausalLM, *SPEAKING, AutoModelForPreTraining)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ def heads_of(config: Any, kind: str, words: bool = False) -> Heads:
     encoder = class_of(AutoModelForTextEncoding, config)
     if encoder is not None and encoder.__name__ == saved and kind == "encoder-decoder":
         return Heads("encoder", None, encoder, None)
-    head = class_of(HEADS[kind], config) if words or _speaks(saved, config) else None
+    head = words_class(config, kind) if words or _speaks(saved, config) else None
     return Heads(kind, head, class_of(AutoModel, config), None)
 
 

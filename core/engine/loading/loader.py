@@ -260,22 +260,22 @@ def _load_hugging_face(
         return _first_that_agrees(found, backend, how.reason, tokenizer, started)
 
 
-def _first_that_agrees(
-    found: Found, backend: HuggingFaceBackend, reason: str, tokenizer: Any, started: float
-) -> Lens:
+def _first_that_agrees(found: Found, backend: HuggingFaceBackend, reason: str, tokenizer: Any, started: float) -> Lens:
     """The lens of a model that can be watched; else of one that is read only. reason: why it is read only, or "". A model that
     does not call our attention function, or computes another formula, or does not agree with its own code, is read only, too.
 
     Raises UnsupportedModelError, ModelFileError.
     """
     from core.engine.loading.discovery import discover
+    from core.engine.loading.kinds import inherit, vocab_of
     from core.engine.loading.readonly import own_code, read_only
     from core.engine.loading.settling import NAMES, rename
     from core.engine.loading.verification import Disagreement, check
 
     model, refused = backend.model, None
+    inherit(model.config)
     plain = {role: getattr(model.config, name, None) for role, name in ROLES.items()}
-    vocab, start = _vocab(model), plain["start"] or 0
+    vocab, start = vocab_of(model, model.config), plain["start"] or 0
     _check_start(backend.kind, plain["start"], vocab)
     for name in () if reason else NAMES:
         rename(model, name)
@@ -299,11 +299,11 @@ def _first_that_agrees(
 
 
 def _lens(found: Found, backend: Any, seen: Discovered, tokenizer: Any, plain: dict[str, Any]) -> Lens:
-    from core.engine.huggingface import max_tokens_of
     from core.engine.loading.classifying import check_answer
+    from core.engine.loading.kinds import max_tokens_of, vocab_of, width_of
 
     model, config = backend.model, backend.model.config
-    vocab = _vocab(model)
+    vocab = vocab_of(model, config)
     check_answer(backend, plain, vocab)
     info = LensInfo(
         id=found.id,
@@ -312,7 +312,7 @@ def _lens(found: Found, backend: Any, seen: Discovered, tokenizer: Any, plain: d
         layers=_layers(seen.sites),
         heads=max(site.heads for site in seen.sites),
         kv_heads=seen.kv_heads,
-        d_model=int(getattr(config, "hidden_size", None) or model.get_input_embeddings().embedding_dim),
+        d_model=width_of(model, config),
         vocab=vocab,
         max_tokens=max_tokens_of(model, config, tokenizer),
         sites=seen.sites,
@@ -328,10 +328,6 @@ def _lens(found: Found, backend: Any, seen: Discovered, tokenizer: Any, plain: d
         answers=backend.answers,
     )
     return Lens(info, backend, _text_of(tokenizer, config, vocab, found), plain)
-
-
-def _vocab(model: Any) -> int:
-    return int(getattr(model.config, "vocab_size", 0) or model.get_input_embeddings().num_embeddings)
 
 
 def _check_start(kind: str, start: Any, vocab: int) -> None:

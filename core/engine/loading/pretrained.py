@@ -22,8 +22,9 @@ from transformers.utils import logging
 
 from core.answer import Answers
 from core.engine.files import MANY, SLACK, Found, check_counts, read_config, read_header, weight_files
-from core.engine.huggingface import WORKING, HuggingFaceBackend, kind_of, refusal
+from core.engine.huggingface import WORKING, HuggingFaceBackend, refusal
 from core.engine.loading.heads import heads_of
+from core.engine.loading.kinds import kind_of, text_parts
 from core.engine.loading.readonly import check_squares, own_code
 from core.engine.loading.settling import settle
 from core.engine.ours import Unfilled
@@ -179,9 +180,10 @@ def _fits(how: LoadingPlan, held: int, parts: int, found: Found) -> None:
     """Build the model on the meta device, which takes no memory for weights, and refuse a configuration that asks for far more
     numbers than the files hold."""
     check_counts(how.config.to_dict(), parts)
-    depth = getattr(how.config, "num_hidden_layers", 1)
-    if isinstance(depth, int) and depth < 1:
-        raise ModelFileError("at least one layer in config.json", f"{depth}", SAVED)
+    for part in text_parts(how.config):
+        depth = getattr(part, "num_hidden_layers", 1)
+        if isinstance(depth, int) and depth < 1:
+            raise ModelFileError("at least one layer in config.json", f"{depth}", SAVED)
     build = how.trunk or how.head
     assert build is not None  # `plan` refuses a model with neither class
     try:

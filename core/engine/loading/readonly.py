@@ -15,13 +15,15 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
+from transformers import PreTrainedConfig
 
 from core.answer import Answers
 from core.attention import Attention, encode_u8, readonly
 from core.engine.answers import logits_of
 from core.engine.backend import Batch, Result
-from core.engine.huggingface import WORKING, max_tokens_of
+from core.engine.huggingface import WORKING
 from core.engine.loading.discovery import Discovered, _watch_last_layers
+from core.engine.loading.kinds import max_tokens_of
 from core.engine.probe import as_array
 from core.errors import ModelFileError, UnsupportedModelError
 from core.request import Request, Site, Stream
@@ -218,7 +220,7 @@ def read_only(
 def _untouch(model: Any) -> None:
     """Put a model back to its own eager attention, without gradients."""
     for module in model.modules():
-        if (config := getattr(module, "config", None)) is not None:
+        if isinstance(config := getattr(module, "config", None), PreTrainedConfig):
             config._attn_implementation_internal = "eager"
             config.tie_last_hidden_states = False  # the last hidden state is then the one before the final norm
     model.eval().requires_grad_(False)

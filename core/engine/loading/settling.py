@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Any
 
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from core.engine.huggingface import NAME, refusal
 
@@ -42,7 +42,7 @@ def settle(model: PreTrainedModel) -> None:
     if model.config._attn_implementation != NAME:
         raise refusal(model.config.model_type)
     for module in model.modules():
-        if hasattr(module, "config"):
+        if isinstance(getattr(module, "config", None), PreTrainedConfig):
             # the last hidden state is then the one before the final norm: the residual stream at its full depth
             module.config.tie_last_hidden_states = False
     guard_ropes(model)
@@ -72,7 +72,7 @@ def untouched(model: PreTrainedModel) -> Iterator[PreTrainedModel]:
 def _ours(model: PreTrainedModel) -> list[Any]:
     """The configurations, each once, that name our attention function."""
     found: dict[int, Any] = {}
-    waiting = [module.config for module in model.modules() if hasattr(module, "config")]
+    waiting = [module.config for module in model.modules() if isinstance(getattr(module, "config", None), PreTrainedConfig)]
     while waiting:
         config = waiting.pop()
         if id(config) not in found and hasattr(config, "_attn_implementation_internal"):
