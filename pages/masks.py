@@ -25,6 +25,10 @@ def page(view: scene.Scene) -> None:
         return
     sections.lead(it)
     controls.site_picker(view, lambda: controls.causal_switch(view, len(it.queries), "Causal mask"))
+    if view.info.reason:
+        sections.fixed(view, it)
+        downloads(view, it)
+        return
     cards = st.container(key="gallery")  # filled last: six more runs must not keep the map waiting
     sections.painter(view, it)
     frame.first()

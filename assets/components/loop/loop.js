@@ -355,7 +355,9 @@ class Loop {
 
   drawCache(cache) {
     const kept = `${cache.held} of keys and values are held.`;
-    this.cacheSays.textContent = cache.anew
+    this.cacheSays.textContent = !cache.held
+      ? `No keys and values are kept for this model: every step reads all ${cache.new} tokens anew.`
+      : cache.anew
       ? `A mask lets old tokens see new ones, so nothing can be reused: all ${cache.new} are computed anew.`
       : cache.reused
         ? `A token that was read leaves a key and a value in every layer; they do not change when a token joins, so they are kept. ${kept}`

@@ -235,7 +235,7 @@ class Theatre {
   drawSide() {
     const { candidates, written, flag, only, rest } = this.data.steps[this.step];
     this.agree.hidden = this.cancel.hidden = !this.choosing;
-    this.narrowing.hidden = Boolean(this.choosing);
+    this.narrowing.hidden = Boolean(this.choosing) || this.data.fixed;
     this.narrowing.textContent = `Choose what step ${this.step + 1} may read`;
     this.agree.disabled = this.choosing !== null && !this.choosing.size;
     if (this.choosing) {

@@ -41,8 +41,8 @@ def surprisals(trace: Trace) -> list[float | None]:
 
 
 def one_step(step: Step, sampling: Sampling, d_model: int, dtype: str, each: int | None = None) -> dict[str, Any]:
-    """One turn of the loop. The step's trace kept "pattern" and "qkv"; d_model and dtype are the model's. each: multiplications
-    that take one token through its decoder's layers (`core.analysis.cache.through_layers`), where they are known."""
+    """One turn of the loop. The step's trace kept "pattern", and "qkv" where there is a cache. d_model, dtype: the model's. each:
+    multiplications that take one token through its decoder's layers (`core.analysis.cache.through_layers`), where known."""
     assert step.trace.next_logits is not None
     heat = tempered(step.trace.next_logits, sampling.temperature)
     listed = list(step.candidates[:SHOWN])
@@ -95,10 +95,12 @@ def cache_said(step: Step, d_model: int, dtype: str, each: int | None = None) ->
     """What was reused and what is new, in rows of a table, with the formulas they come from.
 
     Where the model keeps less than one key and value for each token and layer (a window, a state), only the bytes it holds
-    are told.
+    are told; nothing where it keeps none.
     """
-    layers, size = layers_of(step), WIDTHS.get(dtype, 0)
     reused, new = step.cache.reused, step.cache.new
+    if not step.cache.bytes:
+        return {"reused": reused, "new": new, "held": "", "anew": False, "rows": [], "formulas": []}
+    layers, size = layers_of(step), WIDTHS.get(dtype, 0)
     told: dict[str, Any] = {"reused": reused, "new": new, "held": bytes_said(step.cache.bytes), "anew": step.recomputed, "rows": []}
     done = work(layers, reused, d_model, size)
     told["formulas"] = []

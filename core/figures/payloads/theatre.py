@@ -49,13 +49,14 @@ def words(tokens: Tokens) -> list[dict[str, Any]]:
 
 def payload(
     trace: Trace, given: int, version: str, at: int, *, ends: Collection[int] = (), note: str = "",
-    only: Mapping[int, Sequence[int]] | None = None,
+    only: Mapping[int, Sequence[int]] | None = None, fixed: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """A finished text, step by step. trace holds the whole target, its predictions among it.
 
     Row i of the target's maps is the step that writes token i + 1; the last row writes nothing yet: it shows what would come
     next. given: how many tokens after the start the model did not choose by itself. at: the step to open on. ends: the ids
     that end a text. only: row → the source tokens it was left to read. note: a line under the lead.
+    fixed: what a row may read cannot be changed.
     """
     assert trace.source is not None and trace.target is not None
     assert trace.predictions is not None and trace.next_logits is not None
@@ -88,7 +89,7 @@ def payload(
     blocks = {stream.value: block(trace, stream) for stream in Stream}
     return {
         **blocks, "source": words(trace.source), "steps": steps, "version": version, "at": at, "best": sharpest(trace),
-        "note": note,
+        "note": note, "fixed": fixed,
     }  # fmt: skip
 
 

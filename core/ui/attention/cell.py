@@ -12,7 +12,7 @@ from core.ui.attention.boxes import box
 from core.ui.attention.parameters import STAGE
 from core.ui.kit import charts
 from core.ui.running.focus import Focus
-from core.ui.running.scene import Scene
+from core.ui.running.scene import UNTOLD, Scene
 from core.ui.session import state
 
 LONGEST = 96  # tokens up to which the stages are drawn cell by cell
@@ -33,11 +33,11 @@ def cell_panel(view: Scene, it: Focus) -> None:
     opened = box("Check this cell: the sum behind the number", "check-cell")
     if opened.open:
         with opened:
-            _sum(it, _attention(view, it))
+            charts.words(UNTOLD) if view.info.reason else _sum(it, _attention(view, it))
     opened = box("Stages: from q·k to the weighted values, as maps", "check-stages")
     if opened.open:
         with opened:
-            _stages(it, _attention(view, it))
+            charts.words(UNTOLD) if view.info.reason else _stages(it, _attention(view, it))
 
 
 def _attention(view: Scene, it: Focus) -> Attention:

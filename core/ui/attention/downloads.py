@@ -48,7 +48,8 @@ def figures(view: Scene, it: Focus, moved: PositionRule | None = None) -> dict[s
             rows, *_titles(view, it, "", " ".join(it.next_title())), _colours(it)
         )
     if it.pattern.size <= CELLS:
-        offered[NAMES["norm"]] = lambda: _map(view, it, norms(view, it)[0], NAMES["norm"].lower(), "length")
+        if not view.info.reason:
+            offered[NAMES["norm"]] = lambda: _map(view, it, norms(view, it)[0], NAMES["norm"].lower(), "length")
         if it.stream is not Stream.CROSS:
             depth = f"rollout up to layer {it.choice.layer + 1}"
             offered[NAMES["rollout"]] = lambda: _map(view, it, rolled(view, it), depth, "share")
@@ -169,6 +170,8 @@ def _map(view: Scene, it: Focus, values: np.ndarray, what: str = "", unit: str =
 
 
 def _steps(it: Focus) -> list[str]:
+    if it.scene.info.reason:  # without queries and keys no stage is known
+        return []
     attention = it.now.at(it.stream, it.choice.layer)
     lacks = {"scaled": attention.scaling == 1, "capped": attention.softcap is None, "biased": attention.bias is None,
              "warmed": attention.temperature == 1}  # fmt: skip

@@ -13,7 +13,7 @@ from core.request import Stream
 from core.ui.attention.parameters import MEASURE
 from core.ui.kit import charts, controls
 from core.ui.running.focus import BLOCKS, Focus
-from core.ui.running.scene import Scene
+from core.ui.running.scene import UNTOLD, Scene
 from core.ui.running.waiting import work
 from core.ui.session import state
 
@@ -69,7 +69,7 @@ def numbers(view: Scene, it: Focus) -> None:
 
 
 def _picker(it: Focus) -> str:
-    offered = tuple(name for name in NAMES if name != "rollout" or it.stream is not Stream.CROSS)
+    offered = tuple(name for name in NAMES if name not in _missing(it))
 
     def picked(measure: str) -> None:
         state.choose(measure=measure)
@@ -77,12 +77,19 @@ def _picker(it: Focus) -> str:
     return st.segmented_control(
         "Read as", offered, key=state.held("measure", reading(it), offered), format_func=NAMES.__getitem__,
         on_change=state.heard("measure", picked, offered), required=True, label_visibility="collapsed",
+        help=UNTOLD if it.scene.info.reason else None,
     )  # fmt: skip
 
 
 def reading(it: Focus) -> str:
     """How the numbers of the head are read: as chosen, where that means something here."""
-    return "weight" if it.stream is Stream.CROSS and it.choice[MEASURE] == "rollout" else it.choice[MEASURE]
+    return "weight" if it.choice[MEASURE] in _missing(it) else it.choice[MEASURE]
+
+
+def _missing(it: Focus) -> set[str]:
+    """Readings that mean nothing here: a rollout over two texts, the length of values that the model does not hand over."""
+    missing = {"rollout": it.stream is Stream.CROSS, "norm": bool(it.scene.info.reason)}
+    return {name for name, lacks in missing.items() if lacks}
 
 
 def _other(view: Scene, it: Focus, chosen: str) -> None:

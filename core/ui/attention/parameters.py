@@ -47,7 +47,7 @@ VIEW = declare(Parameter("view", "", matching(r"[a-z0-9_.~-]{0,600}")))
 # how the numbers of a head are read
 MEASURE = declare(Parameter("measure", "weight", among(*MEASURES)))
 # where the position lab puts the tokens, and by how much
-POSITIONS = declare(Parameter[Moved]("positions", ("off", 0), _moved, _write_moved))
+POSITIONS = declare(Parameter[Moved]("positions", ("off", 0), _moved, _write_moved, changes=True))
 # the boxes below that are open
 OPEN = declare(Parameter[tuple[str, ...]]("open", (), _opened, ".".join))
 # the stage of a head that is drawn

@@ -65,6 +65,9 @@ def _strips(view: Scene, it: Focus, text: Stream, rows: list[str]) -> None:
             "strip-sum",
             f"The vectors of {len(rows)} tokens as they enter the first layer.",
         )
+        if view.lens.config is None:
+            charts.words("One row a token. Whether positions are already in these numbers is inside the model’s own code.")
+            return
         charts.words(
             "One row a token. No vector is added for positions: this model turns queries and keys by an angle that grows with the "
             "place (rotary positions, Su et al. 2021), or counts distances inside each head."

@@ -45,6 +45,12 @@ def future_shown(view: Scene) -> None:
     assert rule is not None
     trained = "on" if view.info.causal else "off"
     charts.heading("The mask", f"this model was trained with it {trained}")
+    if view.info.reason:
+        st.toggle("Mask on: no token sees what comes later" if view.info.causal else "Mask off: each token sees the whole target",
+                  view.info.causal, key="decoder-mask-fixed", disabled=True, help=view.info.reason)  # fmt: skip
+        charts.words(escape(view.info.reason))
+        pair()
+        return
     count = len(view.request.target or ())
     if count < 3:
         charts.words("The target is too short: nothing comes later. Type a longer one in the bar above, or try a preset.")

@@ -55,7 +55,7 @@ def opened(view: Scene) -> None:
         charts.words(FIRST)
         charts.words(
             f"The boxes cannot be opened for {escape(view.info.name)}, {escape(account)}: choose Classroom, Writer or a "
-            "translator for that. Mask and readers below work for every model."
+            f"translator for that. {'The readers' if view.info.reason else 'Mask and readers'} below work for every model."
         )
     else:
         step = _step(view, account)
@@ -306,7 +306,7 @@ def questions(view: Scene, account: Account) -> list[lesson.Question]:
                       "Read off what is lost without the box (the outlined bar) and take it away from the logit. The direct logit "
                       "attribution does not answer this."),
     ]  # fmt: skip
-    if view.info.at(Stream.DECODER) and len(account.target) > 1:
+    if view.info.at(Stream.DECODER) and len(account.target) > 1 and not view.info.reason:
         was = "off" if view.info.causal else "on"
         asked.append(lesson.Act(
             f"Switch the mask {was}, above, on this text.", moved(view),

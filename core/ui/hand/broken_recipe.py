@@ -98,6 +98,9 @@ def worst(view: Scene) -> str | None:
 def recipe(view: Scene) -> None:
     """The table of breaks, and the visitor's own mixture."""
     charts.heading("Break the recipe", f"“{view.ending()}”, run by the same weights with one part taken away")
+    if view.info.reason:
+        charts.words(escape(view.info.reason))
+        return
     parts = offered(view)
     st.html(table(parts, broken(view, tuple(one for _, one, _ in parts)), view.writes))
     charts.words(MEANS)
@@ -199,7 +202,7 @@ def answer(view: Scene, found: Broken) -> None:
 
 def question(view: Scene | None) -> lesson.Question | None:
     """Which part matters most here; the answer is computed on the model and text in view."""
-    if view is None or (answer := worst(view)) is None:
+    if view is None or view.info.reason or (answer := worst(view)) is None:
         return None
     names = tuple(name for name, _, _ in offered(view)[1:])
     parts = offered(view)

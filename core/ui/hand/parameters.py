@@ -8,5 +8,5 @@ from core.ui.session.links import Parameter, counted, declare, optional
 
 # the arrows; None as the lesson opens
 PLANE = declare(Parameter[Plane | None]("plane", None, read_link, optional(write_link)))
-RECIPE = declare(Parameter("recipe", AS_TRAINED, read_recipe, write_recipe))
+RECIPE = declare(Parameter("recipe", AS_TRAINED, read_recipe, write_recipe, changes=True))
 SHEET = declare(Parameter("sheet", 0, counted, lambda sheet: str(sheet + 1)))

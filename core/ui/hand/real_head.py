@@ -17,7 +17,7 @@ from core.trace import Attention
 from core.ui.kit import charts, controls, lesson
 from core.ui.kit.component import component
 from core.ui.running.runs import shared
-from core.ui.running.scene import Scene, said
+from core.ui.running.scene import UNTOLD, Scene, said
 from core.ui.session import state
 
 MOST, FEW = 16, 3  # tokens of a text that the plane has room for; that always fit, since three points lie in a plane
@@ -45,6 +45,9 @@ def real_head(view: Scene) -> None:
     """Everything below the bar: which head, what the plane keeps, the picture."""
     choice = view.choice
     assert choice.stream is not None  # settled
+    if view.info.reason:
+        charts.words(f"{UNTOLD} The plane needs them: choose another model in the bar.")
+        return
     controls.site_picker(view)
     trace = view.run(choice.mask, ("pattern", "qkv"))
     queries, keys = texts(trace, choice.stream)

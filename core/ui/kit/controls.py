@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from html import escape
 from typing import Any
 
 import streamlit as st
@@ -63,8 +64,8 @@ def row_picker(names: Sequence[str], columns: Sequence[str], cell: tuple[int, in
 def causal_switch(scene: Scene, queries: int, name: str = "") -> bool:
     """The switch for the stream in view, on the same weights. True where a mask of ours acts on that stream.
 
-    Absent on cross-attention, disabled where fewer than two tokens look; each time a sentence says why. name: what the
-    switch is called, where no heading over it says so.
+    Absent on cross-attention, disabled where fewer than two tokens look or nothing can be changed; each time a sentence says why.
+    name: what the switch is called, where no heading over it says so.
     """
     choice = scene.choice
     assert choice.stream is not None  # settled before anything is drawn
@@ -87,11 +88,15 @@ def causal_switch(scene: Scene, queries: int, name: str = "") -> bool:
         others = tuple(other for other in choice.mask if other.stream is not choice.stream)
         state.choose(mask=(*others, rule) if hide == (rule.name == "causal") else others)
 
-    few = queries < 2
+    few, reason = queries < 2, scene.info.reason
     said = "On" if hides else "Off"
     said = (f"{name}: {said.lower()}" if name else said) + ("" if mine else ", as this model was trained")
-    st.toggle(said, key=held("causal", hides), on_change=heard("causal", switched), disabled=few)
-    if few:
+    st.toggle(
+        said, key=held("causal", hides), on_change=heard("causal", switched), disabled=few or bool(reason), help=reason or None
+    )
+    if reason:
+        st.html(f'<p class="how">{escape(reason)}</p>')
+    elif few:
         st.html('<p class="how">One token alone has no future to hide. The switch needs a map of two rows or more.</p>')
     return ours
 

@@ -11,12 +11,12 @@ import streamlit as st
 
 from core.analysis import changes, cost, kl, logits_of, moved_share
 from core.errors import LensError, MaskError
-from core.figures import markup, mask_words
+from core.figures import heatmap, markup, mask_words
 from core.figures.distribution import Bar
 from core.figures.labels import divergence, label, percent
 from core.request import MASKS, MaskRule, Stream
 from core.trace import Trace
-from core.ui.kit import charts, trouble
+from core.ui.kit import charts, controls, trouble
 from core.ui.masks.files import fits_file, read_file, write_file
 from core.ui.masks.gallery import Card, mask_gallery
 from core.ui.masks.painter import LONGEST, mask_painter
@@ -208,18 +208,35 @@ def painter(view: Scene, it: Focus) -> None:
     mask_painter(header, it.pattern, before, allowed, native, on_paint)
 
 
+def fixed(view: Scene, it: Focus) -> None:
+    """The mask of a model in which nothing can be changed: the map of the head in view, and what comes next."""
+    left, right = st.columns([500, 460], gap="medium")
+    with left:
+        charts.heading(it.name, "as trained")
+        pattern, allowed, rows, columns, stream, focus = it.drawn()
+        figure = heatmap.heatmap(pattern, allowed, rows, columns, stream, focus, charts.theme(), margins=not it.pooled)
+        charts.plot(figure, "map", heatmap.describe(it.rows, it.columns, it.pattern, it.name), controls.clicked_cell)
+        charts.words("<b>Hatched</b>: no head of this layer gives it any weight.")
+    with right:
+        _next(view, it)
+
+
 def long(view: Scene, it: Focus, tokens: int) -> None:
     """What a mask does on a text too long to paint on: the next token before and after."""
     charts.words(
         f"A mask can be painted on texts of up to {LONGEST} tokens; this one has {tokens}. The cards and the switch work on it."
     )
+    _next(view, it)
+    if (distance := it.divergence()) is not None:
+        charts.words(f"KL(native ‖ this), next token: <b>{distance} nats</b>. A tick on a bar: as trained.")
+
+
+def _next(view: Scene, it: Focus) -> None:
     if view.writes or it.fills:
         title, where = it.next_title()
         charts.heading(title, where)
         rows = [Bar(change.text, change.now, change.before) for change in it.next()]
         charts.bars(rows, charts.theme().encoder if it.fills else charts.theme().decoder, title, "next", 420)
-    if (distance := it.divergence()) is not None:
-        charts.words(f"KL(native ‖ this), next token: <b>{distance} nats</b>. A tick on a bar: as trained.")
 
 
 def writing(view: Scene, it: Focus) -> None:

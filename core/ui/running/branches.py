@@ -39,9 +39,11 @@ def _depth(depth: int | None, sites: tuple[Site, ...]) -> tuple[int | None, str]
 
 
 # steps that may read only some source tokens
-READS = declare(Parameter[Reads]("reads", (), read_reads, write_reads, forgotten_with=("model", "text", "target")))
+READS = declare(Parameter[Reads](
+    "reads", (), read_reads, write_reads, forgotten_with=("model", "text", "target"), changes=True,
+))  # fmt: skip
 # how many encoder layers the decoder reads past; None: all
-DEPTH = declare(Parameter[int | None]("depth", None, lambda raw: int(matching("[0-9]{1,3}")(raw)), str, fit=_depth))
+DEPTH = declare(Parameter[int | None]("depth", None, lambda raw: int(matching("[0-9]{1,3}")(raw)), str, fit=_depth, changes=True))
 # other branches to compare the one in view with
 BRANCHES = declare(Parameter[tuple[tuple[int, ...], ...]](
     "branches", (), _branches, lambda branches: "_".join(map(joined, branches)), forgotten_with=("model", "text", "target"),

@@ -131,7 +131,7 @@ class Focus:
         also = f" A mask is on the {' and the '.join(others)}." if others else ""
         if any(rule.stream is stream for rule in self.choice.mask):
             return "Same weights, another mask. A tick on a bar: before." + also
-        if stream is Stream.CROSS or len(self.queries) < 2:
+        if stream is Stream.CROSS or len(self.queries) < 2 or self.scene.info.reason:
             return also.strip()
         if stream is Stream.DECODER and self.scene.info.causal:
             return "Switch it off: same weights, but each token also sees what comes after it." + also

@@ -27,6 +27,8 @@ SILENT = (
     "This model is an encoder: it reads a text and writes none, so there is no next token. Its attention is all there.",
 )  # by whether it is an encoder
 
+UNTOLD = "This model hands over its attention weights alone, not the queries, keys and values behind them."
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -79,7 +81,7 @@ class Scene:
     def renewed(self) -> Scene:
         """The same with what the visitor has chosen since: fit for this model, and kept so. What a model lacks is forgotten."""
         known = session()
-        known.choice = fit(known.choice, self.info.sites)[0]
+        known.choice = fit(known.choice, self.info.sites, self.info.reason)[0]
         return replace(self, choice=known.choice)
 
     def ending(self, written: str | None = None) -> str:
@@ -200,7 +202,7 @@ def open_scene(choice: Choice) -> Scene:
 
 
 def _opened(choice: Choice, lens: Lens, base: Request, grown: Grown | None = None) -> Scene:
-    fitted, notes = fit(choice, lens.info.sites)
+    fitted, notes = fit(choice, lens.info.sites, lens.info.reason)
     known = session()
     known.choice, known.notes = fitted, known.notes + notes
     request = base.append(*grown.ids) if grown is not None and grown.ids else base

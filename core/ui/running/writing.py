@@ -91,7 +91,8 @@ def writing(view: Scene, forced: tuple[int, ...], sampling: Sampling) -> Writing
 
 
 def _key(view: Scene, forced: tuple[int, ...], sampling: Sampling) -> tuple[str, str, Request, Sampling, int]:
-    request = asked(view, forced).keeping("pattern", "qkv", capture="float32")
+    keep = ("pattern",) if view.info.reason else ("pattern", "qkv")
+    request = asked(view, forced).keeping(*keep, capture="float32")
     return view.info.id, "writing", request, sampling, len(forced)
 
 

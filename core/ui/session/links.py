@@ -27,6 +27,7 @@ class Parameter(Generic[T]):
     link. forgotten_with: the rows whose change sets this one back to its default, because it pointed at something that is gone.
     fit: changes a value so that it suits a model with these sites; gives the value, and a sentence where it changed.
     longest: the most characters of a typed value; a longer one is not kept, even if the model could take it.
+    changes: the value asks for a change to the model, so that a model which is read only has none of it.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Parameter(Generic[T]):
     always: bool = False
     fit: Callable[[T, tuple[Site, ...]], tuple[T, str]] | None = None
     longest: int | None = None
+    changes: bool = False
 
 
 ROWS: dict[str, Parameter[Any]] = {}  # filled while modules are imported, and only read after that

@@ -67,7 +67,9 @@ _CELL = declare(Parameter[Cell | None](
     forgotten_with=("model", "text", "target", "stream"),
 ))  # fmt: skip
 # rules in order, none for the model as trained
-_MASK = declare(Parameter[Rules]("mask", (), read_rules, lambda mask: write_rules(mask) if linkable(mask) else None, fit=_theirs))
+_MASK = declare(Parameter[Rules](
+    "mask", (), read_rules, lambda mask: write_rules(mask) if linkable(mask) else None, fit=_theirs, changes=True,
+))  # fmt: skip
 # ids of tokens that the decoder was made to write after its target: a branch
 _FORCED = declare(Parameter[tuple[int, ...]](
     "forced", (), links.ids, links.joined, forgotten_with=("model", "text", "target"),
@@ -181,9 +183,10 @@ def write(choice: Choice) -> dict[str, str]:
     return {name: text for name, text in said.items() if text is not None}
 
 
-def fit(choice: Choice, sites: tuple[Site, ...]) -> tuple[Choice, tuple[str, ...]]:
+def fit(choice: Choice, sites: tuple[Site, ...], reason: str = "") -> tuple[Choice, tuple[str, ...]]:
     """The choice changed so that it suits a model with these sites, and sentences about it: where the model lacks the stream,
-    layer or head, another one is chosen."""
+    layer or head, another one is chosen. reason: why nothing in the model can be changed, or ""; what asks for a change is then
+    left out."""
     notes = []
     streams = [stream for stream in Stream if any(site.stream is stream for site in sites)]
     stream = choice.stream
@@ -199,6 +202,10 @@ def fit(choice: Choice, sites: tuple[Site, ...]) -> tuple[Choice, tuple[str, ...
     if head != choice.head:
         notes.append(f"This layer has {layers[layer].heads} heads, so head {choice.head + 1} is not there.")
     fitted: dict[str, Any] = {}
+    asked = [row for name, row in ROWS.items() if reason and row.changes and name in choice.given]
+    if asked:
+        notes.append(f"Left out: {', '.join(row.name for row in asked)}. {reason}")
+        choice = choice.but(**{row.name: row.default for row in asked})
     for name, row in ROWS.items():
         if row.fit is not None and name in choice.given:
             fitted[name], note = row.fit(choice[row], sites)

@@ -79,7 +79,9 @@ def _stage(view: Scene, played: Played, trace: Trace) -> None:
         except LensError as error:
             state.session().notes = (str(error),)
             return
-        if made is not None:
+        if made is not None and made[1] and view.info.reason:
+            state.session().notes = (view.info.reason,)
+        elif made is not None:
             state.choose(forced=made[0], reads=made[1])
 
     confined = choice[READS][-1][0] if choice[READS] else -1
@@ -87,6 +89,7 @@ def _stage(view: Scene, played: Played, trace: Trace) -> None:
     data = theatre_payload.payload(
         trace, played.given, version, max(0, at) if choice[READS] or choice.forced else 0,
         ends=view.lens.ends, note=_note(view, trace.request), only=dict(choice[READS]),
+        fixed=bool(view.info.reason),
     )  # fmt: skip
     data["theme"] = st.context.theme.type
     _theatre(key="theatre", data=data, on_branch_change=turns("theatre").hears("branch", branched))
@@ -94,7 +97,7 @@ def _stage(view: Scene, played: Played, trace: Trace) -> None:
 
 def _note(view: Scene, request: Request) -> str:
     """What else differs from the model as it was trained."""
-    depth, said = request.intervention.depth, []
+    depth, said = request.intervention.depth, [view.info.reason] if view.info.reason else []
     if depth is not None and depth < (view.info.depths or 0):
         after = f"layer {depth} of {view.info.depths}" if depth else "no layer at all: the embedded words alone"
         said.append(f"The decoder reads the encoder after {after}.")
