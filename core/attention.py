@@ -6,12 +6,17 @@ and interventions.
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
+from threading import Lock
+from typing import Any
 
 import numpy as np
 
 from core.errors import NoSuchHeadError, NotKeptError
 from core.sites import Site
+
+RECENT = 256 * 2**20  # bytes of patterns, computed when somebody asked, that all attentions together hold on to
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,12 +75,13 @@ class Attention:
     pattern float32 [head, query, key], allowed bool [head, query, key], scores float32 [head, query, key],
     query [head, position, d], key and value [kv head, position, d], sink float32 [head, query] or None.
     An Attention holds the arrays themselves, or 8-bit codes (`approximate` is then True), or a Recipe that computes a head
-    when someone asks for it. scaling is None where it is unknown, because the model only returned its patterns.
+    when someone asks for it. A whole pattern that it computed it holds on to, until newer ones take the room (RECENT).
+    scaling is None where it is unknown, because the model only returned its patterns.
     Raises NotKeptError for what the request did not keep.
     """
 
     __slots__ = (
-        "_allowed", "_codes", "_pattern", "_recipe", "_scores", "_sink", "_value",
+        "__weakref__", "_allowed", "_codes", "_computed", "_pattern", "_recipe", "_scores", "_sink", "_value",
         "ablated", "bias", "keeps", "kv_heads", "query_start", "scaling", "site", "softcap", "temperature",
     )  # fmt: skip
 
@@ -104,6 +110,7 @@ class Attention:
         self.temperature = temperature
         self._allowed, self._pattern, self._codes, self._scores = allowed, pattern, codes, scores
         self._sink, self._value, self._recipe = sink, value, recipe
+        self._computed: np.ndarray | None = None
 
     @property
     def approximate(self) -> bool:
@@ -125,7 +132,11 @@ class Attention:
         """float32 [head, query, key]: the weights that were used, after mask and interventions, before ablation."""
         if self._pattern is not None:
             return self._pattern
-        return readonly(np.stack([self._head(head)[0] for head in range(self.site.heads)]))
+        computed = self._computed
+        if computed is None:
+            computed = readonly(np.stack([self._head(head)[0] for head in range(self.site.heads)]))
+            _RECENT.hold(self, computed)
+        return computed
 
     @property
     def scores(self) -> np.ndarray:
@@ -178,7 +189,8 @@ class Attention:
 
     def head(self, head: int) -> np.ndarray:
         """The pattern of one head: float32 [query, key]. With a recipe only this head is computed."""
-        return readonly(self._head(self._valid(head))[0])
+        computed = self._computed
+        return readonly(self._head(self._valid(head))[0] if computed is None else computed[self._valid(head)])
 
     def codes(self, head: int) -> np.ndarray:
         """One head as 8-bit codes of the square root, uint8 [query, key]: round(255·√weight). For drawing."""
@@ -209,9 +221,54 @@ class Attention:
             raise NoSuchHeadError(f"heads 0 to {self.site.heads - 1}", f"head {head}")
         return head
 
+    @property
+    def held(self) -> dict[str, Any]:
+        """All that it holds, by the names that it is made with: `Attention(**held)` is the same."""
+        public = ("site", "keeps", "scaling", "kv_heads", "softcap", "bias", "ablated", "query_start", "temperature")
+        hidden = ("allowed", "pattern", "codes", "scores", "sink", "value", "recipe")
+        return {name: getattr(self, name) for name in public} | {name: getattr(self, f"_{name}") for name in hidden}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.held
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        Attention.__init__(self, **{name: _still(value) for name, value in state.items()})
+
     def __repr__(self) -> str:
         heads, queries, keys = self.shape
         return f"Attention({self.site.stream.value} layer {self.site.layer}: {heads} heads, {queries} × {keys})"
+
+
+class _Recent:
+    """The patterns that attentions computed last, up to RECENT bytes; the oldest go first. Many threads may share it."""
+
+    def __init__(self) -> None:
+        self.lock, self.holders = Lock(), list[weakref.ref[Attention]]()
+
+    def hold(self, attention: Attention, pattern: np.ndarray) -> None:
+        """Let an attention hold on to its pattern, where the pattern is small enough."""
+        if pattern.nbytes > RECENT:
+            return
+        with self.lock:
+            alive = [one for ref in self.holders if (one := ref()) is not None and one is not attention]
+            room = RECENT - pattern.nbytes - sum(one._computed.nbytes for one in alive if one._computed is not None)
+            while room < 0:
+                oldest = alive.pop(0)
+                room += 0 if oldest._computed is None else oldest._computed.nbytes
+                oldest._computed = None
+            attention._computed = pattern
+            self.holders = [weakref.ref(one) for one in (*alive, attention)]
+
+
+_RECENT = _Recent()
+
+
+def _still(value: Any) -> Any:
+    """The value with its arrays read-only: NumPy forgets that when it is pickled."""
+    if isinstance(value, Recipe):
+        for name in ("query", "key", "bias", "sink"):
+            _still(getattr(value, name))
+    return readonly(value) if isinstance(value, np.ndarray) else value
 
 
 def readonly(array: np.ndarray) -> np.ndarray:

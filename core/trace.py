@@ -3,71 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from core.answer import Answer, Answers, Label, Span
 from core.attention import Attention, Recipe
 from core.errors import NoSuchHeadError, NotAPredictor
+from core.frame import data_frame
 from core.request import Request, Stream
+from core.saving import saved
+from core.sites import as_stream
+from core.tokens import Predictions, Token, Tokens, TokenTexts
+
+if TYPE_CHECKING:
+    import os
 
 __all__ = (
     "Answer", "Answers", "Attention", "Beam", "CacheUse", "Candidate", "Label", "Predictions", "Recipe", "Span", "Step", "Token",
-    "Tokens", "Trace", "largest", "log_softmax",
+    "TokenTexts", "Tokens", "Trace", "largest", "log_softmax",
 )  # fmt: skip
-
-
-class Token(NamedTuple):
-    """One candidate: its id, its text (leading space kept), its natural log-probability and its probability."""
-
-    id: int
-    text: str
-    logprob: float
-    probability: float
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """A text as the model reads it. Each of the four fields has one entry for each token.
-
-    ids: numbers in the vocabulary. text: each token decoded, leading space kept. word: index of the word that the token belongs
-    to. special: True for tokens that are no text, such as the start, the end and padding.
-    """
-
-    ids: tuple[int, ...]
-    text: tuple[str, ...]
-    word: tuple[int, ...]
-    special: tuple[bool, ...]
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Predictions:
-    """What the model expects at every position. logprob and entropy are in nats.
-
-    top_ids int64 [position, k] and top_logprob float32 [position, k]: the k likeliest tokens. actual_logprob float32 [position]:
-    that of the token which really stands next (a decoder) or here (an encoder), NaN where there is none. entropy float32
-    [position].
-    """
-
-    top_ids: np.ndarray
-    top_logprob: np.ndarray
-    actual_logprob: np.ndarray
-    entropy: np.ndarray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trace:
-    """Everything one run gave.
+    """Everything one run gave. It can be pickled, copied, and saved to a file whole.
 
     attention: in the order of execution. residual: the residual stream of ENCODER and DECODER, each float32 [depth, position,
-    d_model]; depth 0 is the embeddings, and the last depth is missing where the family's final norm hides it; None where it was
-    not kept. next_logits: float32 [vocabulary] at the last position where the model predicts, or None. answer: what a classifier
-    says in place of words; None for other models, and where "predictions" were not kept.
+    d_model]; None where it was not kept. Depth 0 is the embeddings, depth n what the n-th layer leaves. So the last depth stands
+    before the family's final norm, while Hugging Face's last hidden state stands after it (SmolLM2, GPT-2, T5); where a family
+    gives the normed one alone, that depth is missing. next_logits: float32 [vocabulary] at the last position where the model
+    predicts, or None. answer: what a classifier says in place of words; None for other models, and where "predictions" were not
+    kept.
     """
 
     request: Request
@@ -86,8 +54,9 @@ class Trace:
         for attention in self.attention:
             if attention.site.stream == stream and attention.site.layer == layer:
                 return attention
-        held = ", ".join(f"{a.site.stream.value} {a.site.layer}" for a in self.attention) or "none"
-        raise NoSuchHeadError(f"one of the attentions held ({held})", f"{getattr(stream, 'value', stream)} {layer}")
+        raise NoSuchHeadError(
+            f"one of the attentions held ({self._held()})", f"{getattr(stream, 'value', stream)} {layer}"
+        )
 
     def next_tokens(self, k: int = 10, position: int | None = None) -> list[Token]:
         """The k likeliest tokens: the next one of a decoder, or the one at `position` of an encoder.
@@ -121,6 +90,58 @@ class Trace:
         ids, logprobs = self.predictions.top_ids[position][:k], self.predictions.top_logprob[position][:k]
         return [self._token(int(i), float(logprob)) for i, logprob in zip(ids, logprobs, strict=True)]
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything that was kept, and the request with its interventions, to one file (safetensors, with a description in
+        JSON). `Trace.load` reads it. Lazy patterns are saved as the queries and keys they are computed from.
+
+        Raises InputError where the file cannot be written.
+        """
+        saved.to_file(path, self._fields())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Trace:
+        """The trace that `save` wrote: it answers every question that the saved one did, without the model. Nothing in the file
+        can run code, and what it says of its arrays is checked before they are made. Raises InputError for any other file."""
+        return cls(**saved.from_file(path))
+
+    def to_frame(self, stream: Stream | str | None = None, layer: int | None = None, head: int | None = None) -> Any:
+        """The weights as a pandas.DataFrame, a row for each cell: stream, layer, head, query, query_token, key, key_token,
+        allowed, weight and, where scores were kept, score. All counted from 0. None takes every stream, layer or head.
+
+        Raises InputError for more rows than CELLS or without pandas, RequestError for another stream, NoSuchHeadError for a layer
+        or head that the trace does not hold, NotKeptError where neither patterns nor scores were kept.
+        """
+        wanted = None if stream is None else as_stream(stream)
+        chosen = [
+            one for one in self.attention
+            if (wanted is None or one.site.stream is wanted) and (layer is None or one.site.layer == layer)
+        ]  # fmt: skip
+        if not chosen:
+            raise NoSuchHeadError(
+                f"one of the attentions held ({self._held()})", f"{wanted.value if wanted else 'layer'} {layer}"
+            )
+        return data_frame(chosen, self.source, self.target, head)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # the texts of a vocabulary stand beside the rest, so that many traces of one model share them in one pickle
+        return _again, (saved.to_bytes({**self._fields(), "token_text": str}), self.token_text)
+
+    def __repr__(self) -> str:
+        """What it holds, and of which texts: arrays of a long text would fill the screen."""
+        sizes = " → ".join(f"{len(side)} tokens" for side in (self.source, self.target) if side is not None)
+        arrays = ("next_logits", "residual", "predictions", "masked_logits")
+        more = [
+            name for name in arrays if (value := getattr(self, name)) is not None and (name != "masked_logits" or value)
+        ]
+        kept = [f"{len(self.attention)} attentions" if self.attention else "no attention", *more]
+        return f"Trace({self.request.lens!r}, {sizes}: {', '.join(kept)})"
+
+    def _fields(self) -> dict[str, Any]:
+        return {part.name: getattr(self, part.name) for part in fields(self)}
+
+    def _held(self) -> str:
+        return ", ".join(f"{a.site.stream.value} {a.site.layer}" for a in self.attention) or "none"
+
     def _top(self, logits: np.ndarray, k: int) -> list[Token]:
         logprobs = log_softmax(logits)
         ids = largest(logprobs, k)
@@ -128,6 +149,11 @@ class Trace:
 
     def _token(self, token: int, logprob: float) -> Token:
         return Token(token, self.token_text(token), logprob, float(np.exp(logprob)))
+
+
+def _again(content: bytes, token_text: Callable[[int], str]) -> Trace:
+    """The trace that was pickled."""
+    return Trace(**{**saved.from_bytes(content), "token_text": token_text})
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from core.checks import LONGEST_TEXT
 from core.errors import InputError, TooLongError
-from core.trace import Tokens
+from core.trace import Tokens, TokenTexts
 
 Chat = Sequence[Mapping[str, str]]
 
@@ -55,6 +55,11 @@ class Text(Protocol):
 
     def token_text(self, token: int) -> str:
         """One id as a text, leading space kept; “⟨?⟩” for an id outside the vocabulary."""
+        ...
+
+    @property
+    def texts(self) -> TokenTexts:
+        """The same as a value that traces of this tokenizer share: it can be pickled and saved."""
         ...
 
 
@@ -121,7 +126,12 @@ def _class(character: str) -> bool:
 
 def text_of_token(text: Text | None) -> Callable[[int], str]:
     """A function from an id to its text. Without a tokenizer the text is the id in digits."""
-    return text.token_text if text is not None else str
+    return text.texts if text is not None else str
+
+
+def _count(vocabulary: Mapping[str, int]) -> int:
+    """How many ids there are, with those that no token has."""
+    return max(vocabulary.values(), default=-1) + 1
 
 
 def as_tokens(text: Text | None, ids: Sequence[int]) -> Tokens:
@@ -166,6 +176,10 @@ class OurText:
 
     def decode(self, ids: Iterable[int]) -> str:
         return self.tokenizer.decode([i for i in ids if i not in self.specials], skip_special_tokens=False)
+
+    @cached_property
+    def texts(self) -> TokenTexts:
+        return TokenTexts(self.token_text, lambda: _count(self.tokenizer.get_vocab()))
 
     def token_text(self, token: int) -> str:
         name = self.tokenizer.id_to_token(token)
@@ -248,6 +262,10 @@ class HuggingFaceText:
         plain = [i for i in ids if i not in self.specials]
         with self.lock:
             return self.tokenizer.decode(plain, clean_up_tokenization_spaces=False)
+
+    @cached_property
+    def texts(self) -> TokenTexts:
+        return TokenTexts(self.token_text, lambda: _count(self.tokenizer.get_vocab()))
 
     def token_text(self, token: int) -> str:
         raw = self.tokenizer.convert_ids_to_tokens(int(token)) if token < len(self.tokenizer) else None
