@@ -179,7 +179,8 @@ class CacheUse:
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
     """One turn of the auto-regressive loop. `trace` holds the new query rows only; `lens.run(step.request)` gives the patterns
-    with all rows. `recomputed` is True where a mask made the cache useless."""
+    with all rows. `recomputed` is True where a step could reuse nothing of the one before it: a mask lets old tokens see new
+    ones, or the model keeps nothing (`LensInfo.caches`), or the text has passed a length of `LensInfo.turns`."""
 
     index: int
     request: Request

@@ -358,7 +358,7 @@ class Loop {
     this.cacheSays.textContent = !cache.held
       ? `No keys and values are kept for this model: every step reads all ${cache.new} tokens anew.`
       : cache.anew
-      ? `A mask lets old tokens see new ones, so nothing can be reused: all ${cache.new} are computed anew.`
+      ? `${cache.anew}, so nothing can be reused: all ${cache.new} are computed anew.`
       : cache.reused
         ? `A token that was read leaves a key and a value in every layer; they do not change when a token joins, so they are kept. ${kept}`
         : `The first step reads everything and fills the cache. ${kept}`;

@@ -99,13 +99,16 @@ def remembered(model: nn.Module) -> dict[tuple[str, str], Any]:
         for place, module in model.named_modules()
         if not hasattr(module, "rope_type")
         for name, value in (*vars(module).items(), *module._buffers.items())
-        if not name.startswith("_") and (value is None or isinstance(value, Tensor))
+        if not name.startswith("_") and (value is None or isinstance(value, (Tensor, int, float)))
     }
 
 
 def changed(before: dict[tuple[str, str], Any], after: dict[tuple[str, str], Any]) -> bool:
     """Whether one of the things that `remembered` found is another one now."""
-    return before.keys() != after.keys() or any(before[key] is not after[key] for key in before)
+    if before.keys() != after.keys():
+        return True
+    pairs = ((value, after[key]) for key, value in before.items())
+    return any(a is not b if isinstance(a, Tensor) or isinstance(b, Tensor) else a != b for a, b in pairs)
 
 
 def _one_at_a_time(function: Callable[..., Any]) -> Callable[..., Any]:

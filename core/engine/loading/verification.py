@@ -100,6 +100,7 @@ class Check:
         the lengths beyond each limit."""
         length = min(LENGTH, self.lens.info.max_tokens)
         self._whole(length)
+        before = remembered(self.model)
         self._begin(length)
         if not (self.writes and length > STEPS and self._fits(length) and self._writing(length - STEPS)):
             self._hold(caches=self.lens.backend.caches)
@@ -108,20 +109,18 @@ class Check:
         for limit in limits(self.model.config, self.lens.info.max_tokens):
             if limit >= length:
                 self._beyond(limit)
+        if changed(before, remembered(self.model)):
+            # it keeps numbers of a pass in its modules: two passes at once would mix them
+            self.lens.backend.alone = Lock()
         found = Verified(self.worst.patterns, self.worst.logits, tuple(sorted(self.lengths)), self.steps, self.batched)
         self.lens.info = replace(self.lens.info, verified=found, narrowed=tuple(self.narrowed))
 
     def _begin(self, length: int) -> None:
-        """Take the time of a pass. The first pass of a process also imports and compiles, so it is not the one that counts.
-
-        A model that keeps numbers of a pass in its modules takes one pass at a time from now on.
-        """
-        before, started = remembered(self.model), thread_time()
+        """Take the time of a pass. The first pass of a process also imports and compiles, so it is not the one that counts."""
+        started = thread_time()
         self.lens.run(self._request(length))
         self.cost = 2 * (thread_time() - started) / length
         self.until = started + self.seconds
-        if changed(before, remembered(self.model)):
-            self.lens.backend.alone = Lock()
 
     def _beyond(self, limit: int) -> None:
         """Try texts that cross a limit, where they fit into the time and into memory."""

@@ -10,7 +10,7 @@ from core.analysis.cache import WIDTHS, AttentionShape, layers_of, work
 from core.analysis.sampling import Filtered, cuts, tempered
 from core.figures.labels import label, others, percent, three
 from core.figures.payloads.rows import looks, names
-from core.request import Sampling, Stream
+from core.request import Intervention, Sampling, Stream
 from core.trace import Step, Trace
 
 SHOWN = 10  # candidates of a step, by name
@@ -99,9 +99,9 @@ def cache_said(step: Step, d_model: int, dtype: str, each: int | None = None) ->
     """
     reused, new = step.cache.reused, step.cache.new
     if not step.cache.bytes:
-        return {"reused": reused, "new": new, "held": "", "anew": False, "rows": [], "formulas": []}
+        return {"reused": reused, "new": new, "held": "", "anew": "", "rows": [], "formulas": []}
     layers, size = layers_of(step), WIDTHS.get(dtype, 0)
-    told: dict[str, Any] = {"reused": reused, "new": new, "held": bytes_said(step.cache.bytes), "anew": step.recomputed, "rows": []}
+    told: dict[str, Any] = {"reused": reused, "new": new, "held": bytes_said(step.cache.bytes), "anew": anew_said(step), "rows": []}
     done = work(layers, reused, d_model, size)
     told["formulas"] = []
     if done.bytes_reused + done.bytes_new != step.cache.bytes:
@@ -120,6 +120,14 @@ def cache_said(step: Step, d_model: int, dtype: str, each: int | None = None) ->
         )
     told["formulas"] = formulas(layers, d_model, size)
     return told
+
+
+def anew_said(step: Step) -> str:
+    """Why a step could reuse nothing, as the beginning of a sentence; "" where it could, or had nothing to reuse."""
+    if not step.recomputed:
+        return ""
+    own = step.request.intervention == Intervention()
+    return "In this model a new token changes the old ones" if own else "A mask lets old tokens see new ones"
 
 
 def formulas(layers: Sequence[AttentionShape], d_model: int, size: int) -> list[str]:

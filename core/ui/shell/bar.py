@@ -17,19 +17,20 @@ from core.ui.running.scene import Scene, lens_of, open_scene
 from core.ui.session import state
 from core.ui.session.state import heard, held
 from core.ui.shell import menu
+from core.ui.shell.facts import facts
 from core.ui.shell.starters import Starter, head_of, proven, starters
 
 
-def bar() -> st.delta_generator.DeltaGenerator:
-    """Draw the bar; returns the place where the decoder's target goes once the model has been read."""
+def bar() -> tuple[st.delta_generator.DeltaGenerator, st.delta_generator.DeltaGenerator]:
+    """Draw the bar; returns the places where the decoder's target and the facts on the model go once the model is loaded."""
     choice = state.chosen()
     with st.container(key="bar", horizontal=True, vertical_alignment="center", gap=None):
-        _model(choice)
+        told = _model(choice)
         _text_field("Text", "bar-text", choice.text, "text", "Type a sentence and press Enter")
         target = st.container(key="bar-target", gap=None)
         _examples(choice)
         _share()
-    return target
+    return target, told
 
 
 def open_page(title: str = "") -> Scene:
@@ -37,9 +38,9 @@ def open_page(title: str = "") -> Scene:
 
     title: what stands on top, where that is not the page's title in the menu.
     """
-    target = bar()
+    places = bar()
     st.title(title or menu.here().title, anchor=False)
-    scene = _open(target)
+    scene = _open(*places)
     if scene is None:
         raise trouble.PageEnds
     return scene
@@ -47,10 +48,10 @@ def open_page(title: str = "") -> Scene:
 
 def open_part() -> Scene | None:
     """Bar, notes and scene in the middle of a page that has more to show: None, and a sentence, where there is no scene."""
-    return _open(bar())
+    return _open(*bar())
 
 
-def _open(target: st.delta_generator.DeltaGenerator) -> Scene | None:
+def _open(target: st.delta_generator.DeltaGenerator, told: st.delta_generator.DeltaGenerator) -> Scene | None:
     scene = None
     with st.container():  # what is told here, now or while waiting, must not shift the place of what stands below
         try:
@@ -61,6 +62,8 @@ def _open(target: st.delta_generator.DeltaGenerator) -> Scene | None:
         except LensError as error:
             trouble.show(error)
         _target(target, scene)
+        for sentence in facts(scene.info) if scene is not None else ():
+            told.caption(plain(sentence))
         for note in state.take_notes():
             trouble.tell(note, "note")
     state.publish()
@@ -136,7 +139,8 @@ def _target(place: Any, scene: Scene | None) -> None:
             st.button("Let it write", key="write", on_click=state.choose, kwargs={"target": None}, type="tertiary")
 
 
-def _model(choice: state.Choice) -> None:
+def _model(choice: state.Choice) -> st.delta_generator.DeltaGenerator:
+    """The menu of models; returns the place in it for the facts on the model that is chosen."""
     offers = models.offers()
     known = {offer.name: offer for offer in offers}
     title = known[choice.model].title if choice.model in known else choice.model.partition(":")[2] or choice.model
@@ -164,6 +168,7 @@ def _model(choice: state.Choice) -> None:
             )  # fmt: skip
         else:
             st.caption("This server offers the models above.")
+        return st.container(key="bar-facts", gap=None)
 
 
 def _examples(choice: state.Choice) -> None:
