@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+import core
 from core import export
 from core.attention import decode_u8
 from core.engine.loading.readonly import read_only
@@ -125,6 +126,22 @@ def test_many_texts_give_what_each_gives_alone(name, lens_of):
             assert np.allclose(trace.predictions.top_logprob, alone.predictions.top_logprob, atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("name", SAMPLE)
+def test_half_precision(name, dtype, folder_of):
+    lens = core.load(str(folder_of(name)), device="cpu", dtype=dtype)
+    for attention in lens.run(families.ask(lens, 20)).attention:
+        assert np.allclose(attention.pattern.sum(axis=-1), 1, atol=1e-2)
+        assert not attention.pattern[~attention.allowed].any()
+        future = np.triu(np.ones(attention.shape[1:], bool), 1)
+        assert attention.site.stream is not Stream.DECODER or not attention.allowed[:, future].any()
+
+
+def test_a_family_that_mixes_formats_asks_for_another(folder_of):
+    with pytest.raises(UnsupportedModelError, match=r'Use dtype="float32"'):
+        core.load(str(folder_of("xlnet")), device="cpu", dtype="bfloat16")
+
+
 @pytest.mark.parametrize("name", SAMPLE)
 def test_threads_share_it(name, lens_of):
     lens = lens_of(name)
@@ -219,8 +236,6 @@ def test_other_lenses_can_change_all_that_applies(lens_of):
 
 @pytest.mark.parametrize("name", ["gpt2", "bert", "t5"])
 def test_any_model_can_be_read_only(name, folder_of, lens_of):
-    import core
-
     model = core.load(str(folder_of(name)), device="cpu").backend.model  # a copy of its own
     backend, seen = read_only(model, lens_of(name).info.kind, True, "Because.")
     assert seen.sites == lens_of(name).info.sites and seen.causal == lens_of(name).info.causal

@@ -46,9 +46,8 @@ def own_code(family: str) -> str:
 
 def check_squares(config: Any) -> None:
     """Raise UnsupportedModelError for families known to give something else than a row of weights for each token."""
-    if (
-        config.model_type in OTHER_MAPS or getattr(config, "attention_type", None) == "block_sparse"
-    ):  # the latter: BigBird
+    sparse = getattr(config, "attention_type", None) == "block_sparse"  # BigBird
+    if sparse or config.model_type in OTHER_MAPS:
         raise UnsupportedModelError(
             "maps of queries by keys, one row for each token",
             f"{config.model_type}, which makes others",
@@ -247,8 +246,12 @@ def _trial(backend: ReadOnlyBackend, source: Tensor | None, target: Tensor | Non
         with torch.inference_mode():
             output = backend.run(source, target, residual=True, predict=backend.can_predict)
     except Exception as error:  # where a family's code fails in its very first run, we cannot use it
+        # some families mix formats, and run in float32 alone
+        half = any(weight.dtype in (torch.bfloat16, torch.float16) for weight in backend.model.parameters())
         raise UnsupportedModelError(
-            "a model that runs on a short text", f"{family}, whose first run failed: {error}", "Choose another model"
+            "a model that runs on a short text",
+            f"{family}, whose first run failed: {error}",
+            'Use dtype="float32", or choose another model' if half else "Choose another model",
         ) from error
     finally:
         for hook in hooks:
