@@ -11,6 +11,7 @@ from core.request import Ablation, Cut, HeadRef, Intervention, MaskRule, Positio
 
 LONGEST = 2_000_000  # characters of a request's JSON
 MOST_RULES = 4096  # of each kind of change in it
+COUNTING = "streams, layers, heads, queries, keys and positions are counted from 0"  # in every file that a program reads
 
 
 def request_to_json(request: Request) -> str:
@@ -22,7 +23,7 @@ def described(request: Request) -> dict[str, Any]:
     """Everything that decides a run, as values that JSON can write and `request_of` reads."""
     what = request.intervention
     return {
-        "lookback": "request",
+        "lookback": "request", "counting": COUNTING,
         "lens": request.lens, "source": request.source, "target": request.target, "keep": sorted(request.keep),
         "capture": request.capture, "layers": request.layers, "temperature": what.temperature, "depth": what.depth,
         "top_k": what.top_k, "residual": what.residual,

@@ -25,7 +25,7 @@ def python_lines(
     lines += {"norm": ["from core.analysis import brought"], "rollout": ["from core.analysis import rollout"]}.get(
         reading, []
     )
-    lines += ["", f"lens = load({model!r})"]
+    lines += ["", "# layers, heads and positions are counted from 0", f"lens = load({model!r})"]
     both = request.source is not None and request.target is not None
     first = request.source if request.source is not None else request.target
     given = f", target_ids={list(request.target or ())!r}" if both else ""

@@ -22,13 +22,12 @@ from core.answer import Answer
 from core.attention import Attention, Recipe
 from core.errors import InputError, LensError
 from core.request import Request, Site, Stream
-from core.request_json import described, request_of
+from core.request_json import COUNTING, described, request_of
 from core.saving.sound import check
 from core.saving.tensors import read_arrays, read_header, write
 from core.tokens import Predictions, Texts, Tokens, TokenTexts
 
 FORMAT = 1
-COUNTING = "streams, layers, heads, queries, keys and positions are counted from 0"
 ARRAYS = ("allowed", "pattern", "codes", "scores", "sink", "value", "bias")  # of an attention
 COMPUTES = ("query", "key", "bias", "sink")  # of a recipe
 Fields = dict[str, Any]  # of a Trace, by name
@@ -101,7 +100,7 @@ class _Names:
             return None
         same: tuple[Any, ...] = (array.__array_interface__["data"][0], array.shape, array.strides, array.dtype)
         if array.dtype == bool:  # a mask that hides nothing is made anew in each layer
-            same = array.shape, hashlib.sha256(np.packbits(array)).digest()
+            same = array.shape, hashlib.sha256(np.packbits(array).data).digest()
         if same not in self.known:
             name = name if name not in self.found else f"{name}.{len(self.found)}"
             self.known[same], self.found[name] = name, array  # while we hold the array, no other one can take its place

@@ -67,7 +67,7 @@ def test_a_picture_goes_as_svg_and_as_png_of_twice_its_size(visit):
         with visit.page.expect_download() as waiting:
             visit.page.locator(".st-key-take-figures").get_by_role("button", name=kind, exact=True).click()
         found[kind] = Path(waiting.value.path()).read_bytes()
-        assert re.fullmatch(rf"lookback-\w+-encoder-2-3-.+\.{kind.lower()}", waiting.value.suggested_filename)
+        assert re.fullmatch(rf"lookback-\w+-encoder-layer-2-head-3-from-1-.+\.{kind.lower()}", waiting.value.suggested_filename)
     root = ET.fromstring(found["SVG"])
     assert found["PNG"][:8] == b"\x89PNG\r\n\x1a\n"
     width, height = struct.unpack(">II", found["PNG"][16:24])

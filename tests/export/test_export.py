@@ -29,7 +29,7 @@ from core.export import (
     svg,
 )
 from core.figures.theme import LIGHT
-from core.request import HeadRef, MaskRule, Request, Stream
+from core.request import KEEPS, HeadRef, MaskRule, Request, Stream
 
 TEXT = "the cat sits on the mat"
 
@@ -56,6 +56,38 @@ def test_npz_read_back_holds_every_number(trace):
     assert np.array_equal(found["next_logits"], trace.next_logits)
     assert tuple(found["tokens"]["source"]["text"]) == trace.source.text
     assert request_from_json(found["request"]) == trace.request
+    assert found["counting"] == json.loads(found["request"])["counting"] and found["counting"].endswith(
+        "counted from 0"
+    )
+
+
+def test_npz_holds_all_that_was_kept_and_lazy_layers_computed(lens):
+    request = lens.request(TEXT, "and the dog").keeping(*KEEPS, capture="lazy")
+    made = lens.run(request)
+    found = read_npz(npz(made))
+    for attention in made.attention:
+        for name in ("pattern", "scores", "query", "key", "value"):
+            array = found[f"{attention.site.stream.value}.{attention.site.layer}.{name}"]
+            assert array.dtype == np.float32 and np.array_equal(array, getattr(attention, name))
+    for stream, depths in made.residual.items():
+        assert np.array_equal(found[f"residual.{stream.value}"], depths)
+    for name in ("top_ids", "top_logprob", "actual_logprob", "entropy"):
+        assert np.array_equal(found[f"predictions.{name}"], getattr(made.predictions, name), equal_nan=True)
+    bare = read_npz(npz(lens.run(request.keeping())))
+    assert bare.keys() == {"next_logits", "tokens", "request", "counting"}
+    filler = core.load("filler")
+    hole = filler.run(filler.request(ids=(5, filler.mask, 6)))
+    assert np.array_equal(read_npz(npz(hole))["masked_logits.1"], hole.masked_logits[1])
+
+
+def test_a_step_of_generation_names_the_row_that_it_computed(lens):
+    *_, step = lens.generate(lens.request(TEXT, "and the"), steps=3)
+    (attention,) = (a for a in step.trace.attention if (a.site.stream, a.site.layer) == (Stream.DECODER, 0))
+    last = len(step.trace.target) - 1
+    rows = list(csv.DictReader(io.StringIO(csv_table(step.trace, (attention,)))))
+    assert {(row["query (from 0)"], row["query token"]) for row in rows} == {(str(last), step.trace.target.text[last])}
+    frame = step.trace.to_frame("decoder", 0)
+    assert set(frame["query"]) == {last} and list(frame["key_token"]) == [row["key token"] for row in rows]
 
 
 def test_npz_of_one_layer_holds_that_layer(trace):
@@ -70,7 +102,8 @@ def test_csv_read_back_holds_every_cell(trace):
     rows = list(csv.DictReader(io.StringIO(csv_table(trace, (attention,)))))
     assert len(rows) == attention.pattern.size
     for row in rows[::7]:
-        head, q, k = (int(row[name]) - 1 for name in ("head", "query", "key"))
+        layer, head, q, k = (int(row[f"{name} (from 0)"]) for name in ("layer", "head", "query", "key"))
+        assert layer == 1
         assert np.float32(row["weight"]) == attention.pattern[head, q, k]
         assert (row["query token"], row["key token"]) == (trace.target.text[q], trace.source.text[k])
         assert bool(int(row["may look"])) == attention.allowed[head, q, k]

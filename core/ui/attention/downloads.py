@@ -63,10 +63,12 @@ def figures(view: Scene, it: Focus, moved: PositionRule | None = None) -> dict[s
     return offered
 
 
-def stem(view: Scene, it: Focus) -> str:
-    """The files' name without its ending."""
+def stem(view: Scene, it: Focus, first: int) -> str:
+    """The files' name without its ending. first: where it counts from; as on screen from 1 for a figure, whose title does so,
+    from 0 for what a program reads, as in the library."""
     model = "".join(char for char in view.info.name.lower() if char.isascii() and char.isalnum()) or "model"
-    return f"lookback-{model}-{it.stream.value}-{it.choice.layer + 1}-{it.choice.head + 1}"
+    layer, head = it.choice.layer + first, it.choice.head + first
+    return f"lookback-{model}-{it.stream.value}-layer-{layer}-head-{head}-from-{first}"
 
 
 def downloads(view: Scene, it: Focus, reading: str = "weight", moved: PositionRule | None = None) -> None:
@@ -76,9 +78,11 @@ def downloads(view: Scene, it: Focus, reading: str = "weight", moved: PositionRu
     if not opened.open:
         return
     with opened:
-        name = stem(view, it)
-        _pictures(view, it, name, moved)
-        charts.heading("Numbers", "as they were computed, in full")
+        name = stem(view, it, 0)
+        _pictures(view, it, stem(view, it, 1), moved)
+        charts.heading(
+            "Numbers", "as they were computed, in full; files for programs count layers, heads and tokens from 0"
+        )
         with st.container(horizontal=True, key="downloads", gap="small"):
             layer = (it.now.at(it.stream, it.choice.layer),)
             cells, weights = int(np.prod(layer[0].shape)), sum(int(np.prod(a.shape)) for a in it.now.attention)
