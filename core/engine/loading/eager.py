@@ -16,7 +16,17 @@ from core.engine.probe import as_array
 from core.request import Request, Stream
 
 # what a configuration calls the lengths at which a model changes what it does
-NAMED = ("window", "chunk", "topk", "top_k", "original_max", "capacity", "local_attention", "block_size", "max_distance")
+NAMED = (
+    "window",
+    "chunk",
+    "topk",
+    "top_k",
+    "original_max",
+    "capacity",
+    "local_attention",
+    "block_size",
+    "max_distance",
+)
 
 NAMES = {Stream.ENCODER: "encoder_attentions", Stream.DECODER: "decoder_attentions", Stream.CROSS: "cross_attentions"}
 
@@ -78,7 +88,9 @@ def own_steps(model: Any, request: Request, steps: int) -> tuple[list[int], list
 
     assert request.target is not None
     source, target = request.source, _tensor(model, request.target)
-    inputs = {"input_ids": target} if source is None else {"input_ids": _tensor(model, source), "decoder_input_ids": target}
+    inputs = (
+        {"input_ids": target} if source is None else {"input_ids": _tensor(model, source), "decoder_input_ids": target}
+    )
     plain = GenerationConfig(pad_token_id=0, max_new_tokens=steps, do_sample=False, num_beams=1)
     with torch.inference_mode(), untouched(model), _writing_plainly(model, plain):
         output = model.generate(
@@ -99,7 +111,11 @@ def own_steps(model: Any, request: Request, steps: int) -> tuple[list[int], list
 def _maps_of_step(output: Any, request: Request, step: int) -> dict[Stream, list[np.ndarray]]:
     """The patterns of one step of `generate`, without the encoder's: the new row alone, or all rows where a family computes them
     all."""
-    names = {Stream.DECODER: "attentions"} if request.source is None else {s: NAMES[s] for s in (Stream.DECODER, Stream.CROSS)}
+    names = (
+        {Stream.DECODER: "attentions"}
+        if request.source is None
+        else {s: NAMES[s] for s in (Stream.DECODER, Stream.CROSS)}
+    )
     maps = {}
     for stream, name in names.items():
         steps = getattr(output, name, None)

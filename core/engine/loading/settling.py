@@ -1,5 +1,4 @@
-"""The settings of a Hugging Face model, made once at load, before threads share it: whose attention it calls, and under which name.
-"""
+"""The settings of a Hugging Face model, made once at load, before threads share it: whose attention it calls, by which name."""
 
 from __future__ import annotations
 
@@ -29,7 +28,10 @@ class AsEager(str):
         return not self == other
 
 
-NAMES = (AsEager(NAME), NAME)  # as the configurations hold it: where the first passes our function by, the second may not
+NAMES = (
+    AsEager(NAME),
+    NAME,
+)  # as the configurations hold it: where the first passes our function by, the second may not
 
 
 def settle(model: PreTrainedModel) -> None:
@@ -72,7 +74,9 @@ def untouched(model: PreTrainedModel) -> Iterator[PreTrainedModel]:
 def _ours(model: PreTrainedModel) -> list[Any]:
     """The configurations, each once, that name our attention function."""
     found: dict[int, Any] = {}
-    waiting = [module.config for module in model.modules() if isinstance(getattr(module, "config", None), PreTrainedConfig)]
+    waiting = [
+        module.config for module in model.modules() if isinstance(getattr(module, "config", None), PreTrainedConfig)
+    ]
     while waiting:
         config = waiting.pop()
         if id(config) not in found and hasattr(config, "_attn_implementation_internal"):

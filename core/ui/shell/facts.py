@@ -22,7 +22,10 @@ def _checked(found: Verified) -> list[str]:
         return []
     tried = [f"texts of {found.lengths[0]} to {found.lengths[-1]} tokens"]
     tried += [f"{found.steps} steps of writing"] * bool(found.steps) + ["texts side by side"] * found.batched
-    return [f"Checked against the model’s own code: largest difference {', '.join(gaps)}.", f"Tried: {', '.join(tried)}."]
+    return [
+        f"Checked against the model’s own code: largest difference {', '.join(gaps)}.",
+        f"Tried: {', '.join(tried)}.",
+    ]
 
 
 def small(number: float) -> str:
