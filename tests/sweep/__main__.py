@@ -1,6 +1,7 @@
 """`make sweep`: every family that transformers can build small, in processes of their own, and a table of what became of each.
 
-Names of families as arguments: those alone. Ends with 1 for anything wrong, or any exception that is not one of ours.
+Names of families as arguments: those alone; without, the table is written to docs/families.md. Ends with 1 for anything wrong, or
+any exception that is not one of ours.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import select
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import asdict
 
 SECONDS = 120  # the most that one class of a family may take
@@ -74,6 +76,7 @@ class Worker:
 def main(names: list[str]) -> int:
     os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
     from tests.sweep.shapes import families
+    from tests.sweep.table import DOCUMENT, document
 
     found, worker = [], Worker()
     for family, name in families():
@@ -82,11 +85,13 @@ def main(names: list[str]) -> int:
         begun = time.monotonic()
         finding = worker.ask(family, name)
         found.append(finding)
-        print(
-            f"{family:28} {name:44} {finding['outcome']:10} {time.monotonic() - begun:5.1f} s  {finding['words']}",
-            flush=True,
-        )
+        taken = time.monotonic() - begun
+        print(f"{family:28} {name:44} {finding['outcome']:10} {taken:5.1f} s  {finding['words']}", flush=True)
     worker.stop()
+    if not names:
+        DOCUMENT.write_text(document(found), "utf-8")
+    for outcome, count in Counter(finding["outcome"] for finding in found).most_common():
+        print(f"{count:5} {outcome}")
     return any(finding["outcome"] in ("WRONG", "EXCEPTION") for finding in found)
 
 

@@ -68,18 +68,20 @@ VARIANTS: tuple[dict[str, Any], ...] = (
     {"num_hidden_layers": 4},
     {"num_hidden_layers": 8},
     {"num_hidden_layers": 8, "num_key_value_heads": 4},
+    {"num_hidden_layers": 4, "rope_parameters": ROPE | {"mrope_section": [2, 1, 1]}, "head_dim": 8},
 )
 
 
 def families() -> Iterator[tuple[str, str]]:
-    """(family, class) of all that read text: every class with an output head; the bare model where there is none."""
+    """(family, class) of all: every class with an output head that reads ids; the bare model where there is none; "" where none of
+    them reads ids."""
     for family in sorted(CONFIG_MAPPING.keys()):
         try:
             classes = classes_of(CONFIG_MAPPING[family])
         except (ImportError, ValueError):  # it needs a package that is not here
             continue
-        for cls in classes:
-            yield family, cls.__name__
+        for name in [cls.__name__ for cls in classes] or [""]:
+            yield family, name
 
 
 def classes_of(config: type) -> list[type]:
@@ -87,7 +89,9 @@ def classes_of(config: type) -> list[type]:
     for mappings in (HEADS, (auto.MODEL_MAPPING,)):
         found = [mapping[config] for mapping in mappings if config in mapping]
         single = [cls for one in found for cls in (one if isinstance(one, (tuple, list)) else [one])]
-        single = [cls for cls in dict.fromkeys(single) if cls.main_input_name == "input_ids"]
+        # some take a part of the configuration alone: they belong to that part's family
+        single = [cls for cls in dict.fromkeys(single) if issubclass(config, cls.config_class)]
+        single = [cls for cls in single if cls.main_input_name == "input_ids"]
         if single:
             return single
     return []

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from safetensors.torch import save_file
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 import core
 from core.errors import LensError
@@ -28,8 +30,7 @@ STEPS = 5
 LENGTHS = (9, 40)  # the second one is beyond every window, chunk and top-k of the small configurations
 
 EQUAL, NARROWED, READ_ONLY, REFUSED = "equal", "narrowed", "read-only", "refused"
-UNBUILT, WRONG, EXCEPTION = "not built", "WRONG", "EXCEPTION"
-OUTCOMES = (EQUAL, NARROWED, READ_ONLY, REFUSED, UNBUILT, WRONG, EXCEPTION)
+NO_TEXT, UNBUILT, WRONG, EXCEPTION = "no text", "not built", "WRONG", "EXCEPTION"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,9 @@ class Own:
 
 
 def examine(family: str, name: str) -> Finding:
-    """Build, save, load and compare one class of one family."""
+    """Build, save, load and compare one class of one family; without a class, see that it is refused."""
+    if not name:
+        return unread(family)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "model"
         try:
@@ -67,12 +70,29 @@ def examine(family: str, name: str) -> Finding:
         return judged(family, name, folder, own, runs)
 
 
+def unread(family: str) -> Finding:
+    """Whether a family without a class that reads ids is refused. Its weights do not matter: it must not come so far."""
+    with tempfile.TemporaryDirectory() as place:
+        try:
+            CONFIG_MAPPING[family]().save_pretrained(place)
+        except Exception as error:  # a family whose defaults make no configuration
+            return Finding(family, "", UNBUILT, in_short(error))
+        save_file({"weight": torch.zeros(1)}, Path(place) / "model.safetensors")
+        try:
+            core.load(place, device="cpu")
+        except LensError as error:
+            return Finding(family, "", NO_TEXT, error.got)
+        except Exception as error:
+            return Finding(family, "", EXCEPTION, f"load: {in_short(error)}")
+    return Finding(family, "", WRONG, "a lens of a model that reads no text")
+
+
 def judged(family: str, name: str, folder: Path, own: Any, fails: str) -> Finding:
     """The outcome for a saved model. fails: how its own code failed on text, or nothing."""
     try:
         lens = core.load(str(folder), device="cpu")
     except LensError as error:
-        return Finding(family, name, REFUSED, str(error))
+        return Finding(family, name, REFUSED, error.got)
     except Exception as error:
         return Finding(family, name, EXCEPTION, f"load: {in_short(error)}")
     if fails:
@@ -125,9 +145,11 @@ def lively(name: str, config: Any) -> Any:
 
 
 def ends(config: Any) -> dict[str, Any]:
-    text = config.get_text_config(decoder=True)
+    """The special ids of a generation configuration: those of the whole, else those of the part that writes."""
+    parts = (config, config.get_text_config(decoder=True))
     names = ("pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id")
-    return {name: value for name in names if (value := getattr(text, name, getattr(config, name, None))) is not None}
+    found = {name: [value for part in parts if (value := getattr(part, name, None)) is not None] for name in names}
+    return {name: values[0] for name, values in found.items() if values}
 
 
 def finite(model: Any) -> bool:
