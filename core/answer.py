@@ -84,15 +84,19 @@ class Answer:
             for n in order.tolist()
         ]
 
-    def span(self) -> Span | None:
-        """The likeliest pair of begin and end, the end not before the begin; None where the answer is no span."""
+    def spans(self, k: int = 1) -> list[Span]:
+        """The likeliest span from each beginning, its end not before it: the k best, likeliest first; none where the answer is no
+        span."""
         shares = self.probabilities
         if self.kind != "span" or shares is None:
-            return None
-        ends = np.maximum.accumulate(shares[::-1, 1])[::-1]  # the best end from each position on
-        start = int(np.argmax(shares[:, 0] * ends))
-        end = start + int(np.argmax(shares[start:, 1]))
-        return Span(start, end, float(shares[start, 0] * shares[end, 1]))
+            return []
+        ends = np.maximum.accumulate(shares[::-1, 1])[::-1]  # the probability of the best end from each position on
+        joint = shares[:, 0] * ends
+        found = []
+        for start in np.argsort(-joint, kind="stable")[: max(0, k)].tolist():
+            end = start + int(np.argmax(shares[start:, 1]))
+            found.append(Span(start, end, float(joint[start])))
+        return found
 
     def _row(self, position: int | None) -> tuple[int, ...]:
         if not self.per_token:

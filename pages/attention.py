@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from core.figures.distribution import Bar
 from core.request import Stream
 from core.ui.attention import heads
 from core.ui.attention.cell import cell_panel
@@ -10,7 +9,7 @@ from core.ui.attention.downloads import downloads
 from core.ui.attention.measures import numbers, reading
 from core.ui.attention.positions import positions_panel, rule_of
 from core.ui.attention.tokens import tokens_panel
-from core.ui.kit import charts, controls, trouble
+from core.ui.kit import charts, controls, trouble, verdict
 from core.ui.running import scene
 from core.ui.running.focus import Focus, focus_of
 from core.ui.session import state
@@ -28,15 +27,17 @@ def mask_switch(view: scene.Scene, it: Focus) -> None:
 
 
 def next_tokens_shown(view: scene.Scene, it: Focus) -> None:
-    """What the model expects, before and after the mask."""
-    if not (view.writes or it.fills):
+    """What the model expects, or a classifier's answer, before and after the mask."""
+    if view.info.answers is not None:
+        verdict.shown(it)
+        return
+    if not it.says:
         charts.heading("Next token")
-        charts.words(scene.SILENT[view.info.kind == "encoder"])
+        charts.words(scene.silent(view.info))
         return
     title, where = it.next_title()
     charts.heading(title, where)
-    rows = [Bar(change.text, change.now, change.before) for change in it.next()]
-    charts.bars(rows, charts.theme().encoder if it.fills else charts.theme().decoder, title, "next", 420)
+    charts.bars(it.next_bars(), charts.theme().encoder if it.fills else charts.theme().decoder, title, "next", 420)
 
 
 @trouble.block

@@ -11,6 +11,6 @@ view = bar.open_page()
 if view.writes:
     lesson.opened(view)
 else:
-    charts.words(scene.SILENT[view.info.kind == "encoder"])
+    charts.words(scene.silent(view.info))
     charts.words("Choose a model with a decoder in the bar above.")
     st.page_link("../../pages/attention.py", label="Open Attention", icon=":material/arrow_forward:")

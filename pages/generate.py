@@ -32,9 +32,9 @@ def page(view: scene.Scene) -> None:
 
 
 view = bar.open_page()
-if view.writes or view.info.kind == "encoder":
+if view.writes or (view.info.kind == "encoder" and view.info.answers is None):
     page(view)
 else:
-    charts.words(scene.SILENT[0])
+    charts.words(scene.silent(view.info))
     charts.words("Choose a model that writes in the bar above.")
     st.page_link("../../pages/attention.py", label="Open Attention", icon=":material/arrow_forward:")

@@ -7,7 +7,7 @@ from core.figures import heatmap, markup
 from core.figures.distribution import Bar
 from core.figures.labels import label, percent
 from core.ui.home import road
-from core.ui.kit import charts, trouble
+from core.ui.kit import charts, trouble, verdict
 from core.ui.running import scene
 from core.ui.running.focus import focus_of
 from core.ui.shell import bar
@@ -24,6 +24,8 @@ HATCHED = " <b>Hatched</b>: may not look, for a model that writes must not see w
 
 def first_line(view: scene.Scene, moments: list[scene.Moment]) -> list[str | tuple[str]]:
     """The sentence under the title, made of the numbers below it."""
+    if not moments and view.info.answers is not None:
+        return ["The model reads “", (view.ending(),), "”, looks back at every token of it, and classifies."]
     if not moments:
         return ["The model reads “", (view.ending(),), "” and looks back at every token of it."]
     parts: list[str | tuple[str]] = ["After “", (moments[0].written,), "” the model expects "]
@@ -69,8 +71,10 @@ st.html(markup.texts(whole.source, whole.target))
 charts.words(markup.tokens_are(whole.source, whole.target))
 if moments:
     next_tokens(moments)
+elif view.info.answers is not None:
+    verdict.shown(focus_of(view))
 else:
-    charts.words(scene.SILENT[view.info.kind == "encoder"])
+    charts.words(scene.silent(view.info))
 charts.rule()
 map_of_one_head(view)
 charts.rule()

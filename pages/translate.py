@@ -34,8 +34,9 @@ view = bar.open_page()
 if view.info.kind == "encoder-decoder" and view.info.can_predict:
     page(view)
 else:
-    charts.words(POINTER.get(view.info.kind, scene.SILENT[0]))
-    if view.info.kind != "encoder-decoder":
+    classifies = view.info.answers is not None
+    charts.words(scene.silent(view.info) if classifies else POINTER.get(view.info.kind, scene.SILENT[0]))
+    if view.info.kind != "encoder-decoder" and not classifies:
         st.page_link("../../pages/generate.py", label="Open Generate", icon=":material/arrow_forward:")
     charts.words("Choose Classroom or Translator in the bar above to see an encoder and a decoder together.")
     st.page_link("../../pages/attention.py", label="Open Attention", icon=":material/arrow_forward:")

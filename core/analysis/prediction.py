@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from core.answer import Answer
 from core.trace import Trace, log_softmax
 
 
@@ -55,3 +56,35 @@ def changes(now: Trace, before: Trace | None = None, k: int = 6, position: int |
     if past is not None and k > 1 and (favourite := int(np.argmax(past))) not in ids:
         ids[-1:] = [favourite]
     return [Change(i, now.token_text(i), float(chance[i]), None if past is None else float(past[i])) for i in ids]
+
+
+def verdicts(now: Trace, before: Trace | None = None, k: int = 6, position: int | None = None) -> list[Change]:
+    """A classifier's k likeliest answers now, each with its probability before: classes of the text or of the token at
+    `position`, or spans of the text, by their joint probability of begin and end.
+
+    Empty where the model gave no answer, or numbers that are no probabilities.
+    """
+    if now.answer is None or now.answer.probabilities is None:
+        return []
+    past = None if before is None or before.answer is None else before.answer.probabilities
+    if now.answer.kind == "span":
+        return _spans(now, now.answer, past, k)
+    row = (position,) if now.answer.per_token else ()
+    shares, labels = now.answer.probabilities[row], now.answer.labels
+    order = np.argsort(-shares, kind="stable")[:k].tolist()
+    return [Change(n, labels[n], float(shares[n]), None if past is None else float(past[row][n])) for n in order]
+
+
+def _spans(now: Trace, answer: Answer, past: np.ndarray | None, k: int) -> list[Change]:
+    """The likeliest spans as their texts."""
+    tokens = now.source or now.target
+    assert tokens is not None  # every trace has a text
+    return [
+        Change(
+            span.start,
+            "".join(tokens.text[span.start : span.end + 1]).strip(),
+            span.probability,
+            None if past is None else float(past[span.start, 0] * past[span.end, 1]),
+        )
+        for span in answer.spans(k)
+    ]

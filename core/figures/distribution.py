@@ -9,19 +9,27 @@ from typing import Any
 
 import altair as alt
 
-from core.figures.labels import label, percent
+from core.figures.labels import label, line, percent
 from core.figures.theme import SANS, Theme
 
 STEP = 21  # px a row
+NAME = 26  # characters of a name of several words
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One row: what it is called, its share of 1, and its share before the change (None: nothing changed)."""
+    """One row: what it is called, its share of 1, and its share before the change (None: nothing changed). words: its name is of
+    several words, and no token."""
 
     name: str
     share: float
     before: float | None = None
+    words: bool = False
+
+    @property
+    def label(self) -> str:
+        """The name as one short line."""
+        return line(self.name, NAME) if self.words else label(self.name)
 
 
 def bars(rows: Sequence[Bar], accent: str, theme: Theme, chosen: int = 0) -> dict[str, Any]:
@@ -33,7 +41,7 @@ def bars(rows: Sequence[Bar], accent: str, theme: Theme, chosen: int = 0) -> dic
     values = [
         {
             "place": place,
-            "name": label(row.name),
+            "name": row.label,
             "share": row.share,
             "said": percent(row.share),
             "before": row.before,
@@ -86,7 +94,7 @@ def _drawing(accent: str, theme: Theme, changed: bool) -> dict[str, Any]:
 def describe(rows: Sequence[Bar], title: str) -> str:
     """The bars in one sentence, for those who do not see them."""
     said = ", ".join(
-        f"{label(row.name)} {percent(row.share)}" + ("" if row.before is None else f" (was {percent(row.before)})")
+        f"{row.label} {percent(row.share)}" + ("" if row.before is None else f" (was {percent(row.before)})")
         for row in rows
     )
     return f"{title}: {said}."

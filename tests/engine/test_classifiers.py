@@ -18,38 +18,9 @@ from core.engine.lens import Lens
 from core.errors import LensError, ModelFileError, NoSuchHeadError, NotAPredictor, RequestError, UnsupportedModelError
 from core.request import KEEPS
 from tests import families
+from tests.classifiers import HEADS, LABELS, built
 
-HEADS = {
-    "text": ("ForSequenceClassification", ("bert", "roberta", "modernbert", "gpt2", "bart", "t5")),
-    "token": ("ForTokenClassification", ("electra", "albert", "gpt_neox", "t5")),
-    "span": ("ForQuestionAnswering", ("bert", "distilbert", "qwen2", "t5")),
-    "next": ("ForNextSentencePrediction", ("bert", "megatron-bert", "mobilebert")),
-}
 CASES = [(kind, family) for kind, (_, those) in HEADS.items() for family in those]
-LABELS = {0: "bad", 1: "so-so", 2: "good"}
-MORE: dict[str, dict[str, Any]] = {
-    "megatron-bert": {},
-    "mobilebert": {"intra_bottleneck_size": 32, "embedding_size": 32, "true_hidden_size": 32},
-}
-
-
-def built(folder: Path, family: str, head: str, **changes: Any) -> Path:
-    """A tiny classifier with random weights and a tokenizer, saved."""
-    if family in MORE:
-        own = transformers.AutoConfig.for_model(family)
-        values, stem = families._ENCODER | MORE[family], type(own).__name__.removesuffix("Config")
-        configuration = type(own)
-    else:
-        _, name, values = families.FAMILIES[family]
-        configuration, stem = getattr(transformers, name), name.removesuffix("Config")
-    labels = {"id2label": LABELS} if head in ("ForSequenceClassification", "ForTokenClassification") else {}
-    config = configuration(**values | labels | changes)
-    torch.manual_seed(0)
-    model = getattr(transformers, stem + head)(config).eval()
-    families.enliven(model)
-    model.save_pretrained(folder)
-    families.words(config).save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -171,11 +142,13 @@ def test_a_span_is_the_likeliest_pair_in_order(family, pair):
     lens, plain = pair("span", family)
     for salt in range(4):
         ids = ids_for(lens, 8, salt)
-        span = lens.run(lens.request(ids=ids, keep="predictions")).answer.span()
+        span, *others = lens.run(lens.request(ids=ids, keep="predictions")).answer.spans(len(ids))
         begin, end = torch.tensor(theirs(plain, ids, "span")).double().softmax(0).T.numpy()
         pairs = np.triu(np.outer(begin, end))
         assert (span.start, span.end) == np.unravel_index(np.argmax(pairs), pairs.shape)
         assert span.probability == pytest.approx(pairs.max(), rel=1e-4)
+        for other in others:
+            assert other.probability == pytest.approx(pairs[other.start].max(), rel=1e-4) <= span.probability
 
 
 @pytest.mark.parametrize("family", ["bert", "roberta", "llama"])

@@ -42,8 +42,8 @@ def figures(view: Scene, it: Focus, moved: PositionRule | None = None) -> dict[s
         offered["All heads"] = lambda: export.heads(
             [a.pattern for a in sites], [a.allowed for a in sites], *_titles(view, it, "", where), _colours(it)
         )
-    if view.writes or it.fills:
-        rows = [(label(change.text, 24), change.now, change.before) for change in it.next()]
+    if it.says:
+        rows = [(bar.label if bar.words else label(bar.name, 24), bar.share, bar.before) for bar in it.next_bars()]
         offered[it.next_title()[0]] = lambda: export.bars(
             rows, *_titles(view, it, "", " ".join(it.next_title())), _colours(it)
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html import escape
 
 import numpy as np
@@ -14,7 +15,8 @@ from core.figures.labels import label, percent
 from core.request import Stream
 from core.ui.encoder import walk
 from core.ui.encoder.walk import Walked
-from core.ui.kit import charts, lesson, trouble
+from core.ui.kit import charts, lesson, trouble, verdict
+from core.ui.running.focus import focus_of
 from core.ui.running.scene import Scene
 from core.ui.session import state
 
@@ -204,6 +206,9 @@ def without(view: Scene, why: str) -> None:
         "Walk the Classroom model", key="walk-ours", on_click=state.choose, kwargs={"model": state.MODEL, "target": None}
     ):  # fmt: skip
         lesson.whole_page()
+    if view.info.answers is not None:
+        it = focus_of(view)
+        verdict.shown(replace(it, query=walk.token_shown(view, len(it.queries))))
     if not walk.trail(view):
         charts.words(f"The paths need the vectors between the layers and a text of at most {walk.ROOM} tokens.")
     lesson.source(SOURCE)

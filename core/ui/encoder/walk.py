@@ -150,10 +150,15 @@ def trail(view: Scene) -> bool:
         return encoder_walk.trail(trace, tokens, residual, near, facts)
 
     message = view.work(("trail", trace.request), compute, "Drawing the paths.")
-    cell = view.choice.cell if view.choice.stream is stream else None
-    token = cell[0] if cell is not None and cell[0] < len(tokens) else len(tokens) - 1
-    _mount(message, Spot(token, view.choice.layer, view.choice.head, OPENS), (len(tokens), 0, 0), stream)
+    spot = Spot(token_shown(view, len(tokens)), view.choice.layer, view.choice.head, OPENS)
+    _mount(message, spot, (len(tokens), 0, 0), stream)
     return True
+
+
+def token_shown(view: Scene, tokens: int) -> int:
+    """The token whose path is in focus, of so many: the chosen one, else the last."""
+    cell = view.choice.cell if view.choice.stream is shown_of(view) else None
+    return cell[0] if cell is not None and cell[0] < tokens else tokens - 1
 
 
 def read_spot(raw: Any, version: str, sizes: tuple[int, int, int]) -> Spot | None:

@@ -26,7 +26,7 @@ from core.figures.labels import divergence, label, percent
 from core.trace import Trace
 from core.ui.hand.parameters import RECIPE
 from core.ui.kit import charts, lesson, trouble
-from core.ui.running.scene import SILENT, Scene
+from core.ui.running.scene import Scene, silent
 from core.ui.session import state
 from core.ui.session.state import SAID, heard, held
 
@@ -193,7 +193,7 @@ def answer(view: Scene, found: Broken) -> None:
     distance = "" if found.effect.kl is None else f" KL from trained <b>{divergence(found.effect.kl)} nats</b>."
     charts.words(f"Effective tokens: {', '.join(moved)}.{distance}")
     if not view.writes:
-        charts.words(SILENT[view.info.kind == "encoder"])
+        charts.words(silent(view.info))
         return
     rows = [Bar(change.text, change.now, change.before) for change in found.next]
     charts.bars(rows, charts.theme().decoder, "Next token", "recipe-next", 420)

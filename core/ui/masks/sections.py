@@ -12,7 +12,6 @@ import streamlit as st
 from core.analysis import changes, cost, kl, logits_of, moved_share
 from core.errors import LensError, MaskError
 from core.figures import heatmap, markup, mask_words
-from core.figures.distribution import Bar
 from core.figures.labels import divergence, label, percent
 from core.request import MASKS, MaskRule, Stream
 from core.trace import Trace
@@ -24,7 +23,7 @@ from core.ui.masks.parameters import WIDTHS
 from core.ui.masks.strokes import History, Mask, painted, read_strokes, rules_of, sheet
 from core.ui.running.focus import Focus, focus_of
 from core.ui.running.runs import COSTLY
-from core.ui.running.scene import SILENT, Scene, sentence_under
+from core.ui.running.scene import Scene, sentence_under, silent
 from core.ui.session import state
 
 
@@ -173,9 +172,9 @@ def painter(view: Scene, it: Focus) -> None:
         "one": it.stream is not Stream.CROSS, "heads": [1, sites[it.choice.layer].heads, sum(site.heads for site in sites)],
         "undo": len(past.past), "redo": len(past.future), "seen": past.seen, "refused": past.refused,
         "says": mask_words.cells(native, allowed), "changed": it.changed, "focus": [it.query, it.key],
-        "title": title, "where": where, "silent": "" if view.writes or it.fills else SILENT[view.info.kind == "encoder"],
-        "next": [[label(one.text), one.now, one.before, percent(one.now), percent(one.before or 0.0)] for one in it.next()]
-        if view.writes or it.fills else [],
+        "title": title, "where": where, "silent": "" if it.says else silent(view.info),
+        "next": [[one.label, one.share, one.before, percent(one.share), percent(one.before or 0.0)] for one in it.next_bars()]
+        if it.says else [],
         "kl": it.divergence(), "shift": mask_words.rows_moved(float(shift.sum())),
         "most": [it.rows[most[0]], it.columns[most[1]], mask_words.points(float((it.pattern - before)[most]))],
     }  # fmt: skip
@@ -232,11 +231,10 @@ def long(view: Scene, it: Focus, tokens: int) -> None:
 
 
 def _next(view: Scene, it: Focus) -> None:
-    if view.writes or it.fills:
+    if it.says:
         title, where = it.next_title()
         charts.heading(title, where)
-        rows = [Bar(change.text, change.now, change.before) for change in it.next()]
-        charts.bars(rows, charts.theme().encoder if it.fills else charts.theme().decoder, title, "next", 420)
+        charts.bars(it.next_bars(), charts.theme().decoder if view.writes else charts.theme().encoder, title, "next", 420)
 
 
 def writing(view: Scene, it: Focus) -> None:

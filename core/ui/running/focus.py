@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from core.analysis import Change, blocks, changes, focus_on, kl, logits_of, pooled, strongest, texts
+from core.analysis import Change, blocks, changes, focus_on, kl, logits_of, pooled, strongest, texts, verdicts
 from core.figures import markup
 from core.figures.distribution import Bar
 from core.figures.heatmap import CLICKABLE
 from core.figures.labels import divergence, label, labels, percent
 from core.request import Stream
 from core.trace import Tokens, Trace
+from core.ui.running import verdict
 from core.ui.running.scene import Scene, said
 from core.ui.session.state import SAID, Choice
 
@@ -68,6 +69,11 @@ class Focus:
         """Whether the model is an encoder that can say what fits at a place."""
         return self.scene.info.kind == "encoder" and self.scene.info.can_predict
 
+    @property
+    def says(self) -> bool:
+        """Whether `next` has something to show: next tokens, what fits at a place, or a classifier's answer."""
+        return self.scene.writes or self.fills or verdict.has_probabilities(self.scene.info)
+
     def drawn(self) -> tuple[Any, ...]:
         """What the large map is drawn from: pattern, allowed, rows, columns, stream, focus.
 
@@ -102,7 +108,10 @@ class Focus:
         return [Bar(names[key], float(weights[key])) for key in order]
 
     def next(self) -> list[Change]:
-        """The likeliest next tokens now, with their probability before; for an encoder what fits at the focused place."""
+        """The likeliest next tokens now, with their probability before; for an encoder what fits at the focused place, for a
+        classifier its likeliest answers."""
+        if self.scene.info.answers is not None:
+            return verdicts(self.now, self.native if self.changed else None, NEXT, self.query)
         if not self.fills:
             return changes(self.now, self.native if self.changed else None, NEXT)
         found = self.now.next_tokens(NEXT, self.query)
@@ -111,8 +120,15 @@ class Focus:
         past = self.scene.chances(self.native.request, self.query, ids) if self.changed else (None,) * len(ids)
         return [Change(t.id, t.text, t.probability, before) for t, before in zip(found, past, strict=True)]
 
+    def next_bars(self) -> list[Bar]:
+        """The same as rows of a picture."""
+        words = self.scene.info.answers is not None
+        return [Bar(change.text, change.now, change.before, words) for change in self.next()]
+
     def next_title(self) -> tuple[str, str]:
         """What the candidates are candidates for: a heading and its qualifier."""
+        if self.scene.info.answers is not None:
+            return verdict.title(self.scene.info, self.rows[self.query])
         if self.fills:
             return "What fits here", f"in place of “{self.rows[self.query]}”"
         return "Next token", f"after “{self.scene.ending()}”"
@@ -177,7 +193,8 @@ def focus_of(scene: Scene) -> Focus:
     """Run what the visitor chose, and find what is in focus. Raises LensError."""
     scene = scene.renewed()
     choice = scene.choice
-    keep = ("pattern", "predictions") if scene.info.kind == "encoder" and scene.info.can_predict else ("pattern",)
+    reads = scene.info.kind == "encoder" and scene.info.can_predict
+    keep = ("pattern", "predictions") if reads or scene.info.answers is not None else ("pattern",)
     native = scene.run((), keep)
     now = scene.run(choice.mask, keep) if choice.mask else native
     assert choice.stream is not None  # settled above

@@ -26,6 +26,12 @@ SILENT = (
     "This model came without its output layer, so it predicts nothing. Its attention is all there.",
     "This model is an encoder: it reads a text and writes none, so there is no next token. Its attention is all there.",
 )  # by whether it is an encoder
+CLASSIFIES = "This model classifies and does not write, so there is no next token. Its answer is on the page Attention."
+
+
+def silent(info: LensInfo) -> str:
+    """Why a model says no next token, in a sentence."""
+    return CLASSIFIES if info.answers is not None else SILENT[info.kind == "encoder"]
 
 UNTOLD = "This model hands over its attention weights alone, not the queries, keys and values behind them."
 
@@ -193,7 +199,7 @@ def open_scene(choice: Choice) -> Scene:
     lens = lens_of(choice.model)
     if not choice.text.strip():
         raise InputError("a text of at least one word", "an empty text", "Type one in the bar above")
-    if lens.info.kind != "encoder-decoder":
+    if lens.info.kind != "encoder-decoder" or lens.info.answers is not None:
         return _opened(choice, lens, lens.request(choice.text))
     if choice.target is not None:
         return _opened(choice, lens, lens.request(choice.text, choice.target))

@@ -130,7 +130,7 @@ def _target(place: Any, scene: Scene | None) -> None:
             with place:
                 _text_field("Target so far", "bar-target-text", choice.target, "target", "")
         return
-    if scene.info.kind != "encoder-decoder":
+    if scene.info.kind != "encoder-decoder" or scene.info.answers is not None:
         return
     text = choice.target if choice.target is not None else scene.grown.text if scene.grown else ""
     with place:
