@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from core.brief import Brief
 from core.errors import NoSuchHeadError
 
 
@@ -41,8 +42,8 @@ class Answers:
     scale: str = "softmax"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Answer:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Answer(Brief):
     """What a model said of one text. kind, labels and scale as in Answers.
 
     logits float32 [class], or [position, class] for "token" and "span", where the two classes are begin and end. A softmax runs

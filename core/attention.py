@@ -13,14 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from core.brief import Brief
 from core.errors import NoSuchHeadError, NotKeptError
 from core.sites import Site
 
 RECENT = 256 * 2**20  # bytes of patterns, computed when somebody asked, that all attentions together hold on to
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Recipe:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Recipe(Brief):
     """What a pattern is computed from: softmax(cap(scaling · q·k) + bias) over the allowed keys and the sink (if any).
 
     query [head, query, d] and key [kv head, key, d], as they enter the product; bias [head or 1, query, key]; sink [head], a

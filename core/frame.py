@@ -48,6 +48,7 @@ def data_frame(
 
 def _columns(one: Attention, queries: Tokens, keys: Tokens, head: int | None) -> dict[str, np.ndarray]:
     heads = range(one.site.heads) if head is None else (head,)
+    one.kv_of(heads[0])  # raises for a head that is not there
     _, rows, width = one.shape
     cells = len(heads) * rows * width
     h, q, k = (axis.ravel() for axis in np.meshgrid(np.array(heads), np.arange(rows), np.arange(width), indexing="ij"))

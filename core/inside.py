@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from core.brief import Brief
 from core.request import Request
 from core.trace import Tokens
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Inner:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Inner(Brief):
     """An encoder from the inside: the values between the ends of its layers, by the names of `core.model.encoder_steps`, under
     the interventions of its request.
 
@@ -31,8 +32,8 @@ class Inner:
         return np.stack([steps["leave"] for steps in (self.begin, *self.layers)])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Account:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Account(Brief):
     """A decoder from the inside: what enters the residual stream, sublayer by sublayer, at every position of its target, under
     the interventions of its request.
 

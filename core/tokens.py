@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from core.brief import Brief
+
 UNKNOWN = "⟨?⟩"  # an id that a vocabulary does not have
 
 
@@ -37,8 +39,8 @@ class Tokens:
         return len(self.ids)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Predictions:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Predictions(Brief):
     """What the model expects at every position. logprob and entropy are in nats.
 
     top_ids int64 [position, k] and top_logprob float32 [position, k]: the k likeliest tokens. actual_logprob float32 [position]:
@@ -52,8 +54,8 @@ class Predictions:
     entropy: np.ndarray
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Texts:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Texts(Brief):
     """Many texts as two arrays, for a file: the n-th one is the UTF-8 bytes before ends[n], from ends[n − 1] on.
 
     ends int64 [text]; letters uint8 [byte]. An empty array of letters with ends of 0 stands for empty texts.

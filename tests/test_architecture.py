@@ -23,7 +23,7 @@ TOP |= {"docs", "CONTRIBUTING.md", "CHANGELOG.md"}
 TOP |= {"pyproject.toml"}  # tool configuration; dotfiles are free
 
 VOCABULARY = (  # each may import those before it
-    "core.paths", "core.errors", "core.checks", "core.sites", "core.masks", "core.interventions", "core.request",
+    "core.paths", "core.brief", "core.errors", "core.checks", "core.sites", "core.masks", "core.interventions", "core.request",
     "core.request_json", "core.tokens", "core.attention", "core.answer", "core.saving", "core.frame", "core.trace", "core.inside",
 )  # fmt: skip
 OFFLINE = ("core.data", "core.training", "core.evaluation")  # what made the weights and data that ship; the app imports none
