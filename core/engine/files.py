@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,18 +182,24 @@ def check_bytes(size: int, limit: float) -> None:
         )
 
 
-MANY = ("layers", "layer", "experts", "groups", "group_num", "blocks", "stages", "codebooks")
+# how entries are called that count parts; a name like vision_feature_layer points at one layer, from the end where below 0
+COUNTS = re.compile(r"((^|_)n_layer|layers|experts|groups|group_num|blocks|stages|codebooks)$")
 
 
-def check_counts(config: dict[str, Any], most: int, names: tuple[str, ...] = MANY) -> None:
+def check_counts(
+    config: dict[str, Any], most: int, names: re.Pattern[str] = COUNTS, rows: frozenset[int] = frozenset()
+) -> None:
     """Refuse a configuration that asks for more than `most` parts (layers, experts, blocks): building them would never end.
 
-    names: the endings of the entries that count such parts. Raises ModelFileError.
+    names: what the entries are called that count such parts. rows: the first sizes of the file's tensors; experts may be as many,
+    for several families keep all of them in one tensor. Raises ModelFileError.
     """
     for name, value in config.items():
         if isinstance(value, dict):
-            check_counts(value, most, names)
-        elif isinstance(value, int) and str(name).endswith(names) and not -1 <= value <= max(most, 512):
+            check_counts(value, most, names, rows)
+        elif not isinstance(value, int) or names.search(str(name)) is None or -1 <= value <= max(most, 512):
+            continue
+        elif not (str(name).endswith("experts") and value in rows):
             raise ModelFileError(
                 f"a sound {name} in config.json", f"{value:,}", "Use the configuration saved with these weights"
             )

@@ -21,7 +21,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.utils import logging
 
 from core.answer import Answers
-from core.engine.files import MANY, SLACK, Found, check_counts, read_config, read_header, weight_files
+from core.engine.files import COUNTS, SLACK, Found, check_counts, read_config, read_header, weight_files
 from core.engine.huggingface import WORKING, HuggingFaceBackend, refusal
 from core.engine.loading.heads import heads_of
 from core.engine.loading.kinds import kind_of, text_parts
@@ -32,6 +32,7 @@ from core.errors import DeviceError, LensError, ModelFileError, UnsupportedModel
 
 STORED = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
 SAVED = "Use the configuration saved with these weights"
+WRITTEN = re.compile(rf"{COUNTS.pattern}|^num_labels$")  # as a file names them; a name is made for each label
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,7 @@ def load_pretrained(
     settings of the whole process.
     """
     chosen = how.head or how.trunk
-    held, parts = _held(found)
-    _fits(how, held, parts, found)
+    _fits(how, found)
     if dtype == "auto" and found.gguf is None:
         dtype = _stored_dtype(found)
     say("Reading the weights")
@@ -157,7 +157,7 @@ def _config(found: Found) -> Any:
         own = ", which brings code of its own" if "auto_map" in written else ""
         todo = "Lookback runs no code from model files; choose another model" if own else "Choose another model"
         raise UnsupportedModelError(f"a family transformers knows, such as {WORKING}", f"“{family}”{own}", todo)
-    check_counts(written, 10_000, (*MANY, "labels"))
+    check_counts(written, 20_000, WRITTEN)
     try:
         config = AutoConfig.from_pretrained(found.folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # a family's own checks may raise anything, too
@@ -168,18 +168,19 @@ def _config(found: Found) -> Any:
     return config
 
 
-def _held(found: Found) -> tuple[int, int]:
-    """(how many numbers, how many tensors) the files hold."""
+def _held(found: Found) -> tuple[int, int, frozenset[int]]:
+    """(how many numbers, how many tensors, the first sizes of the tensors) the files hold."""
     if found.gguf is not None:  # there a number may take as little as one bit
-        return 8 * (found.folder / found.gguf).stat().st_size, 1000
-    entries = [entry for file in weight_files(found.folder) for entry in read_header(file).values()]
-    return sum(math.prod(entry["shape"]) for entry in entries), len(entries)
+        return 8 * (found.folder / found.gguf).stat().st_size, 1000, frozenset()
+    shapes = [entry["shape"] for file in weight_files(found.folder) for entry in read_header(file).values()]
+    return sum(map(math.prod, shapes)), len(shapes), frozenset(shape[0] for shape in shapes if shape)
 
 
-def _fits(how: LoadingPlan, held: int, parts: int, found: Found) -> None:
+def _fits(how: LoadingPlan, found: Found) -> None:
     """Build the model on the meta device, which takes no memory for weights, and refuse a configuration that asks for far more
     numbers than the files hold."""
-    check_counts(how.config.to_dict(), parts)
+    held, parts, rows = _held(found)
+    check_counts(how.config.to_dict(), parts, rows=rows)
     for part in text_parts(how.config):
         depth = getattr(part, "num_hidden_layers", 1)
         if isinstance(depth, int) and depth < 1:
