@@ -25,7 +25,7 @@ from core.errors import (
 )
 from core.model.transformer import Config
 from core.request import Request, Sampling, Stream
-from core.trace import Beam, Step, Token, log_softmax
+from core.trace import Beam, Step, Token, Trace, log_softmax
 
 
 class Lens(Runner):
@@ -97,6 +97,16 @@ class Lens(Runner):
         return self._tokenizer().decode(self._numbers(ids))
 
     # answering
+
+    def run(self, request: Request | str) -> Trace:
+        """The answer to one request, or to a plain text as `request` takes it. Raises what `request` and `Runner.run` raise."""
+        return super().run(self.request(request) if isinstance(request, str) else request)
+
+    def run_many(self, requests: Iterable[Request | str]) -> list[Trace]:
+        """The answers to many requests or plain texts, each equal to what `run` gives. Raises what `run` raises."""
+        if isinstance(requests, (str, Request)):
+            raise RequestError("a list of requests or texts", "a single one", "Call run(…), or put it in a list")
+        return super().run_many([self.request(one) if isinstance(one, str) else one for one in requests])
 
     def generate(
         self, request: Request, sampling: Sampling | None = None, steps: int = 8, first: int = 0

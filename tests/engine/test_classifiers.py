@@ -148,7 +148,8 @@ def test_a_span_is_the_likeliest_pair_in_order(family, pair):
         assert (span.start, span.end) == np.unravel_index(np.argmax(pairs), pairs.shape)
         assert span.probability == pytest.approx(pairs.max(), rel=1e-4)
         for other in others:
-            assert other.probability == pytest.approx(pairs[other.start].max(), rel=1e-4) <= span.probability
+            assert other.probability == pytest.approx(pairs[other.start].max(), rel=1e-4)
+            assert other.probability <= span.probability
 
 
 @pytest.mark.parametrize("family", ["bert", "roberta", "llama"])

@@ -158,12 +158,14 @@ def test_a_lens_refuses_requests_that_are_not_its_own(lens_of, ask):
         ask("llama"),
         Request(lens.info.id, (1,), None),
         Request(lens.info.id, (1,), (2,)),
-        "gen ai is",
+        b"gen ai is",
         None,
     ):
         for run in (lens.run, lambda r: lens.run_many([r]), lambda r: list(lens.generate(r))):
             with pytest.raises(RequestError):
                 run(wrong)
+    with pytest.raises(RequestError, match="a Request"):
+        list(lens.generate("gen ai is"))
     with pytest.raises(InputError, match="ids below 61"):
         lens.run(Request(lens.info.id, None, (61,)))
     with pytest.raises(TooLongError, match=r"64.*65"):
@@ -278,3 +280,22 @@ def test_the_logprobs_of_any_tokens_are_the_whole_distributions(name, lens_of, a
             lens.logprobs(request, wrong, [0])
     with pytest.raises(InputError):
         lens.logprobs(request, 0, [lens.info.vocab])
+
+
+@pytest.mark.parametrize("name", ["ours", "ours_decoder", "ours_encoder", "gpt2", "bert", "t5"])
+def test_a_plain_text_is_asked_as_request_asks_it(name, lens_of):
+    lens, texts = lens_of(name), ["w7 w8 w9", "gen ai is interesting"]
+    asked = [lens.request(text) for text in texts]
+    for trace, request, text in zip(lens.run_many(texts), asked, texts, strict=True):
+        assert trace.request == request == lens.run(text).request
+        for one, other in zip(trace.attention, lens.run(request).attention, strict=True):
+            assert np.allclose(one.pattern, other.pattern, atol=1e-5)
+    mixed = lens.run_many(iter([texts[0], asked[1]]))
+    assert [trace.request for trace in mixed] == asked
+    with pytest.raises(InputError):
+        lens.run("")
+    for wrong in (texts[0], asked[0]):  # letters of a text are no texts
+        with pytest.raises(RequestError, match="put it in a list"):
+            lens.run_many(wrong)
+    with pytest.raises(RequestError, match="a Request"):
+        lens.run(7)
