@@ -119,3 +119,11 @@ def test_the_text_part_of_a_larger_model_that_hides_the_future_is_a_decoder_with
     trial.build(family, name, tmp_path / "model")
     info = core.load(str(tmp_path / "model"), device="cpu").info
     assert info.kind == "decoder" and info.causal and not info.can_predict
+
+
+def test_a_weight_that_holds_no_number_is_read_like_the_others(tmp_path):
+    values = SIZES | {"embedding_size": 32, "true_hidden_size": 16, "intra_bottleneck_size": 16}
+    model = transformers.MobileBertForMaskedLM(transformers.MobileBertConfig(**values))
+    assert any(tensor.numel() == 0 for tensor in model.state_dict().values())
+    model.save_pretrained(tmp_path)
+    assert core.load(str(tmp_path), device="cpu").info.can_predict

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 ROPE = {"rope_type": "default", "rope_theta": 10000.0}
-HYBRID = ["linear_attention", "full_attention"]
+MAMBA = {"mamba_n_heads": 4, "mamba_d_head": 16}
 ZAMBA = ["linear_attention", "hybrid", "linear_attention", "hybrid"]
 NEMOTRON_H = {"n_groups": 1, "mamba_num_heads": 4, "mamba_head_dim": 16, "layers_block_type": [
     "linear_attention", "moe", "full_attention", "mlp"]}  # fmt: skip
 
 OWN: dict[str, dict[str, Any]] = {
+    "bamba": MAMBA | {"attn_layer_indices": [1]},
+    "granitemoehybrid": MAMBA | {"layer_types": ["linear_attention", "full_attention"]},
     "bridgetower": {"text_config": {"num_attention_heads": 4}, "num_attention_heads": 4, "num_hidden_layers": 2},
     "chameleon": {"vocabulary_map": {"<image>": 5, "IMGIMGAAZ": 6}},
     "cohere_compass_text": {"rope_parameters": {"full_attention": ROPE, "sliding_attention": ROPE}},

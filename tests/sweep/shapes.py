@@ -65,6 +65,7 @@ VARIANTS: tuple[dict[str, Any], ...] = (
     {"head_dim": 8},
     {"rope_parameters": ROPE | {"mrope_section": [2, 1, 1]}, "head_dim": 8},
     {"rope_parameters": ROPE | {"mrope_section": [2, 1, 1], "partial_rotary_factor": 0.5}, "head_dim": 16},
+    {"rope_parameters": ROPE | {"mrope_section": [1, 1, 0]}},
     {"num_hidden_layers": 4},
     {"num_hidden_layers": 8},
     {"num_hidden_layers": 8, "num_key_value_heads": 4},

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForImageTextToText,
@@ -70,7 +70,9 @@ def inherit(config: Any) -> None:
 
 
 def vocab_of(model: Any, config: Any) -> int:
-    """How many tokens a model has logits for. Raises UnsupportedModelError for two parts with vocabularies of their own."""
+    """How many tokens a model has logits for. Raises UnsupportedModelError for a model that does not read tokens by one table, and
+    for two parts with vocabularies of their own."""
+    table = _table(model)
     sizes = [
         size for part in text_parts(config) if isinstance(size := getattr(part, "vocab_size", None), int) and size > 0
     ]
@@ -80,13 +82,13 @@ def vocab_of(model: Any, config: Any) -> int:
             f"{config.model_type} with {' and '.join(f'{size:,}' for size in sizes)} tokens",
             "Choose a model whose two halves share their tokens",
         )
-    return sizes[-1] if sizes else int(model.get_input_embeddings().num_embeddings)
+    return sizes[-1] if sizes else len(table)
 
 
 def width_of(model: Any, config: Any) -> int:
     """d_model, the length of the vectors of the residual stream, of the part that writes."""
     width = getattr(text_parts(config)[-1], "hidden_size", None)
-    return width if isinstance(width, int) else int(model.get_input_embeddings().embedding_dim)
+    return width if isinstance(width, int) else _table(model).shape[1]
 
 
 def max_tokens_of(model: Any, config: Any, tokenizer: Any, default: int = 4096) -> int:
@@ -101,6 +103,21 @@ def max_tokens_of(model: Any, config: Any, tokenizer: Any, default: int = 4096) 
     tables = [module for name, module in model.named_modules() if name.endswith("position_embeddings")]
     padded = [t for t in tables if isinstance(t, nn.Embedding) and t.padding_idx is not None]
     return min([limit, *(min(limit, table.num_embeddings) - table.padding_idx - 1 for table in padded)])
+
+
+def _table(model: Any) -> Tensor:
+    """The embedding of each token, [vocab, d_model]."""
+    try:
+        weight = getattr(model.get_input_embeddings(), "weight", None)
+    except NotImplementedError:  # CLIP and others that set texts beside pictures
+        weight = None
+    if isinstance(weight, Tensor) and weight.dim() == 2:
+        return weight
+    raise UnsupportedModelError(
+        "a model that reads tokens, each by its row of one table",
+        f"{model.config.model_type}, which has no such table for all it reads",
+        "Choose a model of text",
+    )
 
 
 def _saved(config: Any) -> str:

@@ -255,10 +255,9 @@ def _lazy(file: Path, dtype: Any, stack: ExitStack) -> dict[str, Any]:
     """
     mapped = stack.enter_context(safe_open(file, framework="pt", backend="mmap"))
     own = stack.enter_context(safe_open(file, framework="pt", backend="pread"))
-    return {
-        name: (own if STORED.get(entry["dtype"]) == dtype else mapped).get_slice(name)
-        for name, entry in read_header(file).items()
-    }
+    files = {name: own if STORED.get(entry["dtype"]) == dtype else mapped for name, entry in read_header(file).items()}
+    empty = {name for name, entry in read_header(file).items() if 0 in entry["shape"]}  # these cannot be sliced
+    return {name: held.get_tensor(name) if name in empty else held.get_slice(name) for name, held in files.items()}
 
 
 @contextmanager
