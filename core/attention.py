@@ -17,7 +17,7 @@ from core.brief import Brief
 from core.errors import NoSuchHeadError, NotKeptError
 from core.sites import Site
 
-RECENT = 256 * 2**20  # bytes of patterns, computed when somebody asked, that all attentions together hold on to
+RECENT = 128 * 2**20  # bytes of patterns, computed when somebody asked, that all attentions together hold on to: 32 heads of 1,024²
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
