@@ -25,17 +25,20 @@ AGAIN = "Copy the file again"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Where a model is: a folder with config.json and safetensors, or a .gguf file in it."""
+    """Where a model is: a folder with config.json and safetensors, or a .gguf file in it. adapter: the folder of a LoRA that
+    changes the model."""
 
     id: str
     folder: Path
     gguf: str | None = None
     shipped: bool = False
+    adapter: Path | None = None
 
     @property
     def title(self) -> str:
         """The folder's or file's own name."""
-        return self.gguf or self.folder.name or self.folder.resolve().name
+        own = self.adapter or self.folder
+        return self.gguf or own.name or own.resolve().name
 
 
 def shipped() -> dict[str, dict[str, Any]]:

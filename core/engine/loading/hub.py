@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.engine.files import Found, budget_of, check_bytes, shipped, weight_files
-from core.errors import HubUnreachableError, LensError, ModelFileError, ModelNotFoundError
+from core.errors import HubUnreachableError, LensError, ModelFileError, ModelNotFoundError, UnsupportedModelError
 
 NAME = re.compile(r"[A-Za-z0-9_][\w.-]{0,95}(/[A-Za-z0-9_][\w.-]{0,95})?", re.ASCII)
 REVISION = re.compile(r"[\w.-]+(/[\w.-]+)*", re.ASCII)
@@ -80,6 +80,11 @@ def _ask(
         )
         sizes = {file.rfilename: file.size or 0 for file in about.siblings or ()}
         weights, beside = wanted(sizes)
+        if not weights and "adapter_config.json" in sizes:
+            raise UnsupportedModelError(
+                "a model with weights of its own", f"the adapter “{identity}”",
+                "Download it to a folder, put its base's folder beside it, and open the adapter's folder",
+            )  # fmt: skip
         if not weights:
             raise ModelFileError(
                 f"model.safetensors in “{identity}”",

@@ -29,6 +29,7 @@ from core.engine.files import (
 )
 from core.engine.lens import Lens
 from core.engine.loading import hub
+from core.engine.loading.adapters import with_base
 from core.engine.text import HuggingFaceText, OurText
 from core.errors import DeviceError, LensError, ModelFileError, ModelNotFoundError, UnsupportedModelError
 from core.request import Site
@@ -61,7 +62,7 @@ def load(
     place = device_of(device)
     numbers = dtype_of(dtype, place)
     say("Looking for the model")
-    found = find_local(path) or hub.fetch(path, revision, local_only, budget, say, _supported)
+    found = with_base(find_local(path) or hub.fetch(path, revision, local_only, budget, say, _supported))
     check_budget(found, budget)
     config = {} if found.gguf else read_config(found.folder)
     if not ONE_AT_A_TIME.acquire(blocking=False):
@@ -69,6 +70,8 @@ def load(
         ONE_AT_A_TIME.acquire()
     try:
         if config.get("family") == "lookback":
+            if found.adapter is not None:
+                raise UnsupportedModelError("an adapter of a Hugging Face model", f"one of {config.get('name')}", "Choose another")
             return _load_ours(found, config, place, numbers, say)
         with _own_errors(str(config.get("model_type", found.title))):
             return _load_hugging_face(found, place, numbers, say)

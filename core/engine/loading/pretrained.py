@@ -23,6 +23,7 @@ from transformers.utils import logging
 from core.answer import Answers
 from core.engine.files import COUNTS, SLACK, Found, check_counts, read_config, read_header, weight_files
 from core.engine.huggingface import WORKING, HuggingFaceBackend, refusal
+from core.engine.loading.adapters import merge
 from core.engine.loading.heads import heads_of
 from core.engine.loading.kinds import kind_of, text_parts
 from core.engine.loading.readonly import check_squares, own_code
@@ -116,6 +117,8 @@ def load_pretrained(
             f"a file without {len(missing)} of them, {missing[0]} first",
             "They would be filled in at random; copy the whole model, and the configuration saved with it",
         )
+    if found.adapter is not None:
+        merge(model, found.adapter)
     if not how.reason:
         settle(model)
     return HuggingFaceBackend(model, how.kind, can_predict and answers is None, answers)

@@ -58,7 +58,7 @@ def folders() -> dict[str, Path]:
             log.warning("LOOKBACK_MODELS names a directory that cannot be read")
             continue
         for entry in entries:
-            if entry.suffix == ".gguf" or (entry / "config.json").is_file():
+            if entry.suffix == ".gguf" or any((entry / name).is_file() for name in ("config.json", "adapter_config.json")):
                 found.setdefault(entry.name, entry)
     return found
 
