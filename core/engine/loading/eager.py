@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from core.engine.loading.settling import untouched
 from core.engine.probe import as_array
@@ -82,30 +83,43 @@ def _shape(request: Request, stream: Stream) -> tuple[int, int]:
     return source if stream is Stream.ENCODER else target, target if stream is Stream.DECODER else source
 
 
-def own_steps(model: Any, request: Request, steps: int) -> tuple[list[int], list[Answer]]:
-    """The tokens that the model's own `generate` writes, likeliest first, and what each step gave. Raises whatever it raises."""
-    from transformers import GenerationConfig
-
-    assert request.target is not None
-    source, target = request.source, _tensor(model, request.target)
+def own_steps(model: Any, requests: Sequence[Request]) -> list[Answer]:
+    """What the model's own `generate` gives at each of some steps, of which each reads one token more of one text. Raises whatever
+    it raises."""
+    first, whole = requests[0].target or (), requests[-1].target or ()
+    source, target = requests[0].source, _tensor(model, first)
     inputs = (
         {"input_ids": target} if source is None else {"input_ids": _tensor(model, source), "decoder_input_ids": target}
     )
-    plain = GenerationConfig(pad_token_id=0, max_new_tokens=steps, do_sample=False, num_beams=1)
+    plain = GenerationConfig(
+        pad_token_id=0, decoder_start_token_id=whole[0], max_new_tokens=len(requests), do_sample=False, num_beams=1
+    )
     with torch.inference_mode(), untouched(model), _writing_plainly(model, plain):
         output = model.generate(
             **inputs,
             attention_mask=torch.ones_like(inputs["input_ids"]),
             generation_config=plain,
+            logits_processor=LogitsProcessorList([Dictated(whole)]),
             return_dict_in_generate=True,
             output_logits=True,
             output_attentions=True,
         )
-    written = output.sequences[0, len(request.target) :].tolist()
-    reads = [request.append(*written[:step]) for step in range(steps)]
-    return written, [
-        Answer(as_array(output.logits[step]), _maps_of_step(output, reads[step], step)) for step in range(steps)
-    ]
+    maps = [_maps_of_step(output, request, step) for step, request in enumerate(requests)]
+    return [Answer(as_array(logits), found) for logits, found in zip(output.logits, maps, strict=True)]
+
+
+class Dictated(LogitsProcessor):
+    """Lets `generate` write the tokens of a text. The logits that it tells are those before this."""
+
+    def __init__(self, text: Sequence[int]) -> None:
+        self.text = text
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """The scores of the next token, [batch, vocab], with 0 for the token that comes next in the text."""
+        place = input_ids.shape[1]
+        found = torch.full_like(scores, -torch.inf)
+        found[:, self.text[place] if place < len(self.text) else 0] = 0
+        return found
 
 
 def _maps_of_step(output: Any, request: Request, step: int) -> dict[Stream, list[np.ndarray]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from inspect import signature
 from threading import Lock
 from time import thread_time
+from typing import Any
 
 import numpy as np
 import torch
@@ -91,7 +92,7 @@ class Check:
         self.worst, self.steps, self.batched = Gap(), 0, False
         self.lengths: set[int] = set()
         self.narrowed: list[str] = []
-        self.writes = lens.info.can_predict and lens.info.kind != "encoder"
+        self.kept: dict[tuple[str, str], Any] = {}  # what the modules hold beside their weights
         special = {lens.pad, lens.mask, lens.start, *lens.ends, *lens.specials}
         self.ids = [token for token in range(min(lens.info.vocab, 1000)) if token not in special] or [0]
 
@@ -99,46 +100,38 @@ class Check:
         """All that fits into the time, the most important first: a whole pass, steps of writing, two texts side by side, then
         the lengths beyond each limit."""
         length = min(LENGTH, self.lens.info.max_tokens)
-        self._whole(length)
-        before = remembered(self.model)
-        self._begin(length)
-        if not (self.writes and length > STEPS and self._fits(length) and self._writing(length - STEPS)):
+        own = self._whole(length)
+        self.until = thread_time() + self.seconds - self.cost * length
+        self.kept = remembered(self.model)
+        if length > STEPS and self._fits(2 * length):
+            self._writing(length, own)
+        if not self.steps and self.lens.info.caches:
             self._hold(caches=self.lens.backend.caches)
-        if self.lens.info.batches and self._fits(length):
-            self._side_by_side(length, min(SHORTER, length))
+        if self.lens.info.batches and self._fits(length + SHORTER):
+            self._side_by_side(length, own)
         for limit in limits(self.model.config, self.lens.info.max_tokens):
-            if limit >= length:
-                self._beyond(limit)
-        if changed(before, remembered(self.model)):
+            if limit >= length and self._fits(limit + 1):
+                own = self._whole(limit + 1)
+                if self._fits(2 * limit):
+                    self._writing(limit + 1, own)
+        if changed(self.kept, remembered(self.model)):
             # it keeps numbers of a pass in its modules: two passes at once would mix them
             self.lens.backend.alone = Lock()
         found = Verified(self.worst.patterns, self.worst.logits, tuple(sorted(self.lengths)), self.steps, self.batched)
         self.lens.info = replace(self.lens.info, verified=found, narrowed=tuple(self.narrowed))
 
-    def _begin(self, length: int) -> None:
-        """Take the time of a pass. The first pass of a process also imports and compiles, so it is not the one that counts."""
-        started = thread_time()
-        self.lens.run(self._request(length))
-        self.cost = 2 * (thread_time() - started) / length
-        self.until = started + self.seconds
-
-    def _beyond(self, limit: int) -> None:
-        """Try texts that cross a limit, where they fit into the time and into memory."""
-        if self._fits(limit + 1):
-            started = thread_time()
-            self._whole(limit + 1)
-            self.cost = (thread_time() - started) / (limit + 1)
-        if self.writes and limit + STEPS <= self.lens.info.max_tokens and self._fits(2 * limit):
-            self._writing(limit - 1)
-
     def _fits(self, tokens: int) -> bool:
         cells = sum(site.heads for site in self.lens.info.sites) * tokens**2
         return cells <= CELLS and thread_time() + tokens * self.cost <= self.until
 
-    def _whole(self, length: int) -> None:
+    def _whole(self, length: int) -> Answer:
+        """Compare a pass over a text of some tokens, and take its time. Gives the model's own answer."""
         request = self._request(length)
         own = self._own(request)
+        # the first pass of a process also imports and compiles; that was the model's own
+        started = thread_time()
         gap = self._gap([request], [own])
+        self.cost = 2 * (thread_time() - started) / length
         if not gap.within(self.close) and self.lens.backend.picks_positions:
             # a family may compute the last layers at the asked positions alone, so that their patterns lack rows
             self.lens.backend.picks_positions = False
@@ -146,47 +139,49 @@ class Check:
         if not gap.within(self.close):
             raise Disagreement(self.lens.info.name, f"in a text of {length} tokens {gap}")
         self._agreed(gap, length)
+        return own
 
-    def _side_by_side(self, *lengths: int) -> None:
-        requests = [self._request(length) for length in lengths]
-        gap = self._gap(requests, [self._own(request) for request in requests])
+    def _side_by_side(self, length: int, own: Answer) -> None:
+        """Compare a text, and one that is shorter, in one pass. own: the model's own answer to the longer one."""
+        shorter = min(SHORTER, length)
+        requests = [self._request(length), self._request(shorter)]
+        gap = self._gap(requests, [own, self._own(requests[1])])
         self.batched = True
         if gap.within(self.close):
-            self._agreed(gap, *lengths)
+            self._agreed(gap, length, shorter)
         else:
             self._hold(batches=False)
             self.narrowed.append(f"Texts run one by one, because side by side they change each other: {gap}.")
 
-    def _writing(self, length: int) -> bool:
-        """Compare some steps of writing. Where a step with the cache is not the row of a whole pass, no step uses the cache from
-        now on. Gives True: it was tried."""
-        first = self._request(length)
-        written, own = self._own_steps(first)
-        requests = [first.append(*written[:n]) for n in range(STEPS)]
-        gap, held = self._gap_of_steps(requests, own)
+    def _writing(self, length: int, own: Answer) -> None:
+        """Compare steps that write the last tokens of a text. Where a step with the cache is not the row of a whole pass, no step
+        uses the cache from now on. own: the model's own answer to the whole text."""
+        if not self.lens.info.can_predict or self.lens.info.kind == "encoder":
+            return
+        whole = self._request(length)
+        count = len(whole.target or ())
+        requests = [replace(whole, target=(whole.target or ())[: count - n]) for n in reversed(range(STEPS))]
+        own_steps = self._own_steps(requests)
+        gap, held = self._gaps(requests, own_steps, own)
         if not held.within(self.close) and not self.lens.backend.gives_positions:
             self.lens.backend.gives_positions = "position_ids" in signature(self.model.forward).parameters
-            gap, held = self._gap_of_steps(requests, own)
+            gap, held = self._gaps(requests, own_steps, own)
         if not held.within(self.close) and self.lens.info.caches:
             self._hold(caches=False)
             self.narrowed.append(f"Each step of writing reads the whole text again, because with its cache {held}.")
-            gap, _ = self._gap_of_steps(requests, own)
+            gap, _ = self._gaps(requests, own_steps, own)
         if gap.within(self.close):
-            self._agreed(gap, len(requests[-1].target or ()))
+            self._agreed(gap, length)
             self.steps += STEPS
         else:
             self.narrowed.append(f"Writing follows whole passes; with transformers’ own generate {gap}.")
-        return True
 
-    def _own_steps(self, first: Request) -> tuple[list[int], list[Answer]]:
-        """What the model writes by its own `generate`; where that fails, what it gives for tokens of ours."""
+    def _own_steps(self, requests: list[Request]) -> list[Answer]:
+        """What the model's own `generate` gives at each step; where that fails, what a whole pass of its own gives there."""
         try:
-            return own_steps(self.model, first, STEPS)
+            return own_steps(self.model, requests)
         except Exception:  # a family's own code may raise anything
-            written = list(self.ids[:STEPS])
-            found = [self._own(first.append(*written[:n])) for n in range(STEPS)]
-            later = [{s: maps for s, maps in a.patterns.items() if s is not Stream.ENCODER} for a in found]
-            return written, [Answer(a.logits, maps) for a, maps in zip(found, later, strict=True)]
+            return [rows(self._own(request), len(request.target or ())) for request in requests]
 
     def _own(self, request: Request) -> Answer:
         try:
@@ -194,13 +189,14 @@ class Check:
         except Exception as error:  # a family's own code may raise anything
             raise Disagreement(self.lens.info.name, f"its own code fails, {error}") from error
 
-    def _gap_of_steps(self, requests: list[Request], own: list[Answer]) -> tuple[Gap, Gap]:
-        """How far steps of writing are from the model's own, each taken as the loop of the engine takes it; and how far the last
-        one is from a pass over the whole text. Another text is read in between: the steps must not take it for theirs."""
-        state, worst, answer = None, Gap(), Answer(None, {})
+    def _gaps(self, requests: list[Request], own_steps: list[Answer], own: Answer) -> tuple[Gap, Gap]:
+        """How far steps of writing are from the model's own, each taken as the loop of the engine takes it; and how far they are
+        from the rows of its own answer to the whole text."""
+        state, worst, apart = None, Gap(), Gap()
         try:
-            for request, theirs in zip(requests, own, strict=True):
-                if request is requests[-1]:
+            for request, theirs in zip(requests, own_steps, strict=True):
+                if request is requests[-1] and changed(self.kept, remembered(self.model)):
+                    # it keeps something in its modules: the next step must not take another text's for its own
                     self.lens.run(self._request(SHORTER))
                 reuse = state is not None and cache_holds(self.lens, request)
                 held = len(request.target or ()) - 1 if reuse else 0
@@ -208,20 +204,28 @@ class Check:
                 traces, result = self.lens.forward(row, held, state if reuse else None, keep_state=True)
                 state, answer = result.state, _answer(traces[0], result.logits, 0)
                 worst |= difference(answer, theirs, whole=False)
+                if not self._turns(request, requests[-1]):
+                    apart |= difference(answer, rows(own, len(request.target or ())), whole=False)
         except LensError as error:
             failed = Gap(why=f"it fails ({error.got})")
             return failed, failed
-        return worst, self._gap([requests[-1]], [answer], whole=False)
+        return worst, apart
 
-    def _gap(self, requests: list[Request], own: list[Answer], whole: bool = True) -> Gap:
-        """How far one pass over some texts is from these answers to each."""
+    def _turns(self, request: Request, longer: Request) -> bool:
+        """Whether the rows of a text become others where it grows longer."""
+        short, long = len(request.target or ()), len(longer.target or ())
+        causal, turns = self.lens.info.causal, self.lens.info.turns
+        return short < long and (not causal or any(short <= turn < long for turn in turns))
+
+    def _gap(self, requests: list[Request], own: list[Answer]) -> Gap:
+        """How far one pass over some texts is from the model's own answers to each."""
         try:
             traces, result = self.lens.forward([self.lens.row(request) for request in requests])
         except LensError as error:
             return Gap(why=f"it fails ({error.got})")
         worst = Gap()
         for n, trace in enumerate(traces):
-            worst |= difference(_answer(trace, result.logits, n), own[n], whole)
+            worst |= difference(_answer(trace, result.logits, n), own[n], whole=True)
         return worst
 
     def _hold(self, **changes: bool) -> None:
@@ -262,6 +266,15 @@ def difference(ours: Answer, own: Answer, whole: bool) -> Gap:
         a, b = ours.logits[-rows:], own.logits[-rows:]
         worst |= Gap(None, _largest(a - b), _largest(b)) if a.shape == b.shape else Gap(why="its answers are others")
     return worst
+
+
+def rows(answer: Answer, count: int) -> Answer:
+    """The first rows of an answer, as far as they are there, and without the encoder, which ran before."""
+    maps = {
+        Stream.DECODER: [pattern[:, :count, :count] for pattern in answer.patterns.get(Stream.DECODER, ())],
+        Stream.CROSS: [pattern[:, :count] for pattern in answer.patterns.get(Stream.CROSS, ())],
+    }
+    return Answer(None if answer.logits is None else answer.logits[:count], maps)
 
 
 def _apart(ours: np.ndarray, own: np.ndarray) -> float:
