@@ -64,6 +64,7 @@ def find_local(name: str) -> Found | None:
         path = Path(name).expanduser()
         if path.is_file():
             if path.suffix.lower() == ".gguf":
+                _check_split(path.name)
                 return Found(name, path.parent, gguf=path.name)
             raise ModelFileError("a model folder or a .gguf file", f"the file {path.name}", _advice(path))
         if path.is_dir():
@@ -73,6 +74,18 @@ def find_local(name: str) -> Found | None:
         why = getattr(error, "strerror", None) or str(error)
         raise ModelNotFoundError("a path that can be read", f"“{name[:80]}” ({why})", "Check the path") from None
     return None
+
+
+def _check_split(name: str) -> None:
+    """Raise ModelFileError for one part of a GGUF file that was split into several."""
+    part = re.fullmatch(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", name, re.IGNORECASE)
+    if part is not None and int(part["count"]) > 1:
+        first = f"{part['stem']}-00001-of-{part['count']}.gguf"
+        raise ModelFileError(
+            "a whole .gguf file",
+            f"{name}, part {int(part['number'])} of {int(part['count'])} of a split one",
+            f"Join the parts first: llama-gguf-split --merge {first} {part['stem']}.gguf",
+        )
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -137,6 +137,18 @@ def test_a_budget_holds_for_gguf_files(whole):
     assert core.load(str(whole), device="cpu", budget=size).info.layers == LAYERS
 
 
+@pytest.mark.parametrize("number", [1, 2, 13])
+def test_a_part_of_a_split_file_says_what_it_is_and_what_to_do(number, whole, tmp_path):
+    path = Path(shutil.copy(whole, tmp_path / f"tiny-Q4_0-{number:05}-of-00013.gguf"))
+    error = refused(path)
+    assert f"part {number} of 13" in error.got
+    assert "llama-gguf-split --merge tiny-Q4_0-00001-of-00013.gguf tiny-Q4_0.gguf" in error.todo
+
+
+def test_a_split_file_of_one_part_is_whole(whole, tmp_path):
+    assert core.load(shutil.copy(whole, tmp_path / "tiny-00001-of-00001.gguf"), device="cpu").info.layers == LAYERS
+
+
 def test_a_gguf_family_beside_the_interface_is_refused(tmp_path):
     error = refused(write(tmp_path / "x.gguf", family="bloom"), UnsupportedModelError)
     assert "bloom" in error.got

@@ -23,6 +23,7 @@ from transformers.utils import logging
 from core.answer import Answers
 from core.engine.files import COUNTS, SLACK, Found, check_counts, read_config, read_header, weight_files
 from core.engine.huggingface import WORKING, HuggingFaceBackend, refusal
+from core.engine.loading import mxfp4
 from core.engine.loading.adapters import merge
 from core.engine.loading.heads import heads_of
 from core.engine.loading.kinds import kind_of, text_parts
@@ -39,7 +40,8 @@ WRITTEN = re.compile(rf"{COUNTS.pattern}|^num_labels$")  # as a file names them;
 @dataclass(frozen=True, slots=True)
 class LoadingPlan:
     """How a model will be loaded: its kind, the class with an output head and the class without one, and what the first
-    answers (None for words). reason: why it is read only, one sentence; "" where its attention goes through the interface."""
+    answers (None for words). reason: why it is read only, one sentence; "" where its attention goes through the interface. packed:
+    its experts are packed as MXFP4."""
 
     config: Any
     kind: str
@@ -47,6 +49,7 @@ class LoadingPlan:
     trunk: Any | None
     answers: Answers | None = None
     reason: str = ""
+    packed: bool = False
 
     @property
     def family(self) -> str:
@@ -59,6 +62,8 @@ def plan(found: Found) -> LoadingPlan:
     Raises ModelFileError for a configuration with errors, UnsupportedModelError for a model that cannot be watched.
     """
     config = _config(found)
+    if packed := found.gguf is None and mxfp4.packed(config):
+        del config.quantization_config  # the weights come to transformers unpacked
     if getattr(config, "quantization_config", None) is not None and found.gguf is None:
         raise UnsupportedModelError(
             "weights as plain numbers", "quantised ones", "Choose the original checkpoint, or a .gguf file"
@@ -83,7 +88,7 @@ def plan(found: Found) -> LoadingPlan:
         ) from error
     except (TypeError, ValueError, AttributeError) as error:
         raise ModelFileError(f"a sound {family} configuration in config.json", _first_line(error), SAVED) from error
-    return LoadingPlan(config, heads.kind, heads.head, heads.trunk, heads.answers, reason)
+    return LoadingPlan(config, heads.kind, heads.head, heads.trunk, heads.answers, reason, packed)
 
 
 def load_pretrained(
@@ -96,18 +101,20 @@ def load_pretrained(
     settings of the whole process.
     """
     chosen = how.head or how.trunk
-    _fits(how, found)
+    wanted = _fits(how, found)
     if dtype == "auto" and found.gguf is None:
         dtype = _stored_dtype(found)
+    if how.packed:
+        mxfp4.check_memory(wanted, dtype, found.title)
     say("Reading the weights")
-    model, missing = _read(found, chosen, how.config, dtype, device, say)
+    model, missing = _read(found, chosen, how, dtype, device, say)
     can_predict = how.head is not None
     if missing and how.head is not None and how.trunk is not None:
         prefix = model.base_model_prefix
         if not any(key.startswith(prefix + ".") for key in missing):
             # only the output head is missing: it is an embedding model, whose attention is complete, but it cannot predict
             can_predict = False
-            model, missing = _read(found, how.trunk, how.config, dtype, device, say)
+            model, missing = _read(found, how.trunk, how, dtype, device, say)
     answers = how.answers if can_predict else None
     if answers is None:  # a pooler reads the encoder's result, and classifiers alone use it
         missing = [key for key in missing if "pooler" not in key.split(".")]
@@ -179,9 +186,9 @@ def _held(found: Found) -> tuple[int, int, frozenset[int]]:
     return sum(map(math.prod, shapes)), len(shapes), frozenset(shape[0] for shape in shapes if shape)
 
 
-def _fits(how: LoadingPlan, found: Found) -> None:
+def _fits(how: LoadingPlan, found: Found) -> int:
     """Build the model on the meta device, which takes no memory for weights, and refuse a configuration that asks for far more
-    numbers than the files hold."""
+    numbers than the files hold. Gives how many it asks for."""
     held, parts, rows = _held(found)
     check_counts(how.config.to_dict(), parts, rows=rows)
     for part in text_parts(how.config):
@@ -203,6 +210,7 @@ def _fits(how: LoadingPlan, found: Found) -> None:
         raise ModelFileError(
             f"a configuration for the {held:,} numbers in {found.title}", f"one that asks for {wanted:,}", SAVED
         )
+    return wanted
 
 
 def _stored_dtype(found: Found) -> torch.dtype:
@@ -210,13 +218,14 @@ def _stored_dtype(found: Found) -> torch.dtype:
     sizes: dict[str, int] = {}
     for file in weight_files(found.folder):
         for entry in read_header(file).values():
-            sizes[entry["dtype"]] = sizes.get(entry["dtype"], 0) + math.prod(entry["shape"])
+            if entry["dtype"] in STORED:
+                sizes[entry["dtype"]] = sizes.get(entry["dtype"], 0) + math.prod(entry["shape"])
     best = max(sizes, key=lambda name: sizes[name], default="F32")
-    return STORED.get(best, torch.float32)
+    return STORED[best]
 
 
 def _read(
-    found: Found, cls: Any, config: Any, dtype: Any, device: torch.device, say: Callable[[str], None]
+    found: Found, cls: Any, how: LoadingPlan, dtype: Any, device: torch.device, say: Callable[[str], None]
 ) -> tuple[Any, list[str]]:
     """The model, and the names of the weights that the files lack. Raises ModelFileError for weights of other shapes, and for
     those of layers that the model does not have."""
@@ -232,7 +241,9 @@ def _read(
                 weights: dict[str, Any] = {}
                 for file in weight_files(found.folder):
                     weights |= _lazy(file, dtype if device.type == "cpu" else None, stack)
-                model, report = cls.from_pretrained(None, config=config, state_dict=weights, **options)
+                if how.packed:
+                    weights = mxfp4.unpacked(weights)
+                model, report = cls.from_pretrained(None, config=how.config, state_dict=weights, **options)
     except LensError:
         raise
     except Exception as error:  # files come from outside, so reading them may raise anything
