@@ -266,13 +266,21 @@ def test_a_budget_is_held_before_anything_is_fetched(hub, tiny, monkeypatch):
 
 
 def test_a_family_that_cannot_be_watched_is_refused_before_its_weights_are_fetched(hub, tiny):
-    config = json.loads(tiny["config.json"]) | {"model_type": "bloom", "architectures": ["BloomForCausalLM"]}
-    hub.repositories["owner/bloom"] = Repository({"main": tiny | {"config.json": json.dumps(config).encode()}})
-    assert "bloom" in refused(UnsupportedModelError, "owner/bloom").got
+    config = json.loads(tiny["config.json"]) | {"model_type": "longformer", "architectures": ["LongformerForMaskedLM"]}
+    hub.repositories["owner/longformer"] = Repository({"main": tiny | {"config.json": json.dumps(config).encode()}})
+    assert "longformer" in refused(UnsupportedModelError, "owner/longformer").got
     own = config | {"model_type": "x", "auto_map": {"AutoConfig": "configuration_x.X"}}
     hub.repositories["owner/own"] = Repository({"main": tiny | {"config.json": json.dumps(own).encode()}})
     assert "code of its own" in refused(UnsupportedModelError, "owner/own").got
     assert not hub.weights_asked()
+
+
+def test_an_adapter_of_the_hub_says_what_to_do(hub, tiny):
+    held = {name: body for name, body in tiny.items() if not name.endswith(".safetensors")}
+    own = {"adapter_config.json": b"{}", "adapter_model.safetensors": b""}
+    hub.repositories["owner/tuned"] = Repository({"main": held | own})
+    error = refused(UnsupportedModelError, "owner/tuned")
+    assert "adapter" in error.got and "base" in error.todo and not hub.weights_asked()
 
 
 def test_a_repository_without_safetensors_is_refused_before_anything_is_fetched(hub, tiny):
