@@ -92,6 +92,16 @@ def test_a_decoder_reads_its_own_text(screen, opened, page):
     assert not [box for box in shown.app.text_input if box.key == "bar-target-text"]
 
 
+def test_the_models_menu_tells_how_the_model_was_checked(screen, opened):
+    shown = screen("home", model="folder:writer", text="the cat sits")
+    told = [caption.value.replace("\\", "") for caption in shown.app.caption]
+    found = [line for line in told if line.startswith("Checked against the model’s own code: largest difference ")]
+    assert len(found) == 1 and "in attention weights" in found[0] and "in logits" in found[0]
+    assert "Tried: texts of 5 to 9 tokens, 3 steps of writing, texts side by side." in told
+    shown.app.radio(key="bar-model").set_value("classroom").run()
+    assert not any("own code" in caption.value for caption in shown.app.caption)
+
+
 def test_the_choice_is_fitted_to_the_next_model(screen, opened):
     shown = screen("attention", stream="cross", layer="3", head="4")
     shown.app.radio(key="bar-model").set_value("folder:writer").run()
