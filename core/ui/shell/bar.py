@@ -155,6 +155,7 @@ def _model(choice: state.Choice) -> st.delta_generator.DeltaGenerator:
             state.choose(model=name if name in known else f"hub:{name}")
 
     with st.popover(f"Model **{plain(label(title, 28))}**", key="bar-model-box"):
+        told = st.container(key="bar-facts", gap=None)  # above the list, which may be long
         st.radio(
             "Model", names, key=held("bar-model", choice.model), on_change=heard("bar-model", picked, names),
             format_func=lambda name: plain(known[name].title if name in known else name.partition(":")[2]),
@@ -168,7 +169,7 @@ def _model(choice: state.Choice) -> st.delta_generator.DeltaGenerator:
             )  # fmt: skip
         else:
             st.caption("This server offers the models above.")
-        return st.container(key="bar-facts", gap=None)
+    return told
 
 
 def _examples(choice: state.Choice) -> None:
