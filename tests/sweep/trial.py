@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 import core
+from core.engine.ours import Unfilled
 from core.errors import LensError
 from core.request import Request, Stream
 from core.trace import Trace
@@ -27,6 +28,7 @@ from tests.sweep.shapes import FIRST, VARIANTS, VOCAB, small
 
 CLOSE = 1e-3  # how far a weight may be off, and a logit on the scale of its row
 STEPS = 5
+MOST = 100_000_000  # parameters of a model that is tried
 LENGTHS = (9, 40)  # the second one is beyond every window, chunk and top-k of the small configurations
 
 EQUAL, NARROWED, READ_ONLY, REFUSED = "equal", "narrowed", "read-only", "refused"
@@ -61,13 +63,13 @@ def examine(family: str, name: str) -> Finding:
             build(family, name, folder)
         except Exception as error:  # a family's own code, with sizes that it was not made for
             return Finding(family, name, UNBUILT, in_short(error))
-        own = getattr(transformers, name).from_pretrained(folder, attn_implementation="eager").eval()
-        runs = ""
+        own, fails = None, ""
         try:
+            own = getattr(transformers, name).from_pretrained(folder, attn_implementation="eager").eval()
             own_pass(own, ids(LENGTHS[0]))
         except Exception as error:  # many models that see or hear do not run on text alone
-            runs = in_short(error)
-        return judged(family, name, folder, own, runs)
+            fails = in_short(error)
+        return judged(family, name, folder, own, fails)
 
 
 def unread(family: str) -> Finding:
@@ -115,6 +117,7 @@ def build(family: str, name: str, folder: Path) -> None:
     for variant in range(len(VARIANTS)):
         try:
             config = small(family, name, variant)
+            check_size(name, config)
             model = lively(name, config)
         except Exception as error:  # a family's own code, with sizes that it was not made for
             failed = failed or error
@@ -129,6 +132,14 @@ def build(family: str, name: str, folder: Path) -> None:
         model = spare
     model.generation_config = transformers.GenerationConfig(**ends(model.config))
     model.save_pretrained(folder)
+
+
+def check_size(name: str, config: Any) -> None:
+    """Raise ValueError for a model that stays large: one that also speaks may hold a vocoder that no field of ours makes small."""
+    with torch.device("meta"), Unfilled():
+        count = sum(tensor.numel() for tensor in getattr(transformers, name)(copy.deepcopy(config)).parameters())
+    if count > MOST:
+        raise ValueError(f"{count:,} parameters at its smallest")
 
 
 def lively(name: str, config: Any) -> Any:
