@@ -9,7 +9,8 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from inspect import signature
+from functools import lru_cache
+from inspect import signature, unwrap
 from typing import Any
 
 import torch
@@ -43,6 +44,16 @@ WORKING = "GPT-2, Llama, Mistral, Qwen, Gemma-2, Phi, OPT, GPT-NeoX, BERT, RoBER
 UNSEEN: list[str] = []
 
 
+@lru_cache(maxsize=1024)
+def own_function(cls: type[nn.Module]) -> Any:
+    """The eager function that an attention module calls: the one its own code names, where a family has several (TIPS v2)."""
+    forward = unwrap(cls.forward)
+    named = [name for name in forward.__code__.co_names if name.endswith("eager_attention_forward")]
+    if len(named) == 1 and named[0] in forward.__globals__:
+        return forward.__globals__[named[0]]
+    return sys.modules[cls.__module__].eager_attention_forward
+
+
 def lookback_attention(
     module: nn.Module,
     query: Tensor,  # [batch, head, query, d]
@@ -55,7 +66,7 @@ def lookback_attention(
     **kwargs: Any,
 ) -> tuple[Tensor, Tensor | None]:
     """The function that a Hugging Face attention module calls instead of its eager function: output [batch, query, head, d]."""
-    eager = sys.modules[type(module).__module__].eager_attention_forward
+    eager = own_function(type(module))
     bias, softcap, sink = kwargs.get("position_bias"), kwargs.get("softcap"), kwargs.get("s_aux")
 
     def owner(mask: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -119,6 +119,20 @@ def test_the_text_part_of_a_larger_model_that_hides_the_future_is_a_decoder_with
     assert info.kind == "decoder" and info.causal and not info.can_predict
 
 
+def test_of_two_eager_functions_the_one_that_a_module_calls_is_its_formula():
+    from transformers.models.tipsv2 import modeling_tipsv2 as family
+
+    from core.engine.huggingface import own_function
+
+    found = {
+        own_function(cls).__name__
+        for name, cls in vars(family).items()
+        if name.endswith("Attention") and name[0] == "T"
+    }
+    assert found == {"eager_attention_forward", "text_eager_attention_forward"}
+    assert trial.examine("tipsv2", "Tipsv2Model") == trial.Finding("tipsv2", "Tipsv2Model", trial.EQUAL)
+
+
 def test_a_weight_that_holds_no_number_is_read_like_the_others(tmp_path):
     values = SIZES | {"embedding_size": 32, "true_hidden_size": 16, "intra_bottleneck_size": 16}
     model = transformers.MobileBertForMaskedLM(transformers.MobileBertConfig(**values))

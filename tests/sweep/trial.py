@@ -223,7 +223,9 @@ def recorded() -> Iterator[list[torch.Tensor]]:
     """The weights that eager functions compute while this is open, in order."""
     seen: list[torch.Tensor] = []
     families = [module for name, module in sorted(sys.modules.items()) if name.startswith("transformers.models.")]
-    kept = [(one, one.eager_attention_forward) for one in families if "eager_attention_forward" in vars(one)]
+    kept = [
+        (one, name, f) for one in families for name, f in vars(one).items() if name.endswith("eager_attention_forward")
+    ]
 
     def wrapped(function: Any) -> Any:
         def run(*args: Any, **kwargs: Any) -> Any:
@@ -233,13 +235,13 @@ def recorded() -> Iterator[list[torch.Tensor]]:
 
         return run
 
-    for holder, function in kept:
-        holder.eager_attention_forward = wrapped(function)
+    for holder, called, function in kept:
+        setattr(holder, called, wrapped(function))
     try:
         yield seen
     finally:
-        for holder, function in kept:
-            holder.eager_attention_forward = function
+        for holder, called, function in kept:
+            setattr(holder, called, function)
 
 
 def question(lens: Any, length: int, salt: int = 0, **how: Any) -> Request:
