@@ -31,8 +31,9 @@ class Request:
     source, target: token ids; a decoder's text is `target`, an encoder's is `source`. keep: what the trace will hold (KEEPS).
     capture: how patterns are stored. "lazy" stores q and k and computes a head's pattern when someone asks for it; "u8" stores
     8-bit codes, for display only; None chooses "lazy" above 256 tokens and "float32" below.
-    layers: only the attention of these layers is kept; None keeps every layer. sites: the model's list of attentions. It is
-    used for checks only: two requests that differ in it alone are equal.
+    layers: only the attention of these layers is kept; None keeps every layer. types: for a pair of sentences, to which one each
+    token of the source belongs, 0 or 1, as the model's own token types count them; None for a single text. sites: the model's
+    list of attentions. It is used for checks only: two requests that differ in it alone are equal.
     Raises InputError without a token, RequestError for values out of range, NoSuchHeadError for heads, layers or cells that the
     model or the text does not have.
     """
@@ -45,6 +46,7 @@ class Request:
     capture: str | None = None
     layers: tuple[int, ...] | None = None
     sites: tuple[Site, ...] = field(default=(), compare=False, repr=False)
+    types: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         for name in ("source", "target"):
@@ -52,6 +54,10 @@ class Request:
             object.__setattr__(self, name, None if ids is None else naturals(ids, f"{name} ids"))
         if not self.source and not self.target:
             raise InputError("a text of at least one token", "an empty text", "Type a word")
+        if self.types is not None:
+            object.__setattr__(self, "types", naturals(self.types, "token types"))
+            if len(self.types or ()) != len(self.source or ()):
+                raise RequestError(f"{len(self.source or ())} token types, one for each source id", f"{len(self.types or ())}")
         keep = _keeps(self.keep)
         if keep - KEEPS:
             raise RequestError(f"keep among {', '.join(sorted(KEEPS))}", ", ".join(sorted(map(str, keep - KEEPS))))

@@ -34,6 +34,7 @@ def described(request: Request) -> dict[str, Any]:
         "ablated": [[*_head(one.head), one.how] for one in what.ablated],
         "cuts": [[*_head(cut.head), cut.query, cut.key] for cut in what.cuts],
         "positions": [[rule.stream.value, rule.how, rule.amount] for rule in what.positions],
+        **({} if request.types is None else {"types": request.types}),
     }  # fmt: skip
 
 
@@ -78,7 +79,7 @@ def request_of(said: Any, sites: tuple[Site, ...] = ()) -> Request:
                 said.get("residual", True), moved,
             ),
             frozenset(said["keep"]), said["capture"],
-            _tuple(said["layers"]), sites,
+            _tuple(said["layers"]), sites, _tuple(said.get("types")),
         )  # fmt: skip
     except LensError:
         raise

@@ -44,7 +44,8 @@ class LensInfo:
     caches: a step of writing may reuse what the step before it computed. batches: several texts may share one pass. turns: the
     lengths after which the model computes every position anew, with other numbers (long-context rope). verified: what the check
     at load found, None for our own models and for those that run their own code. narrowed: what the check took away, in sentences.
-    answers: what a classifier says of a text in place of words; None for other models.
+    answers: what a classifier says of a text in place of words; None for other models. pairs: it can be given two sentences.
+    languages: those that a translator of many languages is told to read and to write; none for other models.
     """
 
     id: str
@@ -72,6 +73,8 @@ class LensInfo:
     verified: Verified | None = None
     narrowed: tuple[str, ...] = ()
     answers: Answers | None = None
+    pairs: bool = False
+    languages: tuple[str, ...] = ()
 
     @property
     def changes(self) -> frozenset[str]:
@@ -95,6 +98,7 @@ class Batch:
     residual_on bool [batch]: whether each request's residual connections are on. None where they all are.
     source_places, target_places int [batch, position]: the position each token is put at, below 0 for none at all. None where
     every token keeps its own position.
+    source_types int [batch, source]: to which of two sentences each token belongs. None where every text is a single one.
     """
 
     source: Tensor | None
@@ -105,6 +109,7 @@ class Batch:
     residual_on: tuple[bool, ...] | None = None
     source_places: Tensor | None = None
     target_places: Tensor | None = None
+    source_types: Tensor | None = None
 
 
 def at_depths(stream: Sequence[Tensor], depths: Sequence[int | None]) -> Tensor:

@@ -67,3 +67,13 @@ def places(requests: Sequence[Request], stream: Stream, ids: torch.Tensor | None
         # padding gets position 0, which has no effect: no token looks at padding
         rows.append((*stand[start:], *[0] * (width - count + start)))
     return torch.tensor(rows, device=ids.device)
+
+
+def kinds(requests: Sequence[Request], ids: torch.Tensor | None) -> torch.Tensor | None:
+    """To which of two sentences each token of the sources `ids` [batch, position] belongs: int64 of the same shape, 0 for single
+    texts and padding. None where no request is a pair."""
+    if ids is None or all(request.types is None for request in requests):
+        return None
+    width = ids.shape[-1]
+    rows = [(*(request.types or ()), *[0] * (width - len(request.types or ()))) for request in requests]
+    return torch.tensor(rows, device=ids.device)

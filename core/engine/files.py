@@ -99,6 +99,20 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
+def read_more(folder: Path, name: str) -> dict[str, Any]:
+    """A further JSON file of a folder, such as generation_config.json, as a dict; {} where it is missing.
+
+    Raises ModelFileError where it is no JSON object.
+    """
+    path = folder / name
+    if not path.is_file():
+        return {}
+    held = _read_json(path, CONFIG_LIMIT)
+    if not isinstance(held, dict):
+        raise ModelFileError(f"a JSON object in {path.name}", f"a {type(held).__name__}", AGAIN)
+    return held
+
+
 def weight_files(folder: Path) -> list[Path]:
     """The safetensors files of a folder, shards included. Raises ModelFileError where there are none, for pickles, and for
     shards whose name is not a plain file name."""

@@ -111,6 +111,7 @@ class HuggingFaceBackend:
         # a pair of two models hands its decoder only what carries its name
         self.probes = ("probe", "decoder_probe") if model.config.model_type == "encoder-decoder" else ("probe",)
         self.picks_positions = "logits_to_keep" in signature(model.forward).parameters
+        self.types = takes_types(model)
         self.last_is_normed: dict[Stream, bool] = {}
         self.heads: list[int] = []
         # for each site W_O, the linear module that reads its result, or None; the dry run finds them
@@ -161,7 +162,8 @@ class HuggingFaceBackend:
     def _texts(self, batch: Batch, probe: ProbeLike, state: Kept | None, cache: Any, residual: bool) -> dict[str, Any]:
         """The inputs of a batch, under the argument names that this kind of model uses."""
         if self.kind == "encoder":
-            return {"input_ids": batch.source, "attention_mask": _mask(batch.source_allowed)}
+            typed = {} if batch.source_types is None or not self.types else {"token_type_ids": batch.source_types}
+            return {"input_ids": batch.source, "attention_mask": _mask(batch.source_allowed), **typed}
         # T5's reader of answers names past_key_values itself, and takes none from us
         caching = {"use_cache": False} if cache is None else {"past_key_values": cache, "use_cache": True}
         if self.kind == "decoder":
@@ -253,6 +255,11 @@ class HuggingFaceBackend:
             for stream, states in found.items()
             if states is not None
         }
+
+
+def takes_types(model: PreTrainedModel) -> bool:
+    """Whether a model is told to which of two sentences each token belongs."""
+    return "token_type_ids" in signature(model.forward).parameters and getattr(model.config, "type_vocab_size", 2) > 1
 
 
 def _mask(allowed: Tensor | None) -> Tensor | None:

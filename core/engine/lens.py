@@ -44,6 +44,9 @@ class Lens(Runner):
         text: str | Chat | None = None,
         target: str | None = None,
         *,
+        pair: str | None = None,
+        source_language: str | None = None,
+        target_language: str | None = None,
         ids: Iterable[int] | None = None,
         target_ids: Iterable[int] | None = None,
         keep: Iterable[str] = ("pattern",),
@@ -54,6 +57,8 @@ class Lens(Runner):
 
         text: the prompt of a decoder, the text of an encoder, the source of an encoder–decoder, or chat messages
         [{"role": …, "content": …}]. target: what the decoder of an encoder–decoder has written so far; None or "" for nothing.
+        pair: a second sentence, for an encoder that reads two (`info.pairs`). source_language, target_language: one of
+        `info.languages`, for a translator of many: the language of the text, and that in which the decoder is to write.
         ids, target_ids: token ids in place of the two texts. keep, capture, layers: as in Request.
         Raises InputError, TooLongError, RequestError.
         """
@@ -62,18 +67,24 @@ class Lens(Runner):
                 "either a text or ids", "both" if text is not None else "neither", 'Call lens.request("some text")'
             )
         kind = self.info.kind
-        given = self._numbers(ids, self.info.max_tokens) if ids is not None else self._encode_prompt(text)
+        self._check_languages(source_language, target_language)
+        types: tuple[int, ...] | None = None
+        if pair is not None:
+            given, types = self._encode_pair(text, pair)
+        else:
+            given = self._numbers(ids, self.info.max_tokens) if ids is not None else self._encode_prompt(text, source_language)
         if (kind != "encoder-decoder" or self.info.answers is not None) and (target or target_ids is not None):
             own = f"{self.info.id}, a {kind if self.info.answers is None else 'classifier'}"
             raise RequestError("a target only for an encoder–decoder that writes", f"one for {own}", "Leave it out")
         made = Request(
             lens=self.info.id,
             source=None if kind == "decoder" else given,
-            target=self._target(given, target, target_ids),
+            target=self._target(given, target, target_ids, target_language),
             keep=frozenset([keep] if isinstance(keep, str) else keep),
             capture=capture,
             layers=None if layers is None else tuple(layers),
             sites=self.info.sites,
+            types=types,
         )
         admit(self.info, made)
         return made
@@ -185,27 +196,49 @@ class Lens(Runner):
         found = self.backend.positions(count)
         return None if found is None else as_array(found, copy=True)
 
-    def _encode_prompt(self, text: Any) -> tuple[int, ...]:
+    def _encode_prompt(self, text: Any, language: str | None = None) -> tuple[int, ...]:
         tokenizer = self._tokenizer()
         if not isinstance(text, str) and isinstance(text, Sequence):
             return tokenizer.encode_chat(text)
-        ids = read(self.info, tokenizer, text, tokenizer.encode)
+        ids = read(self.info, tokenizer, text, lambda whole: tokenizer.encode(whole, language=language))
         if not text or all(token in tokenizer.specials for token in ids):
             raise InputError("a text of at least one word", "an empty text", "Type a word")
         return ids
 
+    def _encode_pair(self, text: Any, pair: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Two sentences as ids, and to which one each token belongs."""
+        tokenizer = self._tokenizer()
+        if not self.info.pairs:
+            raise InputError(
+                "an encoder that reads pairs of sentences", f"{self.info.id}, which does not", "Pass a single text"
+            )
+        for one in (text, pair):  # each alone must fit, before both are read together
+            self._encode_prompt(one)
+        return tokenizer.encode_pair(text, pair)
+
+    def _check_languages(self, *languages: str | None) -> None:
+        for language in languages:
+            if language is not None and language not in self.info.languages:
+                known = ", ".join(self.info.languages[:12]) + ("" if len(self.info.languages) <= 12 else " and others")
+                raise InputError(
+                    f"a language among {known}" if known else "no language for this model", f"“{language}”", "Leave it out"
+                )
+
     def _target(
-        self, given: tuple[int, ...], target: str | None, target_ids: Iterable[int] | None
+        self, given: tuple[int, ...], target: str | None, target_ids: Iterable[int] | None, language: str | None = None
     ) -> tuple[int, ...] | None:
         """What the decoder reads, where there is one. given: the text of the request."""
         if self.info.kind != "encoder-decoder":
             return given if self.info.kind == "decoder" else None
         if self.info.answers is not None:
             return echo(given, int(self.start or 0))
-        return self._written(target, target_ids)
+        return self._written(target, target_ids, language)
 
-    def _written(self, target: str | None, target_ids: Iterable[int] | None) -> tuple[int, ...]:
-        """The ids that the decoder reads: its start token, then what was written so far."""
+    def _written(
+        self, target: str | None, target_ids: Iterable[int] | None, language: str | None = None
+    ) -> tuple[int, ...]:
+        """The ids that the decoder reads: its start token, what it is always made to write first, then what was written so far.
+        Ids that begin with the start token are taken as they are."""
         if target and target_ids is not None:
             raise RequestError("target or target_ids", "both")
         if target_ids is not None:
@@ -217,7 +250,8 @@ class Lens(Runner):
             ids = ()
         if self.start is None:
             raise MaskError("a start token for the decoder", "none in this model's configuration")
-        return ids if ids[:1] == (self.start,) else (self.start, *ids)
+        opening = (self.start,) if self.text is None else self.text.opening(language)
+        return ids if ids[:1] == opening[:1] or ids[:1] == (self.start,) else (*opening, *ids)
 
     def _numbers(self, ids: Iterable[int], most: int = LONGEST_TEXT) -> tuple[int, ...]:
         """The ids as a tuple, checked against the vocabulary. Raises InputError, and TooLongError for more than `most` ids."""

@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
-from core.engine.text import _BYTES, Text, _bytes_of
+from core.engine.text import _BYTES, Text, bytes_of
 
 LONGEST = 2_000  # characters of a text that we split: the steps of a word grow with the square of its length
 KINDS = {"BPE": "bpe", "WordPiece": "wordpiece", "Unigram": "unigram", "WordLevel": "words"}
@@ -88,6 +88,8 @@ def raw(text: Text | None, token: int) -> bytes:
     """The bytes that a token stands for; b"" for special tokens. Where the tokenizer works on characters, they are UTF-8."""
     if text is None or token in text.specials:
         return b""
+    if token in getattr(text, "added", {}):  # it stands there as it is written, and not in the alphabet of bytes
+        return text.token_text(token).encode("utf-8", "replace")
     backend = _backend(text)
     name = None if backend is None else backend.id_to_token(int(token))
     if (
@@ -107,7 +109,7 @@ def _backend(text: Any) -> Any:
 
 
 def _shown(symbols: str) -> str:
-    return _bytes_of(symbols).replace("▁", " ")
+    return bytes_of(symbols).replace("▁", " ")
 
 
 @lru_cache(maxsize=4)

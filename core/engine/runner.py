@@ -15,7 +15,7 @@ from torch import Tensor
 from core.engine.admission import admit
 from core.engine.answers import predicts_somewhere, trace_of
 from core.engine.backend import Backend, Batch, LensInfo, Result
-from core.engine.batching import groups, places, stack
+from core.engine.batching import groups, kinds, places, stack
 from core.engine.probe import Probe, Row
 from core.engine.text import Text, as_tokens
 from core.errors import LensError, ModelError, NotAPredictor
@@ -156,6 +156,7 @@ class Runner:
             residual_on=None if all(residual_on) else residual_on,
             source_places=places(requests, Stream.ENCODER, source, 0),
             target_places=places(requests, Stream.DECODER, target, new_from),
+            source_types=kinds(requests, source),
         )
 
     def _pass(self, batch: Batch, probe: Probe, *, at: Tensor | None, **how: Any) -> Result:

@@ -1,12 +1,10 @@
-"""Texts as models read them: ids, tokens and words. One small class is for our tokenizers, and one for Hugging Face's."""
+"""Texts as models read them: ids, tokens and words, and the tokenizers of our own models."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from threading import Lock
 from typing import Any, Protocol
 
 from core.checks import LONGEST_TEXT
@@ -30,8 +28,31 @@ class Text(Protocol):
         """The most characters of a text that one token can stand for; None where there is no such number."""
         ...
 
-    def encode(self, text: str, special: bool = True) -> tuple[int, ...]:
-        """A text as ids. special: add the special tokens that the tokenizer puts around a text.
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages that a translator of many can be told to read and to write; none for other tokenizers."""
+        ...
+
+    @property
+    def pairs(self) -> bool:
+        """Whether it can join two sentences to one text."""
+        ...
+
+    def opening(self, language: str | None = None) -> tuple[int, ...]:
+        """What the decoder of an encoder–decoder begins with before it chooses: its start token, then the token that the model is
+        always made to write first, or that of the language it is to write. Without a start token: nothing."""
+        ...
+
+    def encode_pair(self, text: str, pair: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Two sentences as ids, with the special tokens between and around them, and to which one each belongs, 0 or 1.
+
+        Raises InputError for a tokenizer that cannot join two.
+        """
+        ...
+
+    def encode(self, text: str, special: bool = True, language: str | None = None) -> tuple[int, ...]:
+        """A text as ids. special: add the special tokens that the tokenizer puts around a text, that of its language included,
+        which is the tokenizer's usual one where none is given.
 
         Where a person typed the name of a special token, such as "</s>", it is read as ordinary text. Raises InputError where
         the tokenizer cannot read the text.
@@ -129,7 +150,7 @@ def text_of_token(text: Text | None) -> Callable[[int], str]:
     return text.texts if text is not None else str
 
 
-def _count(vocabulary: Mapping[str, int]) -> int:
+def count_of(vocabulary: Mapping[str, int]) -> int:
     """How many ids there are, with those that no token has."""
     return max(vocabulary.values(), default=-1) + 1
 
@@ -159,7 +180,16 @@ class OurText:
     def longest(self) -> int | None:
         return longest_token(self.tokenizer)
 
-    def encode(self, text: str, special: bool = True) -> tuple[int, ...]:
+    languages: tuple[str, ...] = ()
+    pairs = False
+
+    def opening(self, language: str | None = None) -> tuple[int, ...]:
+        return () if self.start is None else (self.start,)
+
+    def encode_pair(self, text: str, pair: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        raise InputError("a model that was trained on pairs of sentences", "one that was not", "Pass a single text")
+
+    def encode(self, text: str, special: bool = True, language: str | None = None) -> tuple[int, ...]:
         # we call it with a batch of one text, because only the batch call lets other threads run
         ids = tuple(self.tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids)
         if not special or not ids:
@@ -179,165 +209,13 @@ class OurText:
 
     @cached_property
     def texts(self) -> TokenTexts:
-        return TokenTexts(self.token_text, lambda: _count(self.tokenizer.get_vocab()))
+        return TokenTexts(self.token_text, lambda: count_of(self.tokenizer.get_vocab()))
 
     def token_text(self, token: int) -> str:
         name = self.tokenizer.id_to_token(token)
         if name is None:
             return "⟨?⟩"
-        return name if token in self.specials else _bytes_of(name)
-
-
-class HuggingFaceText:
-    """Any tokenizer of the transformers library."""
-
-    def __init__(self, tokenizer: Any, config: Any, vocab: int) -> None:
-        self.tokenizer, self.vocab = tokenizer, vocab
-        # each call changes settings of the one tokenizer, which all threads share
-        self.lock = Lock()
-        self.pad, self.mask = tokenizer.pad_token_id, tokenizer.mask_token_id
-        self.start = getattr(config, "decoder_start_token_id", None)
-        ends = getattr(config, "eos_token_id", None)
-        ends = [] if ends is None else ends if isinstance(ends, (list, tuple)) else [ends]
-        self.ends = frozenset(int(i) for i in [*ends, tokenizer.eos_token_id] if i is not None)
-        roles = (getattr(tokenizer, f"{role}_token_id", None) for role in ("bos", "eos", "pad", "mask", "cls", "sep"))
-        specials = {*tokenizer.all_special_ids, self.start} - {None}
-        if tokenizer.unk_token_id not in roles:  # a word that it does not know is still a word
-            specials.discard(tokenizer.unk_token_id)
-        self.specials = frozenset(specials)
-        self.backend = getattr(tokenizer, "backend_tokenizer", None)
-        kind = type(getattr(self.backend, "model", None)).__name__
-        self.wordpiece, self.wordlevel = kind == "WordPiece", kind == "WordLevel"
-        self.bytelevel = (
-            "ByteLevel" in f"{getattr(self.backend, 'pre_tokenizer', '')} {getattr(self.backend, 'decoder', '')}"
-        )
-        self.careful: Any = None
-
-    @cached_property
-    def longest(self) -> int | None:
-        return longest_token(self.backend)
-
-    def encode(self, text: str, special: bool = True) -> tuple[int, ...]:
-        return self._ids(lambda: self._typed(text, special))
-
-    def encode_target(self, text: str) -> tuple[int, ...]:
-        def ask() -> list[int]:
-            return self.tokenizer(text_target=text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-
-        # only tokenizers written in Python, such as Marian's, have a second vocabulary for what is written
-        return self._ids(ask if self.backend is None else lambda: self._typed(text, False))
-
-    def encode_chat(self, messages: Chat) -> tuple[int, ...]:
-        if not getattr(self.tokenizer, "chat_template", None):
-            raise InputError("a model with a chat template", "one without", "Pass a plain text instead of messages")
-        for message in messages:
-            if not isinstance(message, Mapping) or not {"role", "content"} <= set(message):
-                raise InputError("messages with role and content", f"{message!r}")
-            check_text(message["content"])
-        check_text("".join(message["content"] for message in messages))
-
-        def ask() -> list[int]:
-            # names of special tokens that a person typed are text: while the template is filled in, single characters of
-            # private use stand for them, and they come back after the template's own special tokens were found
-            names = sorted(filter(None, self.tokenizer.all_special_tokens), key=len, reverse=True)
-            written = "".join(message["content"] for message in messages)
-            unused = (mark for code in range(0x10F000, 0x10FFFE) if (mark := chr(code)) not in written)
-            stand_ins = dict(zip(names, unused, strict=False))
-            typed = [{**message, "content": _replaced(message["content"], stand_ins)} for message in messages]
-            text = self.tokenizer.apply_chat_template(typed, tokenize=False, add_generation_prompt=True)
-            if not any(mark in text for mark in stand_ins.values()):
-                return self.tokenizer(text, add_special_tokens=False)["input_ids"]
-            found: list[int] = []
-            for part in re.split(f"({'|'.join(map(re.escape, names))})", text):
-                if part in stand_ins:
-                    found.append(self.tokenizer.convert_tokens_to_ids(part))
-                elif part:
-                    plain = _replaced(part, {mark: name for name, mark in stand_ins.items()})
-                    found += self._typed(plain, False)
-            return found
-
-        return self._ids(ask)
-
-    def decode(self, ids: Iterable[int]) -> str:
-        plain = [i for i in ids if i not in self.specials]
-        with self.lock:
-            return self.tokenizer.decode(plain, clean_up_tokenization_spaces=False)
-
-    @cached_property
-    def texts(self) -> TokenTexts:
-        return TokenTexts(self.token_text, lambda: _count(self.tokenizer.get_vocab()))
-
-    def token_text(self, token: int) -> str:
-        raw = self.tokenizer.convert_ids_to_tokens(int(token)) if token < len(self.tokenizer) else None
-        if raw is None:
-            return "⟨?⟩"
-        if token in self.specials:
-            return str(raw)
-        if self.wordpiece:
-            return raw[2:] if raw.startswith("##") else " " + raw
-        if self.wordlevel:  # it splits a text into words, but no word into tokens
-            return raw if raw[:1].isspace() else " " + raw
-        if self.bytelevel:
-            return _bytes_of(raw)
-        if re.fullmatch(r"<0x[0-9A-F]{2}>", raw):
-            return f"⟨{raw[3:5]}⟩"
-        return raw.replace("▁", " ")
-
-    def _typed(self, text: str, special: bool) -> list[int]:
-        """The ids of a text that a person typed. "</s>" in it is ordinary text, and must not end the text."""
-        ids = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-        if self.specials.isdisjoint(ids):
-            if not special:
-                return ids
-            return self.tokenizer(text, add_special_tokens=True, split_special_tokens=True)["input_ids"]
-        if self.careful is None:
-            self.careful = _without_names(
-                self.backend, {self.tokenizer.convert_ids_to_tokens(i) for i in self.specials}
-            )
-        plain, whole = (
-            self.careful.encode_batch_fast([text], add_special_tokens=added)[0].ids for added in (False, special)
-        )
-        if not self.specials.isdisjoint(plain):
-            raise ValueError("it would read the name of a special token as that token")
-        return whole
-
-    def _ids(self, ask: Any) -> tuple[int, ...]:
-        try:
-            with self.lock:
-                ids = tuple(int(i) for i in ask())
-        except Exception as error:  # a tokenizer is outside code and may raise anything
-            raise InputError("a text this model's tokenizer can read", f"{type(error).__name__}: {error}") from error
-        bad = [i for i in ids if i >= self.vocab]
-        if bad:
-            raise InputError(
-                f"ids below the model's vocabulary of {self.vocab}", f"{bad[0]}", "Its tokenizer is another model's"
-            )
-        return ids
-
-
-def _without_names(backend: Any, names: set[str]) -> Any:
-    """The tokenizer with other names for its special tokens, names that nobody can type. The ids do not change.
-
-    It is needed where the special tokens are among the ordinary ones, as "</s>" is in T5's vocabulary.
-    """
-    from tokenizers import Tokenizer
-
-    held = json.loads(backend.to_str())
-    held["added_tokens"] = [token for token in held["added_tokens"] if token["content"] not in names]
-    vocab = held["model"]["vocab"]
-    if isinstance(vocab, dict):
-        held["model"]["vocab"] = {f"\0{name}" if name in names else name: i for name, i in vocab.items()}
-    else:
-        held["model"]["vocab"] = [[f"\0{name}" if name in names else name, score] for name, score in vocab]
-    careful = Tokenizer.from_str(json.dumps(held))
-    careful.encode_special_tokens = True
-    return careful
-
-
-def _replaced(text: str, pairs: Mapping[str, str]) -> str:
-    for old, new in pairs.items():
-        text = text.replace(old, new)
-    return text
+        return name if token in self.specials else bytes_of(name)
 
 
 def _byte_alphabet() -> dict[str, int]:
@@ -350,7 +228,7 @@ def _byte_alphabet() -> dict[str, int]:
 _BYTES = _byte_alphabet()
 
 
-def _bytes_of(name: str) -> str:
+def bytes_of(name: str) -> str:
     """A byte-level token as text. Bytes that do not make a whole character are shown as ⟨E2 80⟩."""
     if any(character not in _BYTES for character in name):
         return name

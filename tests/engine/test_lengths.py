@@ -9,7 +9,8 @@ import core
 from core.checks import LONGEST_TEXT
 from core.engine.admission import HEAD
 from core.engine.lens import Lens
-from core.engine.text import HuggingFaceText, longest_token
+from core.engine.loading.tokenizer import HuggingFaceText
+from core.engine.text import longest_token
 from core.errors import InputError, TooLongError
 
 ALPHABET = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -25,9 +26,9 @@ class Watched:
     def __getattr__(self, name):
         return getattr(self.text, name)
 
-    def encode(self, text, special=True):
+    def encode(self, text, special=True, language=None):
         self.seen.append(len(text))
-        return self.text.encode(text, special)
+        return self.text.encode(text, special, language)
 
     def encode_target(self, text):
         self.seen.append(len(text))

@@ -197,7 +197,7 @@ def test_what_is_saved_are_all_fields_there_are():
         "sink",
         "temperature",
     ]
-    request = {"lens", "source", "target", "keep", "capture", "layers", "sites", "intervention"}
+    request = {"lens", "source", "target", "keep", "capture", "layers", "sites", "intervention", "types"}
     assert {part.name for part in fields(request_json.Request)} == request
 
 

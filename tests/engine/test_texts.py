@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import MarianTokenizer, PreTrainedTokenizerFast
 
-from core.engine.text import HuggingFaceText, OurText, as_tokens, check_text, group_words
+from core.engine.loading.tokenizer import HuggingFaceText
+from core.engine.text import OurText, as_tokens, check_text, group_words
 from core.errors import InputError, NotAPredictor, RequestError, TooLongError
 from core.model.vocabulary import Vocabulary
 from tests.families import TEXTS

@@ -25,12 +25,14 @@ from core.engine.files import (
     find_local,
     read_config,
     read_header,
+    read_more,
     weight_files,
 )
 from core.engine.lens import Lens
 from core.engine.loading import hub
 from core.engine.loading.adapters import with_base
-from core.engine.text import HuggingFaceText, OurText
+from core.engine.loading.tokenizer import ids_of, text_of, tokenizer_of
+from core.engine.text import OurText
 from core.errors import DeviceError, LensError, ModelFileError, ModelNotFoundError, UnsupportedModelError
 from core.request import Site
 
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
     from core.engine.ours import OurBackend
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "tekken.json", "bpe.codes")  # or *.model, *.spm
 ROLES = {"start": "decoder_start_token_id", "pad": "pad_token_id", "end": "eos_token_id"}  # as a config.json names them
 ONE_AT_A_TIME = threading.RLock()  # transformers changes settings of the whole process while it builds a model
 
@@ -253,7 +254,7 @@ def _load_hugging_face(
 
     with quiet():
         how = plan(found)
-        tokenizer = _tokenizer(found)
+        tokenizer = tokenizer_of(found)
         backend = load_pretrained(found, how, dtype, device, say)
     say("Checking the weights")
     check_finite(backend.model)
@@ -277,7 +278,9 @@ def _first_that_agrees(found: Found, backend: HuggingFaceBackend, reason: str, t
 
     model, refused = backend.model, None
     inherit(model.config)
+    said = read_more(found.folder, "generation_config.json")
     plain = {role: getattr(model.config, name, None) for role, name in ROLES.items()}
+    plain["end"] = (*ids_of(plain["end"]), *ids_of(said.get("eos_token_id")))
     vocab, start = vocab_of(model, model.config), plain["start"] or 0
     _check_start(backend.kind, plain["start"], vocab)
     for name in () if reason else NAMES:
@@ -308,6 +311,7 @@ def _lens(found: Found, backend: Any, seen: Discovered, tokenizer: Any, plain: d
     model, config = backend.model, backend.model.config
     vocab = vocab_of(model, config)
     check_answer(backend, plain, vocab)
+    text = text_of(tokenizer, config, vocab, found)
     info = LensInfo(
         id=found.id,
         name=found.title if Path(found.id).expanduser().exists() else found.id,
@@ -329,8 +333,10 @@ def _lens(found: Found, backend: Any, seen: Discovered, tokenizer: Any, plain: d
         caches=not backend.reason,
         batches=backend.answers is None,  # padding could mislead a classifier's head
         answers=backend.answers,
+        pairs=text is not None and text.pairs and backend.kind == "encoder",
+        languages=() if text is None else text.languages,
     )
-    return Lens(info, backend, _text_of(tokenizer, config, vocab, found), plain)
+    return Lens(info, backend, text, plain)
 
 
 def _check_start(kind: str, start: Any, vocab: int) -> None:
@@ -346,28 +352,3 @@ def _check_start(kind: str, start: Any, vocab: int) -> None:
 def _layers(sites: Iterable[Site]) -> int:
     """How many layers the deepest stream has."""
     return max(Counter(site.stream for site in sites).values())
-
-
-def _text_of(tokenizer: Any, config: Any, vocab: int, found: Found) -> HuggingFaceText | None:
-    if tokenizer is None:
-        return None
-    try:
-        return HuggingFaceText(tokenizer, config, vocab)
-    except Exception as error:  # a tokenizer is outside code, and may raise anything
-        raise ModelFileError(f"a whole tokenizer in {found.title}", f"{error}", "Copy tokenizer.json again") from error
-
-
-def _tokenizer(found: Found) -> Any:
-    """The model's tokenizer. None where the folder holds none: requests are then made from ids."""
-    from transformers import AutoTokenizer
-
-    if found.gguf is None and not any(
-        path.name in TOKENIZERS or path.suffix in (".model", ".spm") for path in found.folder.iterdir()
-    ):
-        return None
-    options = {"gguf_file": found.gguf} if found.gguf else {}
-    try:
-        return AutoTokenizer.from_pretrained(found.folder, local_files_only=True, trust_remote_code=False, **options)
-    except Exception as error:  # files come from outside, so reading them may raise anything
-        text = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise ModelFileError(f"a tokenizer in {found.title}", text, "Copy tokenizer.json again") from error

@@ -21,7 +21,7 @@ from core.answer import Answers
 from core.attention import Attention, encode_u8, readonly
 from core.engine.answers import logits_of
 from core.engine.backend import Batch, Result
-from core.engine.huggingface import WORKING
+from core.engine.huggingface import WORKING, takes_types
 from core.engine.loading.discovery import Discovered, _watch_last_layers
 from core.engine.loading.kinds import max_tokens_of
 from core.engine.probe import as_array
@@ -89,7 +89,8 @@ class ReadOnlyBackend:
         predict = predict and self.can_predict
         logits, said, streams = [], [], []
         for n, (source, target) in enumerate(_texts(batch)):
-            output = self.run(source, target, residual, predict or answers is not None, last=at is not None)
+            types = None if batch.source_types is None or source is None else batch.source_types[n : n + 1, : source.shape[1]]
+            output = self.run(source, target, residual, predict or answers is not None, last=at is not None, types=types)
             patterns = self.patterns(output, source, target)
             for site, pattern in zip(self.sites, patterns, strict=True):
                 if (kept := attention_of(site, pattern, probe.rows[n].request)) is not None:
@@ -105,14 +106,18 @@ class ReadOnlyBackend:
         return Result(joined, states, answer=answer)
 
     def run(
-        self, source: Tensor | None, target: Tensor | None, residual: bool, predict: bool, last: bool = False
-    ) -> Any:
-        """The model's own output for one text, int64 [1, position] each. last: logits at the last position are enough."""
+        self, source: Tensor | None, target: Tensor | None, residual: bool, predict: bool, last: bool = False,
+        types: Tensor | None = None,
+    ) -> Any:  # fmt: skip
+        """The model's own output for one text, int64 [1, position] each. last: logits at the last position are enough. types: to
+        which of two sentences each token of the source belongs."""
         inputs = {"input_ids": target if self.kind == "decoder" else source}
         if self.kind == "encoder-decoder":
             inputs["decoder_input_ids"] = target
         # with a cache some families (FSMT) expect one new token and leave their causal mask out
         more: dict[str, Any] = {"use_cache": False} if self.has_cache else {}
+        if types is not None and takes_types(self.model):
+            more["token_type_ids"] = types
         if last and predict and self.picks_positions:
             more["logits_to_keep"] = 1
         runs = self.model.base_model if self.kind == "encoder" and not predict else self.model
