@@ -87,11 +87,15 @@ def families() -> Iterator[tuple[str, str]]:
 
 def classes_of(config: type) -> list[type]:
     """The classes of a configuration that read ids, those with an output head alone where there is one."""
+    try:
+        parts = {type(value) for value in vars(config()).values() if isinstance(value, PreTrainedConfig)}
+    except Exception:  # a family whose defaults make no configuration
+        parts = set()
     for mappings in (HEADS, (auto.MODEL_MAPPING,)):
         found = [mapping[config] for mapping in mappings if config in mapping]
         single = [cls for one in found for cls in (one if isinstance(one, (tuple, list)) else [one])]
         # some take a part of the configuration alone: they belong to that part's family
-        single = [cls for cls in dict.fromkeys(single) if issubclass(config, cls.config_class)]
+        single = [cls for cls in dict.fromkeys(single) if cls.config_class not in parts]
         single = [cls for cls in single if cls.main_input_name == "input_ids"]
         if single:
             return single

@@ -30,7 +30,7 @@ MEANING = {
     "read-only": "Shown as its own code computes it; nothing in it can be changed.",
     "refused": "Refused at load, in these words.",
     "not built": "Not tried: transformers could not build it small here, or needs a package that is not installed.",
-    "no text": "Refused at load: none of its classes reads ids of tokens (images, sound, time series …).",
+    "no text": "Refused at load: transformers has no class for it that reads ids (pictures, sound, parts of others).",
     "WRONG": "Opened, and not equal to its own code.",
     "EXCEPTION": "Failed with an error that is not one of ours.",
 }
