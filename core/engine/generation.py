@@ -68,11 +68,13 @@ def cache_holds(runner: Runner, request: Request) -> bool:
     return not any(looks_ahead(change, site, native, padding) for site in runner.info.at(Stream.DECODER))
 
 
-def distribution(logits: np.ndarray, sampling: Sampling) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def distribution(
+    logits: np.ndarray, sampling: Sampling, logprobs: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Probabilities before and after temperature and filters, float64 [vocab] each, and which filter cut each token, uint8
-    [vocab]: 0 none, 1 greedy, 2 top-k, 3 top-p, 4 min-p.
+    [vocab]: 0 none, 1 greedy, 2 top-k, 3 top-p, 4 min-p. logprobs: log_softmax(logits), where the caller has it already.
     """
-    before = np.exp(log_softmax(logits))
+    before = np.exp(log_softmax(logits) if logprobs is None else logprobs)
     cut = np.zeros(len(logits), dtype=np.uint8)
     if sampling.temperature == 0:
         cut[:] = 1
@@ -101,8 +103,8 @@ CUTS = (None, "greedy", "top-k", "top-p", "min-p")
 
 def choose(logits: np.ndarray, sampling: Sampling, index: int, token_text: Any) -> tuple[Token, tuple[Candidate, ...]]:
     """The token of step `index` and the candidates it was chosen from. The same seed and step give the same draw."""
-    before, after, cut = distribution(logits, sampling)
     logprobs = log_softmax(logits)
+    before, after, cut = distribution(logits, sampling, logprobs)
     if sampling.temperature == 0:
         chosen = int(np.argmax(after))
     else:
