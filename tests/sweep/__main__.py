@@ -75,9 +75,12 @@ class Worker:
 
 def main(names: list[str]) -> int:
     os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+    from transformers.utils import logging
+
     from tests.sweep.shapes import families
     from tests.sweep.table import DOCUMENT, document
 
+    logging.set_verbosity(logging.CRITICAL)
     found, worker = [], Worker()
     for family, name in families():
         if names and family not in names:
