@@ -35,7 +35,7 @@ def timed(work):
         finally:
             spent += time.process_time() - begin
     return run
-loading._tokenizer = timed(loading._tokenizer)
+loading.tokenizer_of = timed(loading.tokenizer_of)
 discovery.discover = timed(discovery.discover)
 verification.check = timed(verification.check)
 import transformers.models.llama.modeling_llama, transformers.models.gpt2.modeling_gpt2
