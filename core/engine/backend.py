@@ -45,6 +45,7 @@ class LensInfo:
     lengths after which the model computes every position anew, with other numbers (long-context rope). verified: what the check
     at load found, None for our own models and for those that run their own code. narrowed: what the check took away, in sentences.
     answers: what a classifier says of a text in place of words; None for other models. pairs: it can be given two sentences.
+    chats: it has a template for the messages of a conversation.
     languages: those that a translator of many languages is told to read and to write; none for other models.
     """
 
@@ -74,6 +75,7 @@ class LensInfo:
     narrowed: tuple[str, ...] = ()
     answers: Answers | None = None
     pairs: bool = False
+    chats: bool = False
     languages: tuple[str, ...] = ()
 
     @property

@@ -39,7 +39,7 @@ def check_answer(backend: Any, roles: dict[str, Any], vocab: int) -> None:
 
 def _trial(backend: Any, roles: dict[str, Any], vocab: int) -> tuple[Tensor, Tensor]:
     """The logits of a text with an end, which some heads look for: as the family computes them, and as we ask for them."""
-    end = roles["end"][0] if isinstance(roles["end"], (list, tuple)) else roles["end"]
+    end = next(iter(roles["end"]), None)
     ids = [token for token in range(min(vocab, 8)) if token not in (roles["pad"], end)][:3]
     source = [ids[0], end, *ids[1:]] if isinstance(end, int) and 0 <= end < vocab else ids
     inputs = {"input_ids": torch.tensor([source], device=backend.model.device)}

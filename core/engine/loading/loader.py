@@ -334,6 +334,7 @@ def _lens(found: Found, backend: Any, seen: Discovered, tokenizer: Any, plain: d
         batches=backend.answers is None,  # padding could mislead a classifier's head
         answers=backend.answers,
         pairs=text is not None and text.pairs and backend.kind == "encoder",
+        chats=text is not None and text.chats and backend.kind == "decoder",
         languages=() if text is None else text.languages,
     )
     return Lens(info, backend, text, plain)

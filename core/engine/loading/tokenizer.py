@@ -98,6 +98,11 @@ class HuggingFaceText:
     def pairs(self) -> bool:
         return self.backend is not None and self.start is None
 
+    @property
+    def chats(self) -> bool:
+        """Whether it has a template for the messages of a conversation."""
+        return bool(getattr(self.tokenizer, "chat_template", None))
+
     def opening(self, language: str | None = None) -> tuple[int, ...]:
         if self.start is None:
             return ()
@@ -130,7 +135,7 @@ class HuggingFaceText:
         return self._ids(ask if self.backend is None else lambda: self._typed(text, False))
 
     def encode_chat(self, messages: Chat) -> tuple[int, ...]:
-        if not getattr(self.tokenizer, "chat_template", None):
+        if not self.chats:
             raise InputError("a model with a chat template", "one without", "Pass a plain text instead of messages")
         for message in messages:
             if not isinstance(message, Mapping) or not {"role", "content"} <= set(message):

@@ -19,7 +19,7 @@ from core.ui.generate.side_by_side import parting
 from core.ui.generate.side_by_side import price as nats_of
 from core.ui.kit import charts, component, trouble
 from core.ui.running.branches import fitting
-from core.ui.running.scene import Scene, masked
+from core.ui.running.scene import Scene, asked, masked
 from core.ui.running.writing import GREEDY, again, turn, version_of, writing
 from core.ui.session import state
 from core.ui.session.state import heard, held
@@ -35,7 +35,7 @@ def worded(view: Scene, own: str) -> tuple[Request, int]:
     if not own.strip():
         return base, len(before)
     if view.info.kind == "encoder-decoder":
-        whole = lens.request(choice.text, f"{choice.target or ''} {own}".strip())
+        whole = asked(lens, choice, choice.text, f"{choice.target or ''} {own}".strip())
     else:
         whole = lens.request(f"{choice.text.rstrip()} {own.strip()}")
     request = replace(base, target=whole.target)

@@ -135,8 +135,9 @@ def trace_of(view: Scene, request: Request) -> Trace:
 
 
 def encoded(lens: Lens, source: tuple[int, ...], text: str) -> tuple[int, ...]:
-    """A target text as ids, the start token left out. Raises InputError for one that cannot be read, or is too long."""
-    return (lens.request(ids=source, target=text).target or ())[1:]
+    """A target text as ids, without what the decoder begins with. Raises InputError for one that cannot be read, or is too long."""
+    begins = lens.request(ids=source).target or ()
+    return (lens.request(ids=source, target=text).target or ())[len(begins) :]
 
 
 def ids_of_word(lens: Lens, source: tuple[int, ...], before: tuple[int, ...], word: str) -> tuple[int, ...]:

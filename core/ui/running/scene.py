@@ -14,6 +14,7 @@ from core.trace import Trace
 from core.ui.running import models
 from core.ui.running.runs import Ticket, shared
 from core.ui.running.waiting import Says, wait, wait_for, work
+from core.ui.session.giving import CHAT, PAIR, READS, WRITES
 from core.ui.session.state import SAID, Choice, fit, session
 
 if TYPE_CHECKING:  # the engine brings torch along, which no page waits for before a model is loaded
@@ -200,11 +201,23 @@ def open_scene(choice: Choice) -> Scene:
     if not choice.text.strip():
         raise InputError("a text of at least one word", "an empty text", "Type one in the bar above")
     if lens.info.kind != "encoder-decoder" or lens.info.answers is not None:
-        return _opened(choice, lens, lens.request(choice.text))
+        return _opened(choice, lens, asked(lens, choice, choice.text))
     if choice.target is not None:
-        return _opened(choice, lens, lens.request(choice.text, choice.target))
-    base = lens.request(choice.text, "")
+        return _opened(choice, lens, asked(lens, choice, choice.text, choice.target))
+    base = asked(lens, choice, choice.text, "")
     return _opened(choice, lens, base, grow(choice.model, lens, base) if lens.info.can_predict else None)
+
+
+def asked(lens: Lens, choice: Choice, text: str, target: str | None = None) -> Request:
+    """A text as the visitor wants it given to the model, where the model can take it so: with a second sentence, in a language, or
+    as a message in its chat template. Raises InputError, TooLongError, RequestError."""
+    info = lens.info
+    if choice[CHAT] and info.chats:
+        return lens.request([{"role": "user", "content": text}])
+    if info.pairs and choice[PAIR].strip():
+        return lens.request(text, pair=choice[PAIR])
+    reads, writes = (choice[row] if choice[row] in info.languages else None for row in (READS, WRITES))
+    return lens.request(text, target, source_language=reads, target_language=writes)
 
 
 def _opened(choice: Choice, lens: Lens, base: Request, grown: Grown | None = None) -> Scene:

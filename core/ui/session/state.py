@@ -64,7 +64,7 @@ _HEAD = declare(Parameter("head", 0, links.counted, _from_one, always=True))
 # the (query, key) in focus; key None means the key with the largest weight, None lets the page choose
 _CELL = declare(Parameter[Cell | None](
     "cell", None, _cell, links.optional(lambda cell: ".".join(str(place + 1) for place in cell if place is not None)),
-    forgotten_with=("model", "text", "target", "stream"),
+    forgotten_with=("model", "text", "target", "stream", "pair", "from", "into", "chat"),
 ))  # fmt: skip
 # rules in order, none for the model as trained
 _MASK = declare(Parameter[Rules](

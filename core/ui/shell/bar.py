@@ -9,12 +9,15 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from core.engine.backend import LensInfo
 from core.errors import InputError, LensError, TooLongError
 from core.figures.labels import label
 from core.ui.kit import trouble
 from core.ui.running import models
-from core.ui.running.scene import Scene, lens_of, open_scene
+from core.ui.running.scene import Scene, asked, lens_of, open_scene
 from core.ui.session import state
+from core.ui.session.giving import CHAT, PAIR, READS, WRITES
+from core.ui.session.links import Parameter
 from core.ui.session.state import heard, held
 from core.ui.shell import menu
 from core.ui.shell.facts import facts
@@ -76,9 +79,9 @@ def _shorten() -> None:
     lens = lens_of(choice.model)
     both = lens.info.kind == "encoder-decoder"
 
-    def fits(text: str, target: str) -> bool:
+    def fits(text: str, target: str, pair: str = "") -> bool:
         try:
-            lens.request(text, *([target] if both else []))
+            asked(lens, choice.but(pair=pair), text, target if both else None)
         except TooLongError:
             return False
         except InputError:  # empty, for one: not too long
@@ -89,6 +92,8 @@ def _shorten() -> None:
     changes = {"text": text} if text != choice.text else {}
     if both and choice.target:
         changes["target"] = beginning(choice.target, lambda part: fits(text, part), lens.room)
+    if lens.info.pairs and choice[PAIR]:
+        changes["pair"] = beginning(choice[PAIR], lambda part: fits(text, "", part), lens.room)
     state.choose(**changes)
 
 
@@ -122,9 +127,39 @@ def _text_field(name: str, key: str, value: str, field: str, placeholder: str) -
         st.text_input(name, key=held(key, value), placeholder=placeholder, on_change=heard(key, changed), autocomplete="off")
 
 
+def _giving(info: LensInfo | None) -> None:
+    """How the text is given to the model: a second sentence, the languages, the chat template, each where the model has it."""
+    choice = state.chosen()
+    if (info is None and choice[PAIR]) or (info is not None and info.pairs):
+        _text_field("Second sentence", "bar-pair", choice[PAIR], "pair", "none")
+    if info is None:
+        return
+    if info.languages:
+        with st.popover("Languages", key="bar-languages"):
+            for row, label in ((READS, "It reads"), (WRITES, "It writes")):
+                _language(row, label, info.languages)
+    if info.chats:
+        st.toggle(
+            "As a message", key=held("bar-chat", choice[CHAT]), on_change=heard("bar-chat", lambda on: state.choose(chat=on)),
+            help="The text is put into the model’s own chat template, as a user’s message that it is to answer.",
+        )  # fmt: skip
+
+
+def _language(row: Parameter[str], name: str, languages: tuple[str, ...]) -> None:
+    """One language of a translator of many; "" is what it does by itself."""
+    key, now = f"bar-{row.name}", state.chosen()[row]
+    offered = ("", *languages)
+    st.selectbox(
+        name, offered, key=held(key, now if now in offered else "", offered), format_func=lambda one: one or "as usual",
+        on_change=heard(key, lambda one: state.choose(**{row.name: one}), offered),
+    )  # fmt: skip
+
+
 def _target(place: Any, scene: Scene | None) -> None:
     """The decoder's text so far, where the model has one; typed by the visitor or grown by the model."""
     choice = state.chosen()
+    with place:
+        _giving(scene.info if scene is not None else None)
     if scene is None:
         if choice.target is not None:
             with place:
