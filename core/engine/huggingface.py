@@ -6,12 +6,12 @@ The probe travels down as a keyword argument of the forward pass. The family's o
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from inspect import signature, unwrap
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -66,7 +66,7 @@ def lookback_attention(
     **kwargs: Any,
 ) -> tuple[Tensor, Tensor | None]:
     """The function that a Hugging Face attention module calls instead of its eager function: output [batch, query, head, d]."""
-    eager = own_function(type(module))
+    eager = own_function(cast("Hashable", type(module)))
     bias, softcap, sink = kwargs.get("position_bias"), kwargs.get("softcap"), kwargs.get("s_aux")
 
     def owner(mask: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -162,10 +162,11 @@ class HuggingFaceBackend:
     def _texts(self, batch: Batch, probe: ProbeLike, state: Kept | None, cache: Any, residual: bool) -> dict[str, Any]:
         """The inputs of a batch, under the argument names that this kind of model uses."""
         if self.kind == "encoder":
-            typed = {} if batch.source_types is None or not self.types else {"token_type_ids": batch.source_types}
+            told = batch.source_types is not None and self.types
+            typed = {"token_type_ids": batch.source_types} if told else {}
             return {"input_ids": batch.source, "attention_mask": _mask(batch.source_allowed), **typed}
         # T5's reader of answers names past_key_values itself, and takes none from us
-        caching = {"use_cache": False} if cache is None else {"past_key_values": cache, "use_cache": True}
+        caching: dict[str, Any] = {"use_cache": False} if cache is None else {"past_key_values": cache, "use_cache": True}
         if self.kind == "decoder":
             if state is not None and self.gives_positions:
                 caching["position_ids"] = _places(cache.get_seq_length(), batch.target)

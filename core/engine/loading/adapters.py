@@ -124,10 +124,11 @@ def _check_plain(about: dict[str, Any]) -> None:
         raise UnsupportedModelError("a plain LoRA", f"one with {named}", MERGED)
 
 
-def _scale(about: dict[str, Any]) -> float:
+def _scale(about: Any) -> float:
     """α/r, or α/√r for a rank-stabilised LoRA (Kalajdzievski 2023)."""
     rank, alpha = about.get("r"), about.get("lora_alpha")
-    if type(rank) is not int or rank < 1 or type(alpha) not in (int, float) or not math.isfinite(alpha):
+    numbers = type(rank) is int and rank >= 1 and isinstance(alpha, (int, float)) and not isinstance(alpha, bool)
+    if not numbers or not math.isfinite(alpha):
         raise ModelFileError(f"r and lora_alpha as numbers in {CONFIG}", f"{rank!r} and {alpha!r}", "Copy the adapter again")
     return float(alpha) / (math.sqrt(rank) if about.get("use_rslora") else rank)
 

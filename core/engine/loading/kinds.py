@@ -101,8 +101,11 @@ def max_tokens_of(model: Any, config: Any, tokenizer: Any, default: int = 4096) 
         longest = getattr(tokenizer, "model_max_length", None)
         return int(longest) if isinstance(longest, int) and 0 < longest < 1_000_000 else default
     tables = [module for name, module in model.named_modules() if name.endswith("position_embeddings")]
-    padded = [t for t in tables if isinstance(t, nn.Embedding) and t.padding_idx is not None]
-    return min([limit, *(min(limit, table.num_embeddings) - table.padding_idx - 1 for table in padded)])
+    rooms = [
+        min(limit, table.num_embeddings) - table.padding_idx - 1
+        for table in tables if isinstance(table, nn.Embedding) and table.padding_idx is not None
+    ]  # fmt: skip
+    return min([limit, *rooms])
 
 
 def _table(model: Any) -> Tensor:

@@ -22,7 +22,7 @@ class AsEager(str):
     __hash__ = str.__hash__
 
     def __eq__(self, other: object) -> bool:
-        return other == "eager" or str.__eq__(self, other)  # type: ignore[arg-type]
+        return other == "eager" or str.__eq__(self, other)
 
     def __ne__(self, other: object) -> bool:
         return not self == other

@@ -77,7 +77,7 @@ class HuggingFaceText:
         if tokenizer.unk_token_id not in roles:  # a word that it does not know is still a word
             specials.discard(tokenizer.unk_token_id)
         self.specials = frozenset(specials)
-        self.backend = getattr(tokenizer, "backend_tokenizer", None)
+        self.backend: Any = getattr(tokenizer, "backend_tokenizer", None)
         kind = type(getattr(self.backend, "model", None)).__name__
         self.wordpiece, self.wordlevel = kind == "WordPiece", kind == "WordLevel"
         self.bytelevel = (
@@ -117,7 +117,7 @@ class HuggingFaceText:
         types: list[int] = []
 
         def ask() -> list[int]:
-            reads = self._careful() if self._names_special(text) or self._names_special(pair) else self.backend
+            reads: Any = self._careful() if self._names_special(text) or self._names_special(pair) else self.backend
             found = reads.encode(text, pair, add_special_tokens=True)
             types[:] = found.type_ids if 1 in found.type_ids else _sentences(found.sequence_ids)
             return found.ids

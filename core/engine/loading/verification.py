@@ -78,7 +78,8 @@ def check(lens: Lens, seconds: float) -> None:
 
     Raises Disagreement where whole passes differ.
     """
-    lens.info = replace(lens.info, turns=turns_of(lens.backend.model.config))
+    backend: Any = lens.backend
+    lens.info = replace(lens.info, turns=turns_of(backend.model.config))
     Check(lens, max(SHARE * seconds, LEAST)).run()
 
 
@@ -86,7 +87,10 @@ class Check:
     """One check of one lens, within a number of seconds of this thread: a busy machine checks as much as an idle one."""
 
     def __init__(self, lens: Lens, seconds: float) -> None:
-        self.lens, self.model, self.seconds = lens, lens.backend.model, seconds
+        self.lens, self.seconds = lens, seconds
+        backend: Any = lens.backend  # one that runs a transformers model
+        self.backend = backend
+        self.model = backend.model
         self.until, self.cost = math.inf, 0.0  # cost: the seconds that a token takes, both sides together
         self.close = CLOSE if lens.info.dtype == "float32" else ROUNDED
         self.worst, self.steps, self.batched = Gap(), 0, False
@@ -106,7 +110,7 @@ class Check:
         if length > STEPS and self._fits(2 * length):
             self._writing(length, own)
         if not self.steps and self.lens.info.caches:
-            self._hold(caches=self.lens.backend.caches)
+            self._hold(caches=self.backend.caches)
         if self.lens.info.batches and self._fits(length + SHORTER):
             self._side_by_side(length, own)
         for limit in limits(self.model.config, self.lens.info.max_tokens):
@@ -116,7 +120,7 @@ class Check:
                     self._writing(limit + 1, own)
         if changed(self.kept, remembered(self.model)):
             # it keeps numbers of a pass in its modules: two passes at once would mix them
-            self.lens.backend.alone = Lock()
+            self.backend.alone = Lock()
         found = Verified(self.worst.patterns, self.worst.logits, tuple(sorted(self.lengths)), self.steps, self.batched)
         self.lens.info = replace(self.lens.info, verified=found, narrowed=tuple(self.narrowed))
 
@@ -132,9 +136,9 @@ class Check:
         started = thread_time()
         gap = self._gap([request], [own])
         self.cost = 2 * (thread_time() - started) / length
-        if not gap.within(self.close) and self.lens.backend.picks_positions:
+        if not gap.within(self.close) and self.backend.picks_positions:
             # a family may compute the last layers at the asked positions alone, so that their patterns lack rows
-            self.lens.backend.picks_positions = False
+            self.backend.picks_positions = False
             gap = self._gap([request], [own])
         if not gap.within(self.close):
             raise Disagreement(self.lens.info.name, f"in a text of {length} tokens {gap}")
@@ -163,8 +167,8 @@ class Check:
         requests = [replace(whole, target=(whole.target or ())[: count - n]) for n in reversed(range(STEPS))]
         own_steps = self._own_steps(requests)
         gap, held = self._gaps(requests, own_steps, own)
-        if not held.within(self.close) and not self.lens.backend.gives_positions:
-            self.lens.backend.gives_positions = "position_ids" in signature(self.model.forward).parameters
+        if not held.within(self.close) and not self.backend.gives_positions:
+            self.backend.gives_positions = "position_ids" in signature(self.model.forward).parameters
             gap, held = self._gaps(requests, own_steps, own)
         if not held.within(self.close) and self.lens.info.caches:
             self._hold(caches=False)
@@ -228,7 +232,7 @@ class Check:
             worst |= difference(_answer(trace, result.logits, n), own[n], whole=True)
         return worst
 
-    def _hold(self, **changes: bool) -> None:
+    def _hold(self, **changes: Any) -> None:
         self.lens.info = replace(self.lens.info, **changes)
 
     def _agreed(self, gap: Gap, *lengths: int) -> None:
@@ -239,7 +243,7 @@ class Check:
         """A text of some ordinary tokens. The target of an encoder–decoder is about half as long, and as long beyond a limit."""
         ids = [self.ids[(17 * n * n + 7 * n + length) % len(self.ids)] for n in range(length)]
         info = self.lens.info
-        target = {"target_ids": ids[: length // 2 if length <= LENGTH else length - 1]}
+        target: dict[str, Any] = {"target_ids": ids[: length // 2 if length <= LENGTH else length - 1]}
         if info.answers is not None and info.kind == "encoder-decoder":  # such heads look for the end of the text
             ids, target = [*ids[:-1], *sorted(self.lens.ends)[:1]], {}
         says = info.answers is not None or (info.kind == "encoder" and info.can_predict)
@@ -304,5 +308,5 @@ def _answer(trace: Trace, logits: torch.Tensor | None, row: int) -> Answer:
     if logits is None:
         return Answer(None, maps)
     found = as_array(logits[row])
-    tokens = trace.target or trace.source
-    return Answer(found if len(found) == 1 else found[: len(tokens.ids)], maps)
+    ids = trace.request.target or trace.request.source or ()
+    return Answer(found if len(found) == 1 else found[: len(ids)], maps)
