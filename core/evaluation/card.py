@@ -87,8 +87,8 @@ def card(about: dict[str, Any], report: Report) -> str:
         command = f"python -m core.training {name}{further}{as_bfloat16}"
         commands.append(f"{leg['steps']:,} steps in {leg['precision']} by `{command}`")
     training = (
-        f"{about['tokens'] / 1e6:.1f} M tokens with padding, {about['minutes']} minutes on one shared CPU thread, seed "
-        f"{about['seed']}: {', then '.join(commands)}; curve in training.csv. The weights are a running mean over the last steps"
+        f"{about['tokens'] / 1e6:.1f} M tokens with padding, {about['minutes']} minutes on "
+        f"{about.get('machine', 'one shared CPU thread')}, seed {about['seed']}: {', then '.join(commands)}; curve in training.csv. The weights are a running mean over the last steps"
     )
     return f"""# {about["name"]}
 

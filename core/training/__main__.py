@@ -16,7 +16,7 @@ import torch
 
 from core import paths
 from core.training.recipes import RECIPES
-from core.training.run import prepare
+from core.training.run import device_of, prepare
 
 RUNS = paths.ROOT / "runs"
 
@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument(
         "--bfloat16", action="store_true", help="twice as fast on CPUs with AVX-512 BF16, slow elsewhere"
     )
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 or auto: a GPU where there is one")
     options = parser.parse_args()
     os.environ["TOKENIZERS_PARALLELISM"] = "true" if options.threads > 1 else "false"
     torch.set_num_threads(options.threads)
@@ -51,7 +52,7 @@ def main() -> None:
     if options.further and not options.resume:
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(shipped / "tokenizer.json", folder / "tokenizer.json")
-    run = prepare(recipe, folder, options.bfloat16)
+    run = prepare(recipe, folder, options.bfloat16, device_of(options.device))
     if options.resume or options.export:
         run.resume()
     elif options.further:

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from core import paths
 from core.data import corpus
+from core.errors import DeviceError
 from core.model import weights
 from core.model.multihead import AttentionCall
 from core.model.transformer import Config, Transformer
@@ -44,6 +45,7 @@ from core.training.examples import (
 )
 from core.training.recipes import TrainingRecipe
 
+CPU = torch.device("cpu")
 COUNTED = ("step", "tokens", "seconds", "legs")  # what a checkpoint keeps besides tensors and the place in the data
 
 
@@ -51,7 +53,7 @@ class FullPrecision:
     """A probe for training in bfloat16. It computes attention in float32, because a CPU is ten times slower at it in bfloat16."""
 
     def attend(self, call: AttentionCall) -> tuple[Tensor, None]:
-        with torch.autocast("cpu", enabled=False):
+        with torch.autocast(call.query.device.type, enabled=False):
             query, key, value = call.query.float(), call.key.float(), call.value.float()
             return F.scaled_dot_product_attention(query, key, value, call.mask).transpose(1, 2), None
 
@@ -64,8 +66,8 @@ def loss_of(
     allowed = source != PAD
     if not model.config.writes:
         wanted = wanted.masked_fill(wanted == END, PAD)  # an encoder predicts masked tokens only, never the end
-    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-        probe = FullPrecision() if bfloat16 else None
+    with torch.autocast(source.device.type, torch.bfloat16, enabled=bfloat16):
+        probe = FullPrecision() if bfloat16 and source.device.type == "cpu" else None
         if model.config.reads:
             logits = model(source, given, None if allowed.all() else allowed, probe=probe).logits
         else:
@@ -79,14 +81,14 @@ class Run:
 
     def __init__(
         self, recipe: TrainingRecipe, vocabulary: Vocabulary, examples: Epoch, held_out: Sequence[Example], folder: Path,
-        bfloat16: bool = False,
+        bfloat16: bool = False, device: torch.device = CPU,
     ) -> None:  # fmt: skip
         self.recipe, self.vocabulary, self.held_out = recipe, vocabulary, held_out
-        self.folder, self.bfloat16 = folder, bfloat16
+        self.folder, self.bfloat16, self.device = folder, bfloat16, device
         self.feed: Feeding = Feed(examples, recipe.batch, recipe.seed)
         torch.manual_seed(recipe.seed)
         self.config = Config(vocab=len(vocabulary), **recipe.shape)
-        self.model = Transformer(self.config)
+        self.model = Transformer(self.config).to(device)  # the weights of a seed are the same on every device
         self.mean = copy.deepcopy(self.model).eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), recipe.rate, (0.9, 0.98), weight_decay=recipe.weight_decay, foreach=True
@@ -131,7 +133,7 @@ class Run:
 
     def train_step(self) -> float:
         """Make one step of AdamW. Gives the loss in nats per token."""
-        batch = collate(self.feed.next_batch(), self.recipe.source_end)
+        batch = self._collated(self.feed.next_batch())
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate()
@@ -150,13 +152,18 @@ class Run:
             weights.write_tensors(path, {name: t.to(torch.float16) for name, t in self.mean.state_dict().items()})
         return loss.item()
 
+    def _collated(self, examples: Sequence[Example]) -> tuple[Tensor, Tensor, Tensor]:
+        """A batch on the run's device."""
+        source, given, wanted = collate(examples, self.recipe.source_end)
+        return source.to(self.device), given.to(self.device), wanted.to(self.device)
+
     @torch.inference_mode()
     def held_out_loss(self, examples: Sequence[Example] | None = None) -> float:
         """The loss of the averaged weights on held-out text, in nats per target token, without label smoothing."""
         total = count = 0.0
         examples = self.held_out if examples is None else examples
         for group in batches(examples, 4 * self.recipe.batch, np.random.default_rng(0)):
-            batch = collate([examples[i] for i in group], self.recipe.source_end)
+            batch = self._collated([examples[i] for i in group])
             loss, tokens = loss_of(self.mean, batch, bfloat16=self.bfloat16)
             total, count = total + float(loss) * tokens, count + tokens
         return total / max(count, 1)
@@ -169,6 +176,8 @@ class Run:
         """Save a checkpoint: the tensors, and everything else as JSON in the file's header."""
         self.folder.mkdir(parents=True, exist_ok=True)
         tensors = {"random": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            tensors["random on the device"] = torch.cuda.get_rng_state(self.device)
         for (name, now), mean in zip(self.model.named_parameters(), self.mean.parameters(), strict=True):
             tensors |= {f"model.{name}": now.data, f"mean.{name}": mean.data}
             for key, value in self.optimizer.state.get(now, {}).items():
@@ -190,10 +199,13 @@ class Run:
             for (name, now), mean in zip(self.model.named_parameters(), self.mean.parameters(), strict=True):
                 now.data.copy_(file.get_tensor(f"model.{name}"))
                 mean.data.copy_(file.get_tensor(f"mean.{name}"))
-                self.optimizer.state[now] = {
-                    key: file.get_tensor(f"{key}.{name}") for key in ("step", "exp_avg", "exp_avg_sq")
-                }
+                held = {key: file.get_tensor(f"{key}.{name}") for key in ("step", "exp_avg", "exp_avg_sq")}
+                # the optimizer counts its steps on the CPU, whatever the device of its means
+                self.optimizer.state[now] = {k: t if k == "step" else t.to(self.device) for k, t in held.items()}
             torch.set_rng_state(file.get_tensor("random"))
+            names = set(file.keys())
+            if self.device.type == "cuda" and "random on the device" in names:
+                torch.cuda.set_rng_state(file.get_tensor("random on the device"), self.device)
         for key in COUNTED:
             setattr(self, key, run[key])
         self.feed.go_to(run)
@@ -251,6 +263,8 @@ class Run:
             "precision": precision,
             "data": self.data,
         }
+        if self.device.type != "cpu":
+            about["machine"] = device_name(self.device)
         if self.legs:
             about["legs"] = legs
         weights.export(folder, self.config, self.mean.state_dict(), self.vocabulary, about)
@@ -260,6 +274,23 @@ class Run:
             films = [(step, self.folder / "snapshots" / f"{step}.safetensors") for step in self.moments]
             kept = {f"{step}.{name}": t for step, path in films if path.is_file() for name, t in load_file(path).items()}
             weights.write_tensors(folder / "snapshots.safetensors", kept)
+
+
+def device_of(name: str) -> torch.device:
+    """The device that a run computes on. "auto": a GPU where there is one. Raises DeviceError for one that is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise DeviceError("a device of this machine (auto, cpu, cuda)", f"“{name}”", "Use --device auto") from error
+    return device
+
+
+def device_name(device: torch.device) -> str:
+    """What a card calls the machine that its weights were trained on."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def moments(steps: int, many: int) -> tuple[int, ...]:
@@ -279,7 +310,7 @@ def read_log(path: Path) -> list[dict[str, str]]:
 # --- from a recipe to a run -------------------------------------------------------------------------------------------
 
 
-def prepare(recipe: TrainingRecipe, folder: Path, bfloat16: bool = False) -> Run:
+def prepare(recipe: TrainingRecipe, folder: Path, bfloat16: bool = False, device: torch.device = CPU) -> Run:
     """A run before its first step. The tokenizer is trained once, on the training part alone, and kept in `folder`."""
     path = folder / "tokenizer.json"
     folder.mkdir(parents=True, exist_ok=True)
@@ -289,7 +320,7 @@ def prepare(recipe: TrainingRecipe, folder: Path, bfloat16: bool = False) -> Run
         Vocabulary.train(texts_of(recipe.task), recipe.tokens).save(path)
     vocabulary = Vocabulary.load(path)
     examples, held_out = data_of(recipe, vocabulary)
-    return Run(recipe, vocabulary, examples, held_out, folder, bfloat16)
+    return Run(recipe, vocabulary, examples, held_out, folder, bfloat16, device)
 
 
 def texts_of(task: str) -> list[str]:

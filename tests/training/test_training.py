@@ -8,12 +8,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from core.errors import DeviceError
 from core.model import weights
 from core.model.transformer import Config, Transformer
 from core.model.vocabulary import END, MASK, PAD, SPECIALS, START, Vocabulary
 from core.training.examples import batches, collate, continuations, fillings, split, translations, vary, writings
 from core.training.recipes import RECIPES, TrainingRecipe
-from core.training.run import Run, loss_of, moments, read_log
+from core.training.run import Run, device_of, loss_of, moments, read_log
 
 torch.set_num_threads(1)
 TEXTS = [f"the {size} {animal} sleeps on the {place}" for size in ("big", "small") for animal in ("cat", "dog", "bird")
@@ -61,6 +62,24 @@ def test_resumed_equals_straight_bit_for_bit(tmp_path: Path, vocabulary: Vocabul
     log = read_log(tmp_path / "straight" / "training.csv")
     assert [row["step"] for row in log] == ["5", "10", "15", "20"]
     assert read_log(tmp_path / "half" / "training.csv")[-1]["held_out_loss"] == log[-1]["held_out_loss"]
+
+
+def test_a_run_stays_on_its_device(tmp_path: Path, vocabulary: Vocabulary) -> None:
+    """The device without numbers stands in for a GPU: a tensor that is left behind on the CPU cannot meet those on it."""
+    away = torch.device("meta")
+    examples = continuations(TEXTS, vocabulary, RECIPE.seed, 32)
+    run = Run(RECIPE, vocabulary, examples, examples(99), tmp_path, device=away)
+    assert {tensor.device for tensor in (*run.model.parameters(), *run.mean.parameters())} == {away}
+    source, given, wanted = run._collated(examples(0)[:3])
+    allowed = torch.ones(source.shape, dtype=torch.bool, device=away)
+    loss = torch.nn.functional.cross_entropy(run.model(source, given, allowed).logits.flatten(0, 1), wanted.flatten())
+    loss.backward()
+    run.optimizer.step()
+    assert loss.device == away
+    assert device_of("cpu") == torch.device("cpu") and device_of("auto").type in ("cpu", "cuda")
+    for wrong in ("quantum", "cuda:77"):
+        with pytest.raises(DeviceError, match="--device auto"):
+            device_of(wrong)
 
 
 def test_it_learns_and_what_ships_can_be_loaded(tmp_path: Path, vocabulary: Vocabulary) -> None:
