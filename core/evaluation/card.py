@@ -88,7 +88,8 @@ def card(about: dict[str, Any], report: Report) -> str:
         commands.append(f"{leg['steps']:,} steps in {leg['precision']} by `{command}`")
     training = (
         f"{about['tokens'] / 1e6:.1f} M tokens with padding, {about['minutes']} minutes on "
-        f"{about.get('machine', 'one shared CPU thread')}, seed {about['seed']}: {', then '.join(commands)}; curve in training.csv. The weights are a running mean over the last steps"
+        f"{about.get('machine', 'one shared CPU thread')}, seed {about['seed']}: {', then '.join(commands)}; curve in "
+        "training.csv. The weights are a running mean over the last steps"
     )
     return f"""# {about["name"]}
 
