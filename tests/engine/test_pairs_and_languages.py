@@ -81,6 +81,23 @@ def test_a_pair_is_what_the_model_makes_of_two_sentences(paired):
     assert torch.allclose(own.logits, as_one.logits, atol=1e-6) != typed
 
 
+@pytest.mark.parametrize("family", ["bert", "electra", "deberta-v2"])
+def test_a_model_is_told_no_types_that_its_own_tokenizer_does_not_tell(family, tmp_path):
+    """BERT models that were trained with XLM-R's tokenizer have two token types, and use the first alone."""
+    config = transformers.AutoConfig.for_model(family, **families._ENCODER, type_vocab_size=2)
+    torch.manual_seed(0)
+    tokenizer = worded(*ROBERTA)
+    saved(tmp_path, transformers.AutoModelForMaskedLM.from_config(config).eval(), tokenizer)
+    model = transformers.AutoModelForMaskedLM.from_pretrained(tmp_path, attn_implementation="eager").eval()
+    lens = core.load(str(tmp_path), device="cpu")
+    with torch.inference_mode():
+        own = model(**tokenizer(QUESTION, STATEMENT, return_tensors="pt", return_token_type_ids=True), output_attentions=True)
+    request = lens.request(QUESTION, pair=STATEMENT)
+    assert set(request.types) == {0, 1}  # which sentence a token belongs to is still known
+    for layer, pattern in enumerate(own.attentions):
+        assert np.abs(lens.run(request).at(Stream.ENCODER, layer).pattern - pattern[0].numpy()).max() <= 1e-5
+
+
 def test_a_pair_beside_single_texts_in_one_batch_is_the_pair_alone(paired):
     lens, *_ = paired
     single = lens.request("the black cat sleeps on the sofa")

@@ -312,6 +312,7 @@ def _lens(found: Found, backend: Any, seen: Discovered, tokenizer: Any, plain: d
     vocab = vocab_of(model, config)
     check_answer(backend, plain, vocab)
     text = text_of(tokenizer, config, vocab, found)
+    backend.types = backend.types and (text is None or text.typed)
     info = LensInfo(
         id=found.id,
         name=found.title if Path(found.id).expanduser().exists() else found.id,

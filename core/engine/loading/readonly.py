@@ -69,6 +69,7 @@ class ReadOnlyBackend:
         names = signature(model.forward).parameters
         self.picks_positions = "logits_to_keep" in names
         self.has_cache = "use_cache" in names
+        self.types = takes_types(model)
         self.sites: tuple[Site, ...] = ()
         self.causal = False
         self.answers: Answers | None = None  # what a classifier answers; None where it has no such head
@@ -116,7 +117,7 @@ class ReadOnlyBackend:
             inputs["decoder_input_ids"] = target
         # with a cache some families (FSMT) expect one new token and leave their causal mask out
         more: dict[str, Any] = {"use_cache": False} if self.has_cache else {}
-        if types is not None and takes_types(self.model):
+        if types is not None and self.types:
             more["token_type_ids"] = types
         if last and predict and self.picks_positions:
             more["logits_to_keep"] = 1

@@ -103,6 +103,13 @@ class HuggingFaceText:
         """Whether it has a template for the messages of a conversation."""
         return bool(getattr(self.tokenizer, "chat_template", None))
 
+    @cached_property
+    def typed(self) -> bool:
+        """Whether it tells its model, and not only us, to which of two sentences a token belongs. XLM-R's does not, and there are
+        BERT models that were trained with it."""
+        with self.lock:
+            return self.pairs and 1 in self.backend.encode("a", "a", add_special_tokens=True).type_ids
+
     def opening(self, language: str | None = None) -> tuple[int, ...]:
         if self.start is None:
             return ()
