@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import transformers
 
 import core
 from core.request import Stream
+from core.ui.generate.own_words import worded as worded_by_hand
+from core.ui.running.scene import asked
+from core.ui.session.state import Choice
 from tests import families
 from tests.engine.test_pairs_and_languages import BERT, nllb, worded
 
@@ -78,3 +83,12 @@ def test_a_message_is_put_into_the_models_own_template(screen, opened):
     lens = core.load(str(opened / "chat"))
     wanted = lens.request([{"role": "user", "content": "w9 w11 w12"}])
     assert page.calm() and len(page.tokens) == len(wanted.target) > 3 and page.app.query_params["chat"] == "1"
+
+
+def test_ones_own_words_answer_the_message_in_the_template(opened):
+    lens = core.load(str(opened / "chat"))
+    choice = Choice().but(text="w9 w11", chat=True)
+    base = asked(lens, choice, choice.text)
+    request, begin = worded_by_hand(SimpleNamespace(base=base, lens=lens, choice=choice, info=lens.info), "w12 w13")
+    assert begin == len(base.target) and request.target[:begin] == base.target
+    assert [token.strip() for token in lens.tokens(request.target[begin:]).text] == ["w12", "w13"]

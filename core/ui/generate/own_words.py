@@ -22,6 +22,7 @@ from core.ui.running.branches import fitting
 from core.ui.running.scene import Scene, asked, masked
 from core.ui.running.writing import GREEDY, again, turn, version_of, writing
 from core.ui.session import state
+from core.ui.session.giving import CHAT
 from core.ui.session.state import heard, held
 
 
@@ -36,6 +37,10 @@ def worded(view: Scene, own: str) -> tuple[Request, int]:
         return base, len(before)
     if view.info.kind == "encoder-decoder":
         whole = asked(lens, choice, choice.text, f"{choice.target or ''} {own}".strip())
+    elif choice[CHAT] and view.info.chats:  # the words answer the message, after the template
+        more = lens.encode(own.strip())
+        words = [token for token, special in zip(more, lens.tokens(more).special, strict=True) if not special]
+        whole = lens.request(ids=(*before, *words))
     else:
         whole = lens.request(f"{choice.text.rstrip()} {own.strip()}")
     request = replace(base, target=whole.target)
