@@ -22,6 +22,7 @@ def python_lines(
     what = request.intervention
     names = ["HeadRef", "MaskRule", *(["PositionRule"] if what.positions or moved else []), "Stream", "load"]
     lines = [f"from core import {', '.join(names)}"]
+    lines += [] if request.types is None else ["from dataclasses import replace"]
     lines += {"norm": ["from core.analysis import brought"], "rollout": ["from core.analysis import rollout"]}.get(
         reading, []
     )
@@ -30,6 +31,8 @@ def python_lines(
     first = request.source if request.source is not None else request.target
     given = f", target_ids={list(request.target or ())!r}" if both else ""
     lines.append(f"request = lens.request(ids={list(first or ())!r}{given})")
+    if request.types is not None:  # a pair of sentences
+        lines.append(f"request = replace(request, types={request.types!r})")
     lines += _changes(what)
     lines += _looking(stream, layer, head, reading)
     if moved is not None:

@@ -17,6 +17,7 @@ from transformers import PreTrainedTokenizerFast
 import core
 from core import Sampling, Stream
 from core.errors import InputError, RequestError
+from core.export.requests import python_lines
 from core.request_json import request_from_json, request_to_json
 from tests import families
 
@@ -114,6 +115,16 @@ def test_a_pair_is_written_as_json_and_told_apart_from_a_single_text(paired):
     assert pair != lens.request(ids=pair.source) and "types" not in request_to_json(lens.request(QUESTION))
     with pytest.raises(RequestError, match="token types"):
         core.Request(lens.info.id, pair.source, None, types=(0, 1))
+
+
+def test_lines_of_python_for_a_pair_compute_the_same_maps(paired, monkeypatch):
+    lens, *_ = paired
+    request = lens.request(QUESTION, pair=STATEMENT)
+    monkeypatch.setattr(core, "load", lambda model: lens)
+    held: dict[str, Any] = {}
+    exec(python_lines(request, "pairs", Stream.ENCODER, 1, 0), held)
+    assert held["request"] == request
+    assert np.array_equal(held["pattern"], lens.run(request).at(Stream.ENCODER, 1).head(0))
 
 
 @pytest.mark.parametrize("family", ["gpt2", "t5", "ours", "ours_encoder"])
