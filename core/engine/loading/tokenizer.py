@@ -73,7 +73,7 @@ class HuggingFaceText:
         # what somebody added to the vocabulary stands there as it is written, and not in the alphabet of bytes
         self.added = {int(i): str(token) for i, token in getattr(tokenizer, "added_tokens_decoder", {}).items()}
         roles = (getattr(tokenizer, f"{role}_token_id", None) for role in ("bos", "eos", "pad", "mask", "cls", "sep"))
-        specials = {*tokenizer.all_special_ids, self.start} - {None}
+        specials = {*tokenizer.all_special_ids, *self.spoken.values(), self.start} - {None}
         if tokenizer.unk_token_id not in roles:  # a word that it does not know is still a word
             specials.discard(tokenizer.unk_token_id)
         self.specials = frozenset(specials)
@@ -260,7 +260,8 @@ def languages_of(tokenizer: Any) -> dict[str, int]:
     if not hasattr(type(tokenizer), "src_lang"):
         return {}
     found = {}
-    for token in tokenizer.all_special_tokens:
+    # M2M100's knows its languages by a table of its own, and may not count them among its special tokens
+    for token in (*tokenizer.all_special_tokens, *getattr(tokenizer, "lang_token_to_id", ())):
         if match := LANGUAGE.fullmatch(str(token)):
             found[match[1] or str(token)] = int(tokenizer.convert_tokens_to_ids(token))
     return found
