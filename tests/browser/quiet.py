@@ -10,11 +10,9 @@ from tests import waiting
 
 DONE = "[data-testid=stApp][data-test-script-state=notRunning]"
 FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
-# no grey bar stands in for a part whose script is still to come, and every component has drawn more than its style sheet:
-# several stand on one page, and each fetches its script by itself
-MOUNTED = """() => !document.querySelector("[data-testid=stSkeleton]") &&
-  Array.from(document.querySelectorAll("[data-testid=stBidiComponentIsolated]"), host => host.shadowRoot)
-    .every(root => root && (!root.querySelector("style") || root.childElementCount > 1))"""
+# every component has drawn more than its style sheet: several stand on one page, and each fetches its script by itself
+MOUNTED = """() => Array.from(document.querySelectorAll("[data-testid=stBidiComponentIsolated]"), host => host.shadowRoot)
+  .every(root => root && (!root.querySelector("style") || root.childElementCount > 1))"""
 # nothing changes in the page, nor inside a drawing of ours, from one frame to the one after the next
 STILL = """() => new Promise(done => {
   let frames = 0;

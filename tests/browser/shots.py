@@ -39,6 +39,8 @@ def main(folder: Path, wanted: list[str]) -> None:
                     tall = height if size != "phone" else 2400
                     visit = Visit(browser, address, viewport={"width": width, "height": tall}, color_scheme=scheme)
                     visit.open(page, **params)
+                    # grey bars stand in for what Streamlit still fetches, charts above all; a test waits for what it reads alone
+                    visit.page.locator("[data-testid=stSkeleton]").first.wait_for(state="detached")
                     visit.page.screenshot(path=folder / f"{name}-{size}-{scheme}.png")
                     visit.close()
         browser.close()
