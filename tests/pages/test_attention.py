@@ -448,9 +448,9 @@ def test_a_text_of_millions_of_characters_is_not_kept(screen, field):
 def test_a_long_text_is_shortened_without_being_read(screen, typed, monkeypatch):
     lens, encode, read = core.load("classroom"), OurText.encode, []
 
-    def watched(text, typed, special=True):
+    def watched(text, typed, special=True, language=None):
         read.append(len(typed))
-        return encode(text, typed, special)
+        return encode(text, typed, special, language)
 
     monkeypatch.setattr(OurText, "encode", watched)
     page = screen("attention").type(typed)
