@@ -35,6 +35,8 @@ def test_no_page_of_the_menu_has_a_serious_fault(chromium, server, scheme, width
         visit.page.goto(address)
         visit.settle()
         visit.page.get_by_role("heading", level=1).first.wait_for()
+        # Streamlit puts grey bars for what it still fetches even between the items of its menu
+        visit.page.locator("[data-testid=stSkeleton]").first.wait_for(state="detached")
         visit.page.wait_for_function(FADED)
         found[address] = faults(visit)
     visit.close()
