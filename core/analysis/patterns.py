@@ -11,7 +11,8 @@ SINK = 0.3  # a sink gets at least this much, on average, of the rows that may l
 
 @dataclass(frozen=True, slots=True)
 class Sink:
-    """A key that gets most of nearly every row, and why. key: its place; share: its mean weight over the rows that may look at it.
+    """A key that gets a large share of the rows, whatever they look for, and why. key: its place; share: its mean weight over the
+    rows that may look at it.
     length: how long its key vector is, in mean lengths of the others. cosine, others: the mean cosine of the queries that may look
     with it, and with the other keys."""
 

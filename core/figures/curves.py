@@ -99,7 +99,7 @@ def growth(
         "domainColor": theme.rule, "tickColor": theme.rule, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal",
     }  # fmt: skip
     x = {"field": "x", "type": "quantitative", "scale": {"type": "log", "base": 2, "nice": False},
-         "axis": {**axis, "title": "symbols read, and as many written", "values": ticks, "format": ","}}  # fmt: skip
+         "axis": {**axis, "title": "symbols read, and as many predicted", "values": ticks, "format": ","}}  # fmt: skip
     y_axis = {**axis, "title": up, "tickCount": 4, "format": "~s"}
     colour = {"field": "name", "type": "nominal", "legend": None, "scale": {
         "domain": names, "range": [colours[name] for name in names],

@@ -111,3 +111,15 @@ def nobody_draws(monkeypatch):
 @pytest.fixture
 def screen():
     return Screen
+
+
+@pytest.fixture
+def offered(monkeypatch):
+    """Offer the models of a folder, and no hub: called with the folder, which it gives back."""
+
+    def offer(folder: Path) -> Path:
+        monkeypatch.setenv("LOOKBACK_MODELS", str(folder))
+        monkeypatch.setenv("LOOKBACK_HUB", "0")
+        return folder
+
+    return offer

@@ -36,10 +36,8 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture
-def opened(folder, monkeypatch):
-    monkeypatch.setenv("LOOKBACK_MODELS", str(folder))
-    monkeypatch.setenv("LOOKBACK_HUB", "0")
-    return folder
+def opened(folder, offered):
+    return offered(folder)
 
 
 def test_a_second_sentence_is_read_with_the_first_one(screen, opened):

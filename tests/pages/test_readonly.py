@@ -31,10 +31,8 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture
-def opened(folder, monkeypatch):
-    monkeypatch.setenv("LOOKBACK_MODELS", str(folder))
-    monkeypatch.setenv("LOOKBACK_HUB", "0")
-    return folder
+def opened(folder, offered):
+    return offered(folder)
 
 
 def reason(name: str) -> str:

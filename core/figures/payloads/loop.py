@@ -116,7 +116,11 @@ def cache_said(step: Step, d_model: int, dtype: str, each: int | None = None) ->
     if each is not None:
         # without a cache a token's keys and values of layer 2 need its result of layer 1: all layers would run again
         told["rows"].append(
-            ["multiplications of all decoder layers, looks apart", f"{count_said(each * reused)} spared", count_said(each * new)]
+            [
+                "multiplications through all decoder layers, looks and source apart",
+                f"{count_said(each * reused)} spared",
+                count_said(each * new),
+            ]
         )
     told["formulas"] = formulas(layers, d_model, size)
     return told

@@ -12,6 +12,7 @@ from core.analysis.patterns import sink
 from core.analysis.projection import Flat, flatten
 from core.figures.labels import labels, percent
 from core.figures.payloads import hand as hand_payload
+from core.figures.payloads.account import number
 from core.request import Stream
 from core.trace import Attention
 from core.ui.kit import charts, controls, lesson
@@ -94,7 +95,7 @@ def sink_says(attention: Attention, head: int, names: Sequence[str]) -> str:
     return (
         f"<b>A sink</b>: “{escape(names[found.key])}” gets <b>{percent(found.share)}</b> of every row that may look at it, on "
         f"average. Its key is {long} the others’ ({found.length:.2f} times their mean length); the mean cosine of the queries with "
-        f"it is <b>{found.cosine:.2f}</b>, with the other keys {found.others:.2f}."
+        f"it is <b>{number(found.cosine)}</b>, with the other keys {number(found.others)}."
     )
 
 
