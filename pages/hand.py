@@ -63,5 +63,6 @@ paper()
 charts.rule()
 questions(view)
 lesson.source(
-    "Vaswani et al. 2017, “Attention Is All You Need”, §3.2.1, eq. 1. The plane has d = 2 and is computed in your browser."
+    "Vaswani et al. 2017, “Attention Is All You Need”, §3.2.1, eq. 1; Clark et al. 2019 (heads that look at a neighbour); Xiao et "
+    "al. 2024 and Gu et al. 2024 (sinks). The plane has d = 2 and is computed in your browser."
 )

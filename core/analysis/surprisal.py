@@ -84,7 +84,7 @@ def surprisal(probability: float) -> float:
 
 
 def perplexity(bits: Sequence[float]) -> float:
-    """2 to the mean surprisal: among how many equally likely tokens one would be as unsure. NaN for no token at all."""
+    """2 to the mean surprisal: among how many equally likely tokens a guess surprises as much. NaN for no token at all."""
     return 2 ** (sum(bits) / len(bits)) if bits else math.nan
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html import unescape
 
 import numpy as np
@@ -17,7 +18,8 @@ from core.export.worksheet import worksheet
 from core.figures.labels import percent
 from core.figures.payloads.hand import state
 from core.request import HeadRef, Stream
-from core.ui.hand.plane import read_moved, steps
+from core.ui.hand.plane import cosines, read_moved, steps
+from core.ui.hand.real_head import kept_says
 from tests.printed import shows
 
 
@@ -140,7 +142,7 @@ def test_without_a_text_the_plane_is_still_there(screen):
 def test_three_tokens_are_said_to_fit_and_a_longer_text_is_one_click_away(screen):
     page = screen("hand")
     told = page.said("how kept")[0]
-    assert "Two of them keep 100\xa0% of the variance" in told and "says little" in told and "average 0\xa0% of a row" in told
+    assert "directions for it keep 100\xa0% of the variance" in told and "says little" in told and "average 0\xa0% of a row" in told
     page.app.button(key="longer").click().run()
     told = page.said("how kept")[0]
     assert page.calm() and "no feat" not in told and told.startswith("Encoder, layer 1, head 1")
@@ -230,3 +232,43 @@ def test_a_link_holds_ones_own_mixture_and_the_sheet(screen):
     assert page.app.query_params.get("recipe") is None
     page = screen("hand", recipe="t3", sheet="0")
     assert len(page.said("note")) == 2 and page.app.toggle(key="recipe-root").value is True
+
+
+def test_the_lines_of_the_planes_to_begin_with_hold():
+    """What each preset says of its plane, worked out from its arrows."""
+
+    def at(plane: planes.Plane, query: tuple[int, int], causal: bool = False) -> np.ndarray:
+        """Weights of the chosen word after its query was moved."""
+        arrows = [list(three) for three in plane.arrows]
+        arrows[plane.chosen][0] = query
+        made = planes.Plane(plane.words, tuple(map(tuple, arrows)), plane.chosen, causal)
+        return weigh(made).weight[plane.chosen]
+
+    up = planes.ORTHOGONAL.arrows[planes.ORTHOGONAL.chosen][0]
+    keys = np.array([three[1] for three in planes.ORTHOGONAL.arrows])
+    assert at(planes.ORTHOGONAL, up) == pytest.approx(1 / 3)
+    assert at(planes.ORTHOGONAL, (3, up[1])).argmax() == keys[:, 0].argmax() == np.abs(keys[:, 0]).argmax()
+    left = at(planes.ORTHOGONAL, (-3, up[1]))
+    assert keys[left.argmax(), 0] < 0 and (keys[:, 0] < 0).sum() == 1  # not the longest: that one points the other way
+    open_, masked = weigh(planes.NEIGHBOUR).weight, weigh(replace(planes.NEIGHBOUR, causal=True)).weight
+    assert np.abs(masked - open_)[0].max() > 0.9 and 0 < np.abs(masked - open_)[1:].max() < 0.005
+    query, key = (np.array([three[n] for three in planes.SINK.arrows], dtype=float) for n in (0, 1))
+    angles = [[float(q @ k / np.sqrt((q @ q) * (k @ k))) for k in key] for q in query]
+    assert cosines(planes.SINK) == pytest.approx(np.array(angles))
+    assert cosines(planes.SINK)[:, 1:].max() < 0 < cosines(planes.SINK)[:, 0].min()
+    assert np.linalg.norm(key, axis=1).argmin() == 0 and (weigh(planes.SINK).weight.argmax(axis=1) == 0).all()
+
+
+def test_the_sink_preset_tells_its_own_cosines(screen):
+    page = screen("hand")
+    page.app.button(key="try-hand-3").click().run()
+    (said,) = page.said("note")
+    for value in (cosines(planes.SINK)[:, 0].min(), cosines(planes.SINK)[:, 0].max()):
+        assert shows(said, float(value), 2)
+
+
+def test_what_the_plane_keeps_counts_hidden_scores_and_says_so(lens):
+    trace = lens.run(lens.request("gen ai is", "interesting domain").keeping("pattern", "qkv"))
+    for stream in (Stream.DECODER, Stream.ENCODER):
+        flat = flatten(trace.at(stream, 0), 0)
+        assert ("those that the mask hides" in kept_says(flat, "A head")) == (not flat.allowed.all())

@@ -59,7 +59,7 @@ def test_the_classroom_is_asked_for_each_word_with_the_words_before(screen) -> N
     trace = lens.run(lens.request("gen ai is", "interesting"))
     (id,) = lens.request("x", "domain").target[1:]
     assert own[1]["ours"]["bits"] == pytest.approx(bits(trace.next_logits, id), abs=1e-3)
-    assert any(f"over {len(given)} tokens" in body for body in page.html)
+    assert any(f"over {len(given)} judged tokens" in body for body in page.html)
 
 
 def test_a_word_of_several_tokens_is_asked_token_by_token(screen) -> None:
@@ -166,3 +166,31 @@ def test_any_text_is_drawn(screen, text) -> None:
     page = screen("sequence", text=text)
     assert page.calm()
     assert not any(re.search(r"<img|<b>a</b>", body) for body in page.html)
+
+
+def test_the_trigram_mixes_in_shorter_memories_also_where_it_knows_the_two(screen) -> None:
+    """What the page says of it: interpolated, not backed off; and each order's letters are those of its own terms."""
+    table = trigram.for_model("classroom")
+    ids = core.load("classroom").request("x", "the cat sits on the mat").target[1:]
+    followed = [table.terms(ids[:n], id) for n, id in enumerate(ids) if n > 1]
+    known = [terms[0] for terms in followed if terms[0].known == 2]
+    assert known and all(term.p > max(0.0, term.seen - term.discount) / term.total > 0 for term in known if term.seen)
+    fresh = [terms[0] for terms in followed if not terms[0].seen]
+    assert fresh and all(term.p > 0 for term in fresh)  # never seen after the two, and yet not impossible
+    page = screen("sequence", model="classroom", text="my grandmother made a chocolate cake yesterday", dial="maths")
+    said, shown = " ".join(page.said("how")), page.app.latex[-1].value
+    order = re.search(r"p_(\d) = \\frac", shown)[1]
+    assert rf"\, p_{int(order) - 1} = " in shown
+    assert ("p₃ = p₂" in said) == (order != "3") and "falls back" not in said
+
+
+def test_perplexity_is_a_surprise_and_not_the_models_doubt(screen) -> None:
+    sure = [-math.log2(0.001)] * 4  # a model that was sure of another token each time has no doubt and a high perplexity
+    assert perplexity(sure) == pytest.approx(1000)
+    page = screen("sequence", model="writer", text="the cat sits")
+    assert "surprising" in " ".join(page.said("how")) and "unsure" not in " ".join(page.html)
+
+
+def test_a_text_that_nothing_announces_is_told_so_and_not_called_unforeseeable(screen) -> None:
+    page = screen("sequence", text="ai", target="")
+    assert not judged(page) and page.lead.startswith("Nothing stands before the first word")

@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 BREAKS = (  # what is taken away, the recipe without it, what that means
     ("nothing", AS_TRAINED, "as trained"),
     ("√d", BrokenRecipe(root=False), "scores q·k go into the softmax undivided"),
-    ("temperature 1", BrokenRecipe(temperature=4.0), "it is 4 instead: scores divided by 4 more, so flat rows"),
+    ("temperature 1", BrokenRecipe(temperature=4.0), "it is 4 instead: scores are divided by 4 as well, so rows are flatter"),
     ("all but the largest weight", BrokenRecipe(top_k=1), "each row looks at one token only"),
-    ("the residual", BrokenRecipe(residual=False), "a layer no longer adds to what came in: it replaces it"),
+    ("the residual", BrokenRecipe(residual=False), "a box no longer adds to what came in: it replaces it"),
     ("all heads but one", BrokenRecipe(heads=1), "of each layer only the first head stays"),
 )
 MEANS = (
@@ -46,8 +46,9 @@ MEANS = (
     "all, 4 if four get a quarter each (e to the power of the row’s entropy, −Σ w ln w over its attention weights w); the mean "
     "over all rows, heads and layers. <b>KL</b>, the Kullback–Leibler divergence, says how far the next token’s probabilities p "
     "moved away from those as trained, p₀: Σ p₀ ln(p₀ / p), 0 if not at all. Its unit, the <b>nat</b>, is that of the natural "
-    f"logarithm: 1 nat is {1 / math.log(2):.2f} bits. <b>Residual</b>: each layer’s result is added to the vector that came in "
-    "(the token’s <b>residual stream</b>), so that nothing found before is lost."
+    f"logarithm: 1 nat is {1 / math.log(2):.2f} bits. <b>Residual</b>: what each box (an attention, a feed-forward network) finds "
+    "is added to the vector that came in (the token’s <b>residual stream</b>), so that what was found before need not be found "
+    "again."
 )
 
 
@@ -209,8 +210,7 @@ def question(view: Scene | None) -> lesson.Question | None:
     kls = {name: one.effect.kl for (name, *_), one in zip(parts, broken(view, tuple(r for _, r, _ in parts)), strict=True)}
     return lesson.Pick(
         "Which part, taken away alone, moves this model’s next token most?", names, answer,
-        f"KL {divergence(kls[answer] or 0.0)} nats, more than any other part here. A trained model misses some parts less than one "
-        "would think.",
+        f"KL {divergence(kls[answer] or 0.0)} nats, more than any other part on this text. On another text it may be another part.",
         "Read the column KL of the table.",
     )  # fmt: skip
 

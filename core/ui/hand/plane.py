@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,10 +21,12 @@ from core.ui.session import state
 KEY, CAT, SLEEPS = "plane-desk", 1, 2
 IDEA = (
     "Each word holds three arrows. Its <b>query</b> says what it looks for, its <b>key</b> what it can be found by, its "
-    "<b>value</b> what it has to give. A query and a key that point the same way have a large <b>dot product</b>, q·k (multiply "
-    "first by first, second by second, and add). It is divided by the square root of how many numbers an arrow has, here √2. The "
-    "<b>softmax</b> turns a row of these attention scores into shares that add up to 1: the <b>attention weights</b>. The output "
-    "is each value shrunk by its weight, put end to end. All words do this at once; nothing else happens in attention."
+    "<b>value</b> what it has to give. Their <b>dot product</b>, q·k (multiply first by first, second by second, and add), is "
+    "large where query and key point the same way and are long. It is divided by the square root of how many numbers an arrow "
+    "has, here √2: the <b>attention score</b>. The <b>softmax</b> turns a row of scores into shares that add up to 1, the "
+    "<b>attention weights</b>. The output is each value times its weight, put end to end. All words do this at once. In a model, "
+    "learnt tables make the three arrows out of each word’s numbers, and one more mixes the outputs of all heads (a head is one "
+    "attention like this one); that is all there is to it."
 )
 GESTURES = (
     "<b>Drag</b> the tip of an arrow. By keys: <b>Tab</b> to one, <b>arrow keys</b> move it by a tenth (Shift: five), digits "
@@ -84,8 +86,22 @@ def drawing() -> Plane:
     return it.now
 
 
+def cosines(plane: Plane) -> np.ndarray:
+    """The cosine of the angle between each query and each key: float64 [query, key]."""
+    query, key, _ = plane.vectors
+    return (query @ key.T) / np.outer(np.linalg.norm(query, axis=1), np.linalg.norm(key, axis=1))
+
+
+def _masked_moves() -> float:
+    """By how much the causal mask changes a weight of NEIGHBOUR below its first row, at most."""
+    masked = weigh(replace(planes.NEIGHBOUR, causal=True)).weight
+    return float(np.abs(masked - weigh(planes.NEIGHBOUR).weight)[1:].max())
+
+
 def presets() -> None:
     """Planes to begin with."""
+    sunk = cosines(planes.SINK)[:, 0]
+    low, high = float(sunk.min()), float(sunk.max())
 
     def preset(label: str, plane: Plane, look: str) -> lesson.Preset:
         return lesson.Preset(label, look, lambda: desk().open(plane))
@@ -94,23 +110,27 @@ def presets() -> None:
         preset("Start again", planes.START, "Three words, nothing special: move anything."),
         preset(
             "Look at your neighbour", planes.NEIGHBOUR,
-            "Each query points where its left neighbour’s key points: the matrix is a diagonal, moved by one. Heads like this are "
-            "common in trained models. Switch on the causal mask: only the first row has to change.",
+            "Each query points where its left neighbour’s key points (the first has none and takes its right neighbour’s): the "
+            "matrix is a diagonal, moved by one. Many trained models have such heads (Clark et al. 2019). Switch on the causal "
+            f"mask: the first row changes wholly, no other weight by more than {percent(_masked_moves())}.",
         ),
         preset(
             "Everyone alike: uniform", planes.ALIKE,
-            "Three equal keys: whatever the query, every product is the same, so every weight is 1 over the number of words. Move "
-            "the query: nothing changes. Move one key: everything does.",
+            "Three equal keys: whatever the query, all products are the same, so every weight is 1 divided by the number of words. "
+            "Move the query: no weight changes. Move one key towards the query: all three do.",
         ),
         preset(
             "One key for all: a sink", planes.SINK,
-            "The first key is the shortest and yet wins every row: all queries point its way, so its cosine with them is near 1. "
-            "Trained models do this with their first token, to have somewhere to look when nothing is wanted (Gu et al. 2024).",
+            "The first key is the shortest and yet wins every row: all queries point its way. Their <b>cosines</b> with it (of the "
+            f"angle between two arrows: 1 for the same direction, 0 at right angles) are {low:.2f} to {high:.2f}, with the other "
+            "keys below 0. Many trained models do this with their first token (Gu et al. 2024): a row’s weights must add up to 1, "
+            "also where it needs none of the tokens.",
         ),
         preset(
             "Orthogonal: no preference", planes.ORTHOGONAL,
-            "Each query stands at a right angle to every key: all products are 0, and e⁰ = 1 for all. Equal weights again, but "
-            "turn one query a little and the longest key takes over.",
+            "Each query stands at a right angle to every key: all products are 0, and e⁰ = 1 for all. Equal weights again. Move "
+            "the tip of a query a little to the right, and the key that reaches farthest to the right gains most; to the left, the "
+            "only key that lies there.",
         ),
     ])  # fmt: skip
 
@@ -147,7 +167,8 @@ def steps(plane: Plane, found: Weighed) -> list[tuple[str, str]]:
         ),
         (
             rf"\frac{{q \cdot k}}{{\sqrt{{d}}}} = \frac{{{product:.2f}}}{{\sqrt{{2}}}} = {found.score[row, at]:.2f}",
-            "d is how many numbers an arrow has: 2 here, dozens in a model. More numbers make larger sums; √d keeps them in hand.",
+            "d is how many numbers an arrow has: 2 here, dozens in a model. With more numbers the sums grow, typically like √d: "
+            "the division takes that out again.",
         ),
         (
             rf"\text{{weight}} = \frac{{e^{{{found.score[row, at]:.2f}}}}}{{{below}}} = {found.weight[row, at]:.3f}",

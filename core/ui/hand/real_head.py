@@ -26,9 +26,9 @@ LONGER = {"text": "the little girl reads a new book", "target": None, "stream": 
 SAYS = (
     "A real head works in dozens of dimensions; here it is brought down to two. The query and key arrows are those whose dot "
     "products come nearest to the head’s own attention scores (q·k ÷ √d; each row’s mean is taken off, for the softmax sees "
-    "differences only). What the softmax makes of them stands beside what the head really does. The values are cast into a plane "
-    "of their own, and their sum, the output, is taken by the head’s own weights. Click a token, or a row of a map, to make it "
-    "the one that looks; digits do the same."
+    "differences only): the squares of what is missing add up to least. What the softmax makes of them stands beside what the head "
+    "really does. The values are cast into a plane of their own, and their sum, the output, is taken by the head’s own weights. "
+    "Click a token, or a row of a map, to make it the one that looks; digits do the same."
 )
 
 
@@ -76,11 +76,12 @@ def kept_says(flat: Flat, name: str) -> str:
     few = min(flat.score.shape)
     why = f" With {few} tokens that says little: so few always fit. Take a longer text." if few <= FEW else ""
     off = percent(round(float(flat.off.mean()), 5))
+    hidden = "" if flat.allowed.all() else " (those that the mask hides counted too)"
     return (
-        f"<b>{name}</b> has {flat.d} dimensions: that many numbers in each query and key. Two of them keep "
-        f"<b>{percent(flat.kept)}</b> of the variance of its scores and <b>{percent(flat.value_kept)}</b> of that of its values "
-        f"(variance: how much numbers differ, the mean square of how far each is from their mean); on average <b>{off}</b> of a "
-        f"row’s attention stands elsewhere than in the head itself.{why}"
+        f"<b>{name}</b> has {flat.d} dimensions: that many numbers in each query and key. The best two directions for it keep "
+        f"<b>{percent(flat.kept)}</b> of the variance of its scores{hidden} and <b>{percent(flat.value_kept)}</b> of that of its "
+        f"values (variance: how much numbers differ, the mean square of how far each is from the mean, for scores that of the "
+        f"row); on average <b>{off}</b> of a row’s attention stands elsewhere than in the head itself.{why}"
     )
 
 
@@ -93,9 +94,9 @@ def sink_says(attention: Attention, head: int, names: Sequence[str]) -> str:
         return ""
     long = "shorter than" if found.length < 0.95 else "longer than" if found.length > 1.05 else "about as long as"
     return (
-        f"<b>A sink</b>: “{escape(names[found.key])}” gets <b>{percent(found.share)}</b> of every row that may look at it, on "
-        f"average. Its key is {long} the others’ ({found.length:.2f} times their mean length); the mean cosine of the queries with "
-        f"it is <b>{number(found.cosine)}</b>, with the other keys {number(found.others)}."
+        f"<b>A sink</b>: “{escape(names[found.key])}” gets <b>{percent(found.share)}</b> of the attention of a row that may look "
+        f"at it, on average. Its key is {long} the others’ ({found.length:.2f} times their mean length); the mean cosine of the "
+        f"queries with it is <b>{number(found.cosine)}</b>, with the other keys {number(found.others)}."
     )
 
 

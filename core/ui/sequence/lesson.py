@@ -25,26 +25,28 @@ GIVEN = {
     False: "is given: nobody was asked how likely it was.",
 }  # by whether the model is asked for the text itself
 FIRST = (
-    "A model of sequences says, at each place of a text, how likely every possible next <b>token</b> is (a word, or a part of a "
-    "rare one). The less likely the token that then comes, the greater the <b>surprise</b>, counted in bits: 50 % is 1 bit, 25 % "
-    "are 2 bits, 12.5 % are 3. "
+    "A model of sequences says, at each place of a text, how likely every possible next <b>token</b> is (a word, a part of a "
+    "rare one, or a sign such as a comma). The less likely the token that then comes, the greater the <b>surprise</b>, counted in "
+    "bits: 50 % is 1 bit, 25 % are 2 bits, 12.5 % are 3. "
 )
-BESIDE = " In grey, a <b>trigram</b>: it learnt nothing and only counted which token came how often after which two."
+BESIDE = " In grey, a <b>trigram</b>: no network, only counts of which token came how often after which two."
 IDEA = (
     "<b>Sequence</b>: a row of things in order, like the notes of a tune, days of weather, the words of a sentence. To model "
     "one is to say, at every place, how likely each next thing is.<br>"
-    "<b>Token</b>: what a language model reads and writes, one at a time: a whole word, or a part of a rare one.<br>"
+    "<b>Token</b>: what a language model reads and writes, one at a time: a whole word, a part of a rare one, or a "
+    "sign such as a comma.<br>"
     "<b>Probability</b>: a share of 100 %. At every place the model shares 100 % out among all tokens it knows. Then the "
     "text goes on, and we see which token really stood there.<br>"
     "<b>Surprisal</b>: how surprising that token was, in <b>bits</b>. 1 bit for a token with 50 %, and one bit more each "
     "time the probability halves (25 %: 2 bits).<br>"
-    "<b>Perplexity</b>: the mean of the bits, turned back into a number of tokens. With a perplexity of 8 the model was, on "
-    "average, as unsure as someone who must guess among 8 equally likely tokens. Lower is better."
+    "<b>Perplexity</b>: the mean of the bits, turned back into a number of tokens (2 to the power of that mean). With a perplexity "
+    "of 8 the text was, on average, as surprising as to someone who must guess among 8 equally likely tokens. Lower is better. A "
+    "model that is sure, and wrong, has a high one."
 )
 TRIGRAM_SAYS = (
-    "The <b>trigram</b> learns nothing: it only counts, in {sentences:,} sentences, which token came how often after which "
-    "two (three tokens in a row: a tri-gram). Where it has not seen the two, it falls back on one, then on none. It forgets "
-    "everything further back; the network reads the whole beginning."
+    "The <b>trigram</b> only counts: in {sentences:,} sentences, which token came how often after which two (three tokens in a "
+    "row: a tri-gram). It always mixes in what came after the last one alone, and what comes often anywhere; where it never saw "
+    "the two, only these are left. What stands further back it does not see; the network reads the whole beginning."
 )
 
 
@@ -80,9 +82,9 @@ def lead(places: Sequence[Place], name: str) -> str:
     if hard is None or hard.ours is None or hard.ours.probability is None:
         best = places[-1].ours.top[0] if places[-1].ours is not None else None
         if best is None:
-            return "Nothing in this text could be guessed from what stands before it."
+            return "Nothing stands before the first word, so no token of this text was judged."
         return (
-            f"Nothing in this text could be guessed from what stands before it. The model {escape(name)} expects "
+            f"Nothing stands before the first word, so no token of this text was judged. The model {escape(name)} expects "
             f"“<b><bdi>{escape(label(best.text))}</bdi></b>” next, with <b>{percent(best.probability)}</b>."
         )
     count = len(counting(places))
@@ -117,7 +119,7 @@ def _reading(view: Scene) -> str:
 def _score(places: Sequence[Place], found: Tally, names: tuple[str, str]) -> None:
     """Bits and perplexity of both, in a table."""
     count = len(found.ours)
-    charts.heading("The whole text in one number", f"over {count} token{'s' * (count != 1)}")
+    charts.heading("The whole text in one number", f"over {count} judged token{'s' * (count != 1)}")
     if not count:
         charts.words("No token was judged yet: write a longer text in the bar above.")
         return
@@ -134,7 +136,8 @@ def _score(places: Sequence[Place], found: Tally, names: tuple[str, str]) -> Non
     head = f"<thead><tr><th></th><th>bits in all</th><th>bits per token</th><th>perplexity</th>{last}</tr></thead>"
     st.html(f'<div class="sum tally"><table>{head}<tbody>{"".join(rows)}</tbody></table></div>')
     charts.words(
-        "<b>Perplexity</b>: the model was as unsure as someone guessing among that many equally likely tokens. Lower is better."
+        "<b>Perplexity</b>: the text was, on average, as surprising as to someone who guesses among that many equally likely "
+        "tokens. Lower is better."
     )
 
 
@@ -143,16 +146,17 @@ def _winners(view: Scene, places: Sequence[Place], found: Tally) -> None:
     table = counts(view.model)
     if table is None:
         charts.words(
-            "There is no table of counted triples for this model: only of the shipped ones do we have the text they learnt from."
+            "There is no table of counted triples for this model: it would have to be counted in the text that the model learnt "
+            "from, in the model’s own tokens."
         )
         return
     best, worst = gaps(places)
     for place, winner, why in (
-        (best, view.info.name, "It can use everything before the token, and what it learnt about similar words."),
+        (best, view.info.name, "What it has beside the last two tokens: all tokens before, and what it learnt of similar words."),
         (
             worst,
             TABLE,
-            "Two tokens of memory are enough where a phrase was often seen, or where the network is too sure of another.",
+            "That happens where a phrase was often seen, and where the network is too sure of another token.",
         ),
     ):
         if place is None or place.ours is None or place.theirs is None:
@@ -210,9 +214,9 @@ def _lesson(view: Scene, places: Sequence[Place], found: Tally) -> None:
     )
     lesson.questions(questions(view, places, found))
     lesson.source(
-        "Shannon 1948, “A Mathematical Theory of Communication” (surprisal, and guessing the next letter from the last two); "
-        "Kneser and Ney 1995, and Chen and Goodman 1999, §2.7 (the trigram that backs off); Bengio et al. 2003, “A Neural "
-        "Probabilistic Language Model”; the loop: Graves 2013."
+        "Shannon 1948, “A Mathematical Theory of Communication” (the bit, −log₂ p, and letters drawn by how often they follow the "
+        "last two); Jelinek et al. 1977 (perplexity); Kneser and Ney 1995, and Chen and Goodman 1999, §2.7 (the trigram, mixed "
+        "with shorter memories); Bengio et al. 2003, “A Neural Probabilistic Language Model”; the loop: Graves 2013."
     )
 
 
@@ -237,13 +241,13 @@ def maths(view: Scene, places: Sequence[Place], found: Tally) -> None:
         lesson.formula(
             rf"\text{{perplexity}} = 2^{{\left({shown}\right) / {len(bits)}}} = 2^{{{sum(bits) / len(bits):.3f}}} = "
             + three(perplexity(bits)).replace(",", "{,}"),
-            f"For {name}: the mean of the {len(bits)} surprisals as the power of 2.",
+            f"For {name}: 2 to the power of the mean of the {len(bits)} surprisals.",
         )
     lesson.formula(
         r"p(w_1 \dots w_n) = p(w_1)\, p(w_2 \mid w_1) \cdots p(w_n \mid w_1 \dots w_{n-1}) \qquad p_3 \approx p(w_i \mid "
         r"w_{i-2}\, w_{i-1})",
-        "p(w₂ | w₁) is the probability of w₂ once w₁ has been read. The chain rule: a text is as likely as all its steps "
-        "multiplied, so the bits add up. p₃, the trigram’s, keeps only the two tokens just before.",
+        "w₁, w₂, … are the tokens; p(w₂ | w₁) is the probability of w₂ once w₁ has been read. The chain rule: a text is as likely "
+        "as all its steps multiplied, so the bits add up. p₃, the trigram’s, keeps only the two tokens just before.",
     )
     _counted_out(view, places, gaps(places)[1] or hard)
 
@@ -255,21 +259,30 @@ def _counted_out(view: Scene, places: Sequence[Place], place: Place) -> None:
         return
     before = [one.id for one in places[: places.index(place)] if one.id is not None and not one.special]
     term = table.terms(before, place.id)[0]
-    known = ("no token", "the token", "the two tokens")[term.known]
-    counts_said = (
-        f"c, how often it followed {known} before; C, how often anything did"
-        if term.known == 2
-        else f"these two were never seen before, so it falls back. It then counts neighbours, not occurrences: c, behind how many "
-        f"different tokens {'it' if term.known == 0 else 'it and the token before it'} stood; C, the same for all tokens together"
-    )
+    order, lower = f"p_{term.known + 1}", f"p_{term.known}"
     lesson.formula(
-        rf"p_3 = \frac{{\max(0, c - D)}}{{C}} + \frac{{D \cdot k}}{{C}}\, p_2 = "
+        rf"{order} = \frac{{\max(0, c - D)}}{{C}} + \frac{{D \cdot k}}{{C}}\, {lower} = "
         rf"\frac{{\max(0, {term.seen} - {term.discount:.3f})}}{{{term.total}}} "
         rf"+ \frac{{{term.discount:.3f} \cdot {term.kinds}}}{{{term.total}}} \cdot {power(term.lower)} = {power(term.p)}",
-        f"The trigram at “{escape(label(place.text))}”: {counts_said}; "
-        "k, how many different tokens followed; D, a discount taken off each count, so that something is left for what was never "
-        "seen; p₂, the same with one token of memory less.",
+        f"The trigram at “{escape(label(place.text))}”: {COUNTED[term.known]}; D, a discount taken off each count, so that "
+        f"something is left for what was never seen. {LOWER[term.known]}",
     )
+
+
+COUNTED = (  # by how many tokens before the term knows
+    "neither these two tokens nor the last of them were ever seen before another, so p₃ = p₂ = p₁. It counts neighbours, not "
+    "occurrences: c, behind how many different tokens this one stood; C, the sum of all tokens’ c; k, how many different tokens "
+    "there were",
+    "these two tokens were never seen before another, so p₃ = p₂. It counts neighbours, not occurrences: c, behind how many "
+    "different tokens the last one and this one stood; C, the sum of c over all that followed the last one; k, how many different "
+    "tokens did",
+    "c, how often it followed the two tokens before; C, how often anything did; k, how many different tokens did",
+)
+LOWER = (
+    "p₀ gives every token the same.",
+    "p₁ is made the same way, with no token before.",
+    "p₂ is made the same way with one token before, but it counts neighbours (behind how many different tokens), not occurrences.",
+)
 
 
 def questions(view: Scene, places: Sequence[Place], found: Tally) -> list[lesson.Question]:
@@ -288,12 +301,13 @@ def questions(view: Scene, places: Sequence[Place], found: Tally) -> list[lesson
         asked.append(lesson.Number(
             f"If each token had cost exactly one bit less, what would {escape(view.info.name)}’s perplexity be?", 2 ** (mean - 1),
             0.02 * 2 ** (mean - 1) + 0.05, f"One bit less halves it: 2 to the power of {mean:.2f} − 1.",
-            "Perplexity is 2 to the power of the mean bits per token. What does one less in the power do?",
+            "Perplexity is 2 to the power of the mean bits per token. What does one less in the exponent do?",
         ))  # fmt: skip
     behind = found.theirs is not None and perplexity(found.theirs) < perplexity(found.ours)
     asked.append(lesson.Act(
         "Find a text (or a preset) on which plain counting has the lower perplexity.", behind,
-        "A network that learnt more can still be too sure of the wrong thing; so the two are often mixed.",
+        "A network that learnt more can still be too sure of the wrong thing. Bengio et al. 2003 mixed a network with a trigram, "
+        "and did better.",
         "Change the text in the bar, or try a preset.",
     ))  # fmt: skip
     return asked

@@ -53,7 +53,7 @@ def stepper(view: Scene) -> None:
         charts.words(f"All other {len(chances) - len(tokens):,} tokens together: <b>{percent(max(0.0, rest))}</b>.")
     with right, st.container(key="loop-choose"):
         charts.words(
-            "<b>2 · Choose.</b> Take the likeliest, another, or let chance decide: each token as often as its share."
+            "<b>2 · Choose.</b> Take the likeliest, another, or let chance decide: it draws each token with its probability."
         )
         with st.container(key="loop-candidates", horizontal=True, gap="small"):
             for place, token in enumerate(tokens):
