@@ -15,6 +15,7 @@ from core.figures.labels import percent
 from core.figures.payloads.account import number
 from core.model.weights import read_rows
 from core.ui.decoder import account as account_ui
+from core.ui.decoder.future import loss_said
 from core.ui.decoder.lesson import box_name
 from core.ui.kit.turns import Turns
 from tests.families import build
@@ -98,10 +99,20 @@ def test_a_model_that_was_trained_to_peek_is_lost_behind_a_mask(screen) -> None:
 
 
 def test_the_pairs_scores_are_read_from_their_files(screen) -> None:
-    (table,) = screen("decoder").said("sum tally")
+    page = screen("decoder")
+    (table,) = page.said("sum tally")
+    (line,) = [line for line in page.said("how") if line.startswith("Loss is")]
     for name in ("induction", "induction-peek"):
-        last = read_rows(paths.WEIGHTS / name / "scores.csv")[-1]
-        assert number(float(last["loss"]), 3) in table and percent(float(last["generation"])) in table
+        last = {key: float(value) for key, value in read_rows(paths.WEIGHTS / name / "scores.csv")[-1].items()}
+        assert loss_said(last["loss"]) in table and percent(last["generation"]) in table
+        # what nobody can foresee is told by the loss of the first half, not by that of the repeated one
+        assert loss_said(last["first_loss"]) in table and loss_said(last["first_loss"]) in line
+    assert "letters" not in line  # they are characters: letters, digits, a space, a point
+
+
+def test_a_loss_too_small_for_its_digits_is_not_called_nothing() -> None:
+    assert loss_said(0.00004) == loss_said(0.0) == "less than 0.001"
+    assert loss_said(0.0006) == "0.001" and loss_said(4.3944) == "4.394"
 
 
 def test_who_reads_what_counts_this_text(screen) -> None:
@@ -111,9 +122,10 @@ def test_who_reads_what_counts_this_text(screen) -> None:
     assert "Encoder" not in page.said("sum readers")[0]
     assert any("no cross-attention" in line for line in page.said("how"))
     lens, request = asked(BOOK)
-    last = lens.run(request.keeping("residual")).residual[Stream.DECODER][-1, -1].astype(np.float64)
-    (line,) = [line for line in page.said("how") if "normalised copy" in line and "its length is" in line]
-    assert f"its length is {number(float(np.sqrt((last**2).sum())), 1)} at" in line
+    held = lens.run(request.keeping("residual")).residual[Stream.DECODER][:, -1].astype(np.float64)
+    (line,) = [line for line in page.said("how") if "normalised copy" in line and "its length" in line]
+    for place, at in ((0, "beginning"), (-1, "end")):  # that it grows is for the reader to see
+        assert f"{number(float(np.sqrt((held[place] ** 2).sum())), 1)} at the {at}" in line
 
 
 def test_the_questions_are_checked(screen) -> None:

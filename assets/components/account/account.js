@@ -9,7 +9,7 @@ const ACCENT = { embedding: "--ink3", own: "--decoder", cross: "--cross", ff: "-
 const HOW = [
   ["Click a box to look inside; \u2191 \u2193 move along the boxes, \u2190 \u2192 along the steps. "], ["Adds", true],
   [" compares lengths of vectors, \u221a(sum of squares). "], ["Direct logit attribution", true],
-  [": how much of the written token\u2019s logit, counted above the mean logit of all tokens, this box alone adds, the final normalisation held fixed; ochre: it takes away. "],
+  [": how much of the written token\u2019s logit, counted above the mean logit of all tokens, this box alone adds, what the final normalisation divides by held fixed; ochre: it takes away. "],
   ["Lost without it", true], [": what the same logit really loses when the box is left out for every token and the model is run again, later boxes and all. The two need not agree: a later box may make up for one that is gone, or may have needed it. "],
   ["Logit lens", true], [": what the decoder would write if it ended here: its last norm and output layer read the unfinished residual stream, for which they were never trained."],
 ];

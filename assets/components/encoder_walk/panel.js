@@ -36,7 +36,7 @@ export const PANELS = {
       return;
     }
     say(p, `The table does not know where a token stands, so each place has a vector of its own. It is not learned: pairs of waves, ` +
-      `sin and cos of (place \u2212 1) / 10000^(2i / ${data.d}), fast on the left, slow on the right. The same word elsewhere gets another sum.`);
+      `sin and cos of (place \u2212 1) / 10000^(2i / ${data.d}) for the pairs i = 0, 1, 2, \u2026, fast on the left, slow on the right. The same word elsewhere gets another sum.`);
     group(p, data.theme, [["position", row]], (i) => {
       const speed = 10000 ** (-(2 * Math.floor(i / 2)) / data.d);
       return `${i % 2 ? "cos" : "sin"}(${token} \u00b7 ${speed.toPrecision(3)}) = ${number(row[i], 4)}`;
@@ -46,7 +46,7 @@ export const PANELS = {
     const [a, b, sum] = [pick(data, "embedding", at), pick(data, "place", at), pick(data, "stream", 0, at)];
     heading(p, "Embedding + position", `of ${word}`);
     say(p, `Added number by number. From here on this is the *residual stream* of ${word}: every further box ` +
-      "reads it and adds to it, none replaces it.");
+      "reads it and adds to it; none replaces it, though what is added can cancel what was there.");
     group(p, data.theme, [["embedding", a], ["+ position", b], ["= residual stream", sum]], (i) => `${number(a[i])} + ${term(b[i])} = ${number(sum[i])}`);
   },
   norm1(p, it) {
@@ -67,7 +67,7 @@ export const PANELS = {
     const out = pick(data, "joined", layer, at).subarray(head * data.headD, (head + 1) * data.headD);
     const strongest = Array.from(row.keys()).sort((a, b) => row[b] - row[a]).slice(0, 6);
     heading(p, `Head ${head + 1}`, `row of ${word}`);
-    say(p, `The query of ${word} times the key of each token, divided by \u221a${data.headD}, and all made to sum to 1 (softmax): the *attention weights*. ` +
+    say(p, `The query of ${word} times the key of each token (number by number, all added up), divided by \u221a${data.headD}; then *e* to the power of each, divided by the sum of all (softmax): the *attention weights*, which add up to 1. ` +
       `The values of all tokens, each times its weight, add up to the head\u2019s answer for ${word}: ${data.headD} numbers.`);
     const sides = element("div", p, "sides");
     bigMap(sides, it, pattern);
@@ -99,7 +99,7 @@ export const PANELS = {
     const limit = limitOf(fired);
     heading(p, "Feed-forward neurons", `at ${word}`);
     say(p, "The *feed-forward* network treats each token alone. A *neuron* multiplies the normalised vector, number by number, with numbers it has learned, and adds " +
-      `up. If the sum is above 0 it *fires* with that value; if not it gives 0. *${fires} of ${data.dff}* fire here (${percent(fires / data.dff)}).`);
+      `up, with a number of its own. If the sum is above 0 it *fires* with that value; if not it gives 0. *${fires} of ${data.dff}* fire here (${percent(fires / data.dff)}).`);
     const sides = element("div", p, "sides");
     const left = element("div", sides, "field");
     ramp(left, data.theme, "weights", limit, "value");
@@ -221,7 +221,7 @@ function added(p, { data, at, layer, token, word }, before, part, after, from, n
   const sum = after === "stream" ? pick(data, "stream", layer + 1, at) : pick(data, after, layer, at);
   const lengths = [0, 1, 2].map((step) => pick(data, "lengths", layer, from + step)[token]);
   heading(p, `Add what ${name} found`, `to ${word}`);
-  say(p, `The box\u2019s result is added to the residual stream, not put in its place (a *residual* connection): what was found before stays in it. ` +
+  say(p, `The box\u2019s result is added to the residual stream, not put in its place (a *residual* connection): what was found before stays in the sum, as far as what is added does not cancel it. ` +
     `*Lengths* (a vector\u2019s length is the root of the sum of the squares of its numbers): the residual stream before *${number(lengths[0])}*, what is added ` +
     `*${number(lengths[1])}*, the residual stream after *${number(lengths[2])}*.`);
   group(p, data.theme, [["residual stream", before], [`+ ${name}`, more], ["= residual stream", sum]], (i) => `${number(before[i])} + ${term(more[i])} = ${number(sum[i])}`);

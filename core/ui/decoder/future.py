@@ -117,7 +117,7 @@ def said(seen: Future, view: Scene) -> str:
         "with it, so opening the mask can help or confuse. What it would be worth to a model trained without it, the pair "
         "below shows."
         if view.info.causal
-        else "<b>A caveat</b>: these weights were trained with the mask off, and learnt to read off the answer."
+        else "<b>A caveat</b>: these weights were trained with the mask off, with the answer in view."
     )
     return (
         f"Mask off: <b>{up} of {steps}</b> next tokens become likelier, and <b>{ahead}</b> of the attention goes to what "
@@ -133,7 +133,7 @@ def pair() -> None:
     for name, says in (("induction", "mask on in training"), ("induction-peek", "mask off in training")):
         last = scores(name)
         rows.append(
-            f'<tr><th scope="row">{says}</th><td>{number(last["loss"], 3)}</td><td>{number(last["first_loss"], 3)}</td>'
+            f'<tr><th scope="row">{says}</th><td>{loss_said(last["loss"])}</td><td>{loss_said(last["first_loss"])}</td>'
             f'<td class="result">{percent(last["generation"])}</td></tr>'
         )
     head = (
@@ -144,10 +144,16 @@ def pair() -> None:
     first, second = scores("induction"), scores("induction-peek")
     charts.words(
         f"Loss is the surprise per token on sequences never trained on (in nats: 1 nat is {number(1 / math.log(2))} bits). "
-        f"Without the mask it falls to <b>{number(second['loss'], 3)}</b> even on random letters, where the honest model keeps "
-        f"<b>{number(first['first_loss'], 2)}</b>: the answer was in view. But when it must write by itself there is no "
-        f"future to copy, and only <b>{percent(second['generation'])}</b> comes out right. That is what the mask is for."
+        f"Without the mask it is <b>{loss_said(second['first_loss'])}</b> even on random characters, which nobody can foresee; the "
+        f"model with the mask has <b>{loss_said(first['first_loss'])}</b> there. The answer was in view. But when it must write by "
+        f"itself there is no future to copy, and only <b>{percent(second['generation'])}</b> comes out right, against "
+        f"<b>{percent(first['generation'])}</b>. That is what the mask is for."
     )
+
+
+def loss_said(nats: float) -> str:
+    """A loss in three decimals; one too small for them is not called 0."""
+    return number(nats, 3) if nats >= 0.0005 else "less than 0.001"
 
 
 def scores(name: str) -> dict[str, float]:

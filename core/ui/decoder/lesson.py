@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from core.engine.lens import Lens
 
 FIRST = (
-    "A decoder writes one token at a time. For each it keeps one list of numbers, the <b>residual stream</b>. Box after box "
-    "reads a copy of it and <b>adds</b> what it found. No box erases anything, but what one adds can cancel what was there. At "
-    "the end the residual stream is compared with every token of the vocabulary: each token gets a number, its <b>logit</b>, and "
-    "the one with the highest is written. "
+    "A decoder writes one token (a word or a part of one) at a time. For each it keeps one list of numbers, the <b>residual "
+    "stream</b>. Box after box reads a copy of it and <b>adds</b> what it found. No box erases anything, but what one adds can "
+    "cancel what was there. At the end the residual stream is compared with every token that the model knows: each gets a number, "
+    "its <b>logit</b>; the higher it is against the others, the likelier the token comes next. "
 )
 IDEA = (
     "<b>Masked self-attention</b> lets the last token look back at what has been written; the mask hides the tokens that "
@@ -37,12 +37,12 @@ IDEA = (
     "<b>query</b>), the encoder’s output answers (<b>keys</b> to be found by, <b>values</b> to be taken along). The "
     "<b>feed-forward</b> network looks at no other token: it works on this one’s numbers alone. Each result is added to the "
     "<b>residual stream</b>; later boxes find the sum of all that was added so far, and read from it, or cancel in it, what they "
-    "have learnt to. <b>Direct logit attribution</b> says how much of the written token’s logit this box alone adds, the final "
-    "normalisation held fixed. It does not say what would happen without the box, for later boxes read what it added: that is "
-    "<b>what is lost without it</b>, a run of the model for each box. The logit is counted from the mean logit of all tokens, for "
-    "the softmax sees only differences: the attributions of all boxes, and a small constant, add up to the logit <b>above the "
-    "mean logit</b>; what is lost without each box adds up to nothing in particular. The <b>logit lens</b> puts the end of the "
-    "decoder on an unfinished residual stream: what it would write if it stopped there."
+    "have learnt to. <b>Direct logit attribution</b> says how much of the written token’s logit this box alone adds, what the "
+    "final normalisation divides by held fixed. It does not say what would happen without the box, for later boxes read what it "
+    "added: that is <b>what is lost without it</b>, a run of the model for each box. The logit is counted from the mean logit of "
+    "all tokens, for the softmax sees only differences: the attributions of all boxes, and a small constant, add up to the logit "
+    "<b>above the mean logit</b>; what is lost without each box adds up to nothing in particular. The <b>logit lens</b> puts the "
+    "end of the decoder on an unfinished residual stream: what it would write if it stopped there."
 )
 
 
@@ -120,8 +120,8 @@ def lead(view: Scene, account: Account, step: int) -> str:
     early = "(end)" if id in lens.ends else label(lens.tokens([id]).text[0])
     return (
         f"To write “<b><bdi>{escape(written_name(view, account, step))}</bdi></b>”, {escape(view.info.name)}’s decoder adds "
-        f"<b>{len(account.parts)}</b> times to a residual stream of <b>{account.residual.shape[-1]}</b> numbers. Before the first "
-        f"addition it would have written “<b><bdi>{escape(early)}</bdi></b>”; after the last, this token has "
+        f"<b>{len(account.parts)}</b> times to a residual stream of <b>{account.residual.shape[-1]}</b> numbers. Ended before the "
+        f"first addition, it would have found “<b><bdi>{escape(early)}</bdi></b>” likeliest; after the last, the token written has "
         f"<b>{percent(float(account.lens_written[-1, step]))}</b>."
     )
 
@@ -220,12 +220,15 @@ def _readers(view: Scene, feeds: bool) -> None:
 def _normalised(view: Scene, account: Account) -> None:
     """What “normalised input” means here, with the lengths of one step."""
     step = _step(view, account)
-    before, after = (number(float(lengths(x[step])), 1) for x in (account.residual[-1], account.normed))
+    begin, end, copy = (
+        number(float(lengths(x[step])), 1) for x in (account.residual[0], account.residual[-1], account.normed)
+    )
     charts.words(
         "“Normalised input”: each box reads a <b>normalised copy</b> of the residual stream, with mean 0 and standard deviation 1 "
-        "before a learnt scale; the residual stream itself stays as it is and grows. Where "
-        f"“{escape(written_name(view, account, step))}” is written, its length is <b>{before}</b> at the end and the "
-        f"copy’s <b>{after}</b>. The paper of 2017 normalised the residual stream itself, after each addition."
+        "(how far its numbers typically lie from their mean), then scaled and shifted by learnt numbers; the residual stream "
+        f"itself stays as it is. Where “{escape(written_name(view, account, step))}” is written, its length (the root of the sum "
+        f"of squares) is <b>{begin}</b> at the beginning and <b>{end}</b> at the end; that of the last normalised copy is "
+        f"<b>{copy}</b>. The paper of 2017 normalised the residual stream itself, after each addition."
     )
 
 
@@ -271,17 +274,18 @@ def maths(view: Scene, account: Account) -> None:
     lesson.formula(
         rf"\text{{logit}} - \text{{mean logit}} = {total.removeprefix('+')} = {float(account.above_mean_logit[step]):.2f}",
         f"The direct logit attributions for “{escape(written_name(view, account, step))}”, from the embedding to the last box, "
-        "and the constant of the last norm.",
+        "and last a constant: what the β of the last norm (the last normalisation) adds.",
     )
     lesson.formula(
         r"\text{attribution}(a) = \frac{a - \bar a}{\sigma}\cdot\big(\gamma \odot (E_w - \bar E)\big)",
         "a: what a box adds, ā its mean; σ: what the last norm divides by, held fixed; γ: its scale (⊙: multiplied number "
         "by number, and the dot adds up the products); E<sub>w</sub>: the vector of the written token, less Ē, the mean of "
-        "all tokens.",
+        "all tokens’ vectors.",
     )
     lesson.formula(
         r"\mathrm{norm}(x) = \gamma \odot \frac{x - \bar x}{\sqrt{\mathrm{var}(x) + \varepsilon}} + \beta",
-        "x̄: the mean of the numbers of x; var: the mean squared distance from it; γ and β were learnt, ε is tiny.",
+        "The norm, as each box and the output use it. x̄: the mean of the numbers of x; var: the mean squared distance from it; γ "
+        "and β were learnt, for each norm anew; ε is tiny.",
     )
 
 
@@ -296,10 +300,11 @@ def questions(view: Scene, account: Account) -> list[lesson.Question]:
     options = tuple(box_name(account, n, view.info.causal).removeprefix("the ").capitalize() for n in sorted(order))
     right = box_name(account, depth, view.info.causal).removeprefix("the ").capitalize()
     asked: list[lesson.Question] = [
-        lesson.Pick(f"Which of these boxes adds most to the logit of “{name}”?", options, right, f"It adds {signed(most)}.",
-                    f"Choose the step that writes “{name}” and compare the filled bars: direct logit attribution."),
+        lesson.Pick(f"Which of these has the largest direct logit attribution to “{name}”?", options, right,
+                    f"By itself it adds {signed(most)}, what the last norm divides by held fixed.",
+                    f"Choose the step that writes “{name}” and compare the filled bars."),
         lesson.Number(f"The logit of “{name}” stands {number(float(account.above_mean_logit[step]))} above the mean logit. How far "
-                      f"would it stand above it if {box_name(account, worth, view.info.causal)} were left out?",
+                      f"would it stand above it if {box_name(account, worth, view.info.causal)} were left out, for every token?",
                       float(account.without[worth - 1, step]), 0.06,
                       f"Its direct logit attribution is {signed(float(attribution[worth]))}, but what is lost without it is "
                       f"{signed(float(effect[worth - 1]))}, for the later boxes run on what is then there.",

@@ -27,12 +27,13 @@ INTRO = (
     "what it found to the vector, which is the token’s <b>residual stream</b>. Follow one token from box to box."
 )
 IDEA = (
-    "Each token starts as a row of a table plus a vector for its position. From then on this vector is the token’s <b>residual "
-    "stream</b>. In each layer two boxes read it and add to it: <b>attention</b>, in which the tokens look at each other, and a "
-    "<b>feed-forward</b> network, which works on each token alone. Nothing is erased, so what an early layer found can still be "
-    "read by a late one, unless something added in between cancels it. The lecture calls what attention gets the <b>normalised "
-    "input</b>: in this model that is right, for it normalises what goes <i>into</i> each box. The paper’s Figure 1 puts it the "
-    "other way round: add first, then normalise the residual stream itself."
+    "Each token starts as a row of a table plus a vector (a list of numbers) for its position. From then on this vector is the "
+    "token’s <b>residual stream</b>. In each layer two boxes read it and add to it: <b>attention</b>, in which the tokens look at "
+    "each other, and a <b>feed-forward</b> network, which works on each token alone. Nothing is erased, so what an early layer "
+    "found can still be read by a late one, unless something added in between cancels it. What attention gets is often called the "
+    "<b>normalised input</b> (normalised: brought to mean 0 and standard deviation 1). In this model that is right, for it "
+    "normalises what goes <i>into</i> each box. The paper’s Figure 1 puts it the other way round: add first, then normalise the "
+    "residual stream itself."
 )
 SOURCE = (
     "Vaswani et al. 2017, “Attention Is All You Need”, §3.1 and Figure 1 (the encoder), §3.2.2 (heads), eq. 2 (feed-forward), "
@@ -98,7 +99,8 @@ def formulas(it: Walked) -> None:
     worked = rf"\frac{{{first:.3f} - {taken}}}{{{deviation:.3f}}}"
     lesson.formula(
         rf"\hat x = \frac{{x - \mu}}{{\sigma}}\qquad \hat x_1 = {worked} = {standard:.3f}",
-        f"Layer {it.spot.layer + 1} normalises: μ is the mean of the {d} numbers of {named}, σ their standard deviation.",
+        f"Layer {it.spot.layer + 1} normalises: μ is the mean of the {d} numbers of {named}, σ their standard deviation (how far "
+        "they typically lie from the mean: the root of the mean squared distance, a tiny number added under the root).",
     )
     read = float(steps["normed"][token, 0])
     lesson.formula(
@@ -112,17 +114,21 @@ def formulas(it: Walked) -> None:
     product = rf"\frac{{q\cdot k}}{{\sqrt{{{part}}}}}"
     lesson.formula(
         rf"w = \mathrm{{softmax}}\!\left({product}\right)\qquad {product} = {score:.3f},\quad w = {row[key]:.3f}",
-        f"Head {head + 1}: the query of {named} with the key of {name_of(it, key)}, where its weight is largest.",
+        f"Head {head + 1}: q, the query of {named}, with k, the key of {name_of(it, key)}, where the weight w is largest. The "
+        "softmax takes e to the power of each token’s number and divides it by the sum of all.",
     )
     x, more, total = (float(values[token, 0]) for values in (it.enters, steps["mixed"], steps["summed"]))
     lesson.formula(
         rf"x' = x + [h_1;\dots;h_{{{len(steps['pattern'])}}}]\,W_O + b_O\qquad x'_1 = {x:.3f} {more:+.3f} = {total:.3f}",
-        "The heads’ answers side by side, mixed by the table W<sub>O</sub>, and b<sub>O</sub>, are added to the residual stream.",
+        "The heads’ answers h₁, h₂, … side by side, mixed by the learned table W<sub>O</sub>, and the learned numbers "
+        "b<sub>O</sub> are added to the residual stream x. The sum is x′.",
     )
     fed, leaves = float(steps["fed"][token, 0]), float(steps["leave"][token, 0])
     lesson.formula(
         rf"x'' = x' + \max(0,\ \mathrm{{norm}}(x')\,W_1 + b_1)\,W_2 + b_2\qquad x''_1 = {total:.3f} {fed:+.3f} = {leaves:.3f}",
-        f"Of the {wide} numbers of max(0, …) {int(firing(steps['fired'][token]))} are above 0 for {named}: the neurons that fire.",
+        f"max(0, …) puts 0 for each number below 0; of its {wide} numbers {int(firing(steps['fired'][token]))} are above 0 for "
+        f"{named}: "
+        "the neurons that fire. W₁, b₁, W₂ and b₂ are learned; x″ leaves the layer.",
     )
 
 
@@ -156,7 +162,8 @@ def offered() -> list[lesson.Preset]:
         ),
         lesson.Preset(
             "An encoder alone",
-            "The filler has no decoder: at the end its vectors are compared with every embedding, to say which token fits.",
+            "The filler has no decoder: at the end its vectors are compared with every embedding (each token’s row of the table), "
+            "to say which token fits.",
             lambda: sets("the children play in the park", 1, 3, "next", "filler"),
         ),
     ]
@@ -171,7 +178,7 @@ def questions(it: Walked) -> list[lesson.Question]:
     return [
         lesson.Number(
             f"How many of the {wide} neurons fire at {named} in layer {layer + 1}?", float(fires[layer]), 0.4,
-            f"{fires[layer]} of {wide}, {percent(fires[layer] / wide)}. The others are below 0 and give 0.",
+            f"{fires[layer]} of {wide}, {percent(fires[layer] / wide)}. The sums of the others are not above 0, so they give 0.",
             "Click the box Feed-forward neurons; its second line says it.",
         ),
         lesson.Act(
@@ -184,7 +191,7 @@ def questions(it: Walked) -> list[lesson.Question]:
             f"What is the standard deviation (how far, typically, its numbers lie from their mean) of the residual stream of "
             f"{named} before layer {layer + 1} first normalises it?",
             deviation, max(0.006, 0.01 * deviation),
-            f"{deviation:.3f}; after normalising it is 1, whatever it was before.",
+            f"{deviation:.3f}; divided by it the numbers have 1, whatever it was before γ and β scale and shift them.",
             "Click the first box Normalise and read the table.",
         ),
     ]  # fmt: skip
