@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+QUARTERS = ("aa", "ab", "ba", "bb")  # of a pair of sentences A and B: "ab" is A looking at B
 SINK = 0.3  # a sink gets at least this much, on average, of the rows that may look at it
 
 
@@ -59,6 +61,27 @@ def effective_tokens(pattern: np.ndarray) -> np.ndarray:
 def received(pattern: np.ndarray) -> np.ndarray:
     """How much attention each key gets from all queries together: the sum of its column. float64 [..., key]."""
     return np.asarray(pattern, dtype=np.float64).sum(axis=-2)
+
+
+def in_quarter(types: Sequence[int], quarter: str) -> np.ndarray:
+    """The cells of one quarter of a pair: bool [query, key]. types: `Request.types`, 0 for sentence A, more for B.
+
+    quarter: one of QUARTERS; in "ab", rows of A look at keys of B.
+    """
+    second = np.asarray(types) > 0
+    looks, at = (second if sentence == "b" else ~second for sentence in quarter)
+    return looks[:, None] & at[None, :]
+
+
+def quarter_shares(pattern: np.ndarray, types: Sequence[int], quarter: str) -> np.ndarray:
+    """Which share of its weight each row gives to a quarter: Σ of its weights there ÷ Σ of all its weights, float64 [query].
+
+    0 in rows of the other sentence, so the shares of a row in the four quarters sum to 1. pattern float [query, key].
+    """
+    weights = np.asarray(pattern, dtype=np.float64)
+    total = weights.sum(axis=-1)
+    there = (weights * in_quarter(types, quarter)).sum(axis=-1)
+    return np.divide(there, total, out=np.zeros_like(there), where=total > 0)
 
 
 def strongest(pattern: np.ndarray, query: int) -> int:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from core.request import HeadRef, Intervention, PositionRule, Request, Stream
 
+QUARTER = ["in_quarter", "quarter_shares"]  # what the lines of a filtered pair import
+SHOWN = {"weight": "pattern", "norm": "lengths", "rollout": "shares"}  # what the lines of each reading end with
+
 
 def python_lines(
     request: Request,
@@ -13,19 +16,20 @@ def python_lines(
     head: int,
     reading: str = "weight",
     moved: PositionRule | None = None,
+    quarter: str = "all",
 ) -> str:
     """Lines of Python that compute this view again: load, ask, change, run, look. model: as `core.load` takes it.
 
     reading: how the head's numbers are shown, "weight", "norm" or "rollout". moved: the positions that the position lab gives to
-    the tokens of a text; None where the lab shows nothing.
+    the tokens of a text; None where the lab shows nothing. quarter: of a pair, which sentence looks at which, as in_quarter
+    takes it; "all" leaves nothing out.
     """
     what = request.intervention
     names = ["HeadRef", "MaskRule", *(["PositionRule"] if what.positions or moved else []), "Stream", "load"]
     lines = [f"from core import {', '.join(names)}"]
     lines += [] if request.types is None else ["from dataclasses import replace"]
-    lines += {"norm": ["from core.analysis import brought"], "rollout": ["from core.analysis import rollout"]}.get(
-        reading, []
-    )
+    needs = [*({"norm": ["brought"], "rollout": ["rollout"]}.get(reading, [])), *(QUARTER if quarter != "all" else [])]
+    lines += [f"from core.analysis import {', '.join(sorted(needs))}"] if needs else []
     lines += ["", "# layers, heads and positions are counted from 0", f"lens = load({model!r})"]
     both = request.source is not None and request.target is not None
     first = request.source if request.source is not None else request.target
@@ -35,6 +39,12 @@ def python_lines(
         lines.append(f"request = replace(request, types={request.types!r})")
     lines += _changes(what)
     lines += _looking(stream, layer, head, reading)
+    if quarter != "all":
+        lines += [
+            "", f"inside = in_quarter(request.types, {quarter!r})  # bool [query, key]",
+            f"shown = {SHOWN[reading]} * inside  # nothing is renormalised",
+            f"given = quarter_shares(pattern, request.types, {quarter!r})  # of each row's weight, float [query]",
+        ]  # fmt: skip
     if moved is not None:
         lines += [
             "", f"moved = lens.run(request.with_positions({_positions(moved)}))",

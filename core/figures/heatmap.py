@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -72,13 +73,15 @@ def heatmap(
     focus: tuple[int, int],
     theme: Theme,
     margins: bool = True,
+    faded: np.ndarray | None = None,
 ) -> go.Figure:
     """The pattern of one head as a map with exact weights on hover, effective tokens and received in its margins.
 
     pattern float32 [query, key], allowed bool [query, key], rows and columns the labels of queries and keys, focus the
     (query, key) framed in ink. Positions on the axes are whole numbers, so equal tokens stay apart. Forbidden cells are
     NaN in the map and hatched under it. A click on a cell selects a point whose x is the key and y the query. Without
-    margins, effective tokens and received are left out: those of a pooled map would be wrong.
+    margins, effective tokens and received are left out: those of a pooled map would be wrong. faded: bool [query, key], cells
+    that are covered and have no number; their weights stay, and are told on hover.
     """
     place = grid(rows, columns)
     shown = np.where(allowed, pattern, np.nan)
@@ -86,10 +89,12 @@ def heatmap(
     if shown.size <= CLICKABLE:
         traces.append(_points(shown, place, rows, columns))
     if place.cell >= NUMBERED:
-        traces += _numbers(shown, place, theme)
+        traces += _numbers(shown if faded is None else np.where(faded, np.nan, shown), place, theme)
     if margins:
         traces += _margins(pattern, place, focus, theme.accent(stream), theme)
     layout = _layout(place, rows, columns, focus, theme, margins)
+    if faded is not None:
+        layout["shapes"] = [*_veil(faded, theme), *layout["shapes"]]
     if not allowed.all():
         layout["images"] = [_hatch(allowed, place, theme)]
     # what is drawn is held valid by the tests; Plotly's own check would cost each click 60 ms
@@ -277,6 +282,18 @@ def _bar(place: Grid, theme: Theme) -> dict[str, Any]:
         "xpad": 0,
         "ypad": 0,
     }
+
+
+def _veil(faded: np.ndarray, theme: Theme) -> list[dict[str, Any]]:
+    """What covers the faded cells: one rectangle for each run of them, over all rows in a row that are alike."""
+    look = {"type": "rect", "line": {"width": 0}, "fillcolor": theme.bg, "opacity": 0.86}
+    starts = [0, *(np.flatnonzero((faded[1:] != faded[:-1]).any(axis=1)) + 1).tolist(), len(faded)]
+    found = []
+    for first, end in itertools.pairwise(starts):
+        turns = np.flatnonzero(np.diff(np.concatenate([[0], faded[first], [0]]))).tolist()
+        sides = zip(turns[::2], turns[1::2], strict=True)
+        found += [{**look, "x0": a - 0.5, "x1": b - 0.5, "y0": first - 0.5, "y1": end - 0.5} for a, b in sides]
+    return found
 
 
 def _hatch(allowed: np.ndarray, place: Grid, theme: Theme) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.analysis import effective_tokens, pooled, received, strongest
+from core.analysis import QUARTERS, effective_tokens, in_quarter, pooled, quarter_shares, received, strongest
 from core.analysis.patterns import sink
 
 
@@ -25,6 +25,20 @@ def test_received_is_the_sum_of_a_column_and_all_of_them_make_the_number_of_rows
     pattern = np.array([[1, 0, 0], [0.5, 0.5, 0], [0.25, 0.25, 0.5]])
     assert received(pattern) == pytest.approx([1.75, 0.75, 0.5])
     assert received(pattern).sum() == pytest.approx(len(pattern))
+
+
+@pytest.mark.parametrize("types", [(0, 0, 0, 1, 1), (0, 1, 1, 1, 2), (0, 0, 0, 0, 0), (1, 0, 1, 0, 0)])
+def test_four_quarters_hold_each_cell_once_and_the_shares_of_a_row_sum_to_1(types):
+    pattern = np.random.default_rng(0).random((5, 5), dtype=np.float32)  # rows that sum to anything: a share is of all of it
+    assert (sum(in_quarter(types, name).astype(int) for name in QUARTERS) == 1).all()
+    assert sum(quarter_shares(pattern, types, name) for name in QUARTERS) == pytest.approx(np.ones(5))
+
+
+def test_the_share_of_a_quarter_is_what_rows_of_the_one_sentence_give_the_other():
+    pattern = np.array([[0.5, 0.25, 0.25], [0, 1, 0], [0.2, 0.2, 0.4]])  # the last row gave .2 to a sink
+    assert quarter_shares(pattern, (0, 0, 1), "ab") == pytest.approx([0.25, 0, 0])
+    assert quarter_shares(pattern, (0, 0, 1), "bb") == pytest.approx([0, 0, 0.5])
+    assert quarter_shares(np.zeros((2, 2)), (0, 1), "aa") == pytest.approx([0, 0])
 
 
 def test_strongest_takes_the_first_of_equals():

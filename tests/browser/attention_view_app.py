@@ -26,6 +26,7 @@ trace = trace_of(
     int(asked.get("heads", 4)),
     asked.get("mask", "full"),
     asked.get("text", "plain"),
+    int(asked.get("first", 0)),
 )
 
 # the view's own messages let this run go on: it draws what was chosen before them, with other words around it

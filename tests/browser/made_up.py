@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -19,11 +20,12 @@ WORLD = (
 
 
 @cache
-def trace_of(tokens: int = 9, layers: int = 3, heads: int = 4, mask: str = "full", text: str = "plain") -> Trace:
+def trace_of(tokens: int = 9, layers: int = 3, heads: int = 4, mask: str = "full", text: str = "plain", first: int = 0) -> Trace:
     """A trace with an encoder, a decoder (causal) and cross-attention; `tokens` in the source, two thirds of it in the target.
 
     mask: "full", "causal" or "holes" for the encoder. text: "plain" or "world". The last token of the source is special, the
-    first one of the target too; tokens 1 and 2 of the source are one word.
+    first one of the target too; tokens 1 and 2 of the source are one word. first: tokens of the first of two
+    sentences in the source; 0 for a single text.
     """
     written = max(2, tokens * 2 // 3)
     source, target = _texts(tokens, text, special=tokens - 1), _texts(written, text, special=0)
@@ -45,6 +47,8 @@ def trace_of(tokens: int = 9, layers: int = 3, heads: int = 4, mask: str = "full
                 )
             )  # fmt: skip
     request = Request(f"made-up {mask} {text} {layers} {heads}", source.ids, target.ids, capture="float32")
+    if first:
+        request = replace(request, types=(0,) * first + (1,) * (tokens - first))
     return Trace(request, source, target, tuple(attention))
 
 

@@ -284,6 +284,22 @@ def test_keyboard_alone_walks_picks_pins_combines_and_releases(open_view):
     expect(screen.page.locator(".view .pin")).to_have_count(3)
 
 
+def test_a_quarter_of_a_pair_keeps_its_lines_and_tells_its_share(open_view):
+    screen = open_view(first=4, width=390)
+    pattern = trace_of(first=4).at(Stream.ENCODER, 1).head(2)
+    control = screen.page.get_by_role("group", name="Which sentence looks at which")
+    assert control.bounding_box()["width"] < 390 - 2 * 16
+    control.get_by_role("button", name="Only sentence A looking at sentence B").click()
+    screen.wait_chosen("'quarter': 'ab'")
+    there = pattern[:4, 4:]
+    assert shows_share(screen.text(".quarter-said"), there.sum(axis=1).mean())
+    assert screen.text(".drawn").startswith(f"{(there >= 0.06).sum()} lines: A→B")
+    np.testing.assert_allclose(_numbers(_table(screen)), there, atol=5.1e-5)  # as they were: nothing is renormalised
+    control.get_by_role("button", name="All: both sentences look at both").click()
+    screen.wait_chosen("'quarter': 'all'")
+    assert screen.text(".quarter-said") == ""
+
+
 def test_everything_is_reached_by_tab(open_view):
     screen = open_view()
     screen.page.locator("[data-testid=stBidiComponentIsolated]").first.wait_for()

@@ -125,7 +125,13 @@ def test_lines_of_python_for_a_pair_compute_the_same_maps(paired, monkeypatch):
     held: dict[str, Any] = {}
     exec(python_lines(request, "pairs", Stream.ENCODER, 1, 0), held)
     assert held["request"] == request
-    assert np.array_equal(held["pattern"], lens.run(request).at(Stream.ENCODER, 1).head(0))
+    pattern = lens.run(request).at(Stream.ENCODER, 1).head(0)
+    assert np.array_equal(held["pattern"], pattern)
+    exec(python_lines(request, "pairs", Stream.ENCODER, 1, 0, quarter="ab"), held)
+    first = request.types.index(1)
+    assert np.array_equal(held["shown"][:first, first:], pattern[:first, first:])
+    assert np.count_nonzero(held["shown"]) == np.count_nonzero(pattern[:first, first:])
+    assert held["given"][:first] == pytest.approx(pattern[:first, first:].sum(axis=1), abs=1e-6)
 
 
 @pytest.mark.parametrize("family", ["gpt2", "t5", "ours", "ours_encoder"])

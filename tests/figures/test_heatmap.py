@@ -151,6 +151,16 @@ def test_without_margins_nothing_is_said_of_whole_rows():
     assert not traces(figure(5, margins=False), "bar")
 
 
+def test_faded_cells_are_covered_and_keep_their_weights():
+    faded = np.ones((4, 4), bool)
+    faded[1:3, 0] = False
+    made, plain = figure(4, faded=faded), figure(4)
+    veils = [(s.x0, s.x1, s.y0, s.y1) for s in made.layout.shapes if s.fillcolor]
+    assert veils == [(-0.5, 3.5, -0.5, 0.5), (0.5, 3.5, 0.5, 2.5), (-0.5, 3.5, 2.5, 3.5)]
+    assert np.array_equal(traces(made, "heatmap")[0].z, traces(plain, "heatmap")[0].z, equal_nan=True)
+    assert {(x, y) for one in numbers(made) for x, y in zip(one.x, one.y, strict=True)} == {(0, 1), (0, 2)}
+
+
 @pytest.mark.parametrize("length", [1, 3, 9, 14, 40])
 def test_cells_are_square_and_everything_lies_inside(length):
     place = grid(words(length), words(length))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import transformers
 
@@ -14,6 +15,7 @@ from core.ui.running.scene import asked
 from core.ui.session.state import Choice
 from tests import families
 from tests.engine.test_pairs_and_languages import BERT, nllb, worded
+from tests.printed import shows_share
 
 TEMPLATE = "{% for m in messages %}[{{ m.role }}] {{ m.content }} {% endfor %}[assistant]"
 
@@ -52,6 +54,24 @@ def test_a_second_sentence_is_read_with_the_first_one(screen, opened):
     assert again.tokens == page.tokens
     page.type("", "bar-pair")
     assert len(page.tokens) == len(lens.request("is the cat asleep").source) and "pair" not in page.app.query_params
+
+
+def test_a_quarter_of_a_pair_stands_in_the_link_the_map_and_the_lines_of_python(screen, opened):
+    asked = {"model": "folder:pairs", "text": "is the cat asleep", "pair": "the black cat sleeps"}
+    page = screen("attention", **asked, quarter="ab", open="take")
+    lens = core.load(str(opened / "pairs"))
+    request = lens.request(asked["text"], pair=asked["pair"])
+    first, pattern = request.types.index(1), lens.run(request).at(Stream.ENCODER, 0).head(0)
+    assert page.calm() and np.allclose(page.map, pattern, atol=1e-6)  # faded, not changed
+    (said,) = [line for line in page.said("how") if line.startswith("A→B")]
+    assert shows_share(said, pattern[:first, first:].sum(axis=1).mean())
+    veils = [shape for shape in page.drawn["layout"]["shapes"] if "fillcolor" in shape]
+    assert {(one["x1"], one["y0"]) for one in veils} == {(first - 0.5, -0.5), (len(pattern) - 0.5, first - 0.5)}
+    (lines,) = [code.value for code in page.app.code if "lens = load(" in code.value]
+    assert 'in_quarter(request.types, \'ab\')' in lines and "quarter=ab" in page.app.code[-2].value
+    # without a pair there is nothing to choose from
+    single = screen("attention", model="folder:pairs", text=asked["text"], quarter="ab")
+    assert single.calm() and not [line for line in single.said("how") if line.startswith("A→B")]
 
 
 @pytest.mark.parametrize("model", ["classroom", "writer", "filler", "folder:chat"])

@@ -12,6 +12,7 @@ import { canMove, drawMap, drawMapFocus, mapLayout } from "./map.js";
 import { collect, modelOf, shelf, unpack } from "./messages.js";
 import { lineFloors, patternOf } from "./numbers.js";
 import { palette } from "./paint.js";
+import { quarterOf, quarterSaid, quarterStart } from "./quarter.js";
 import { chips, fillTable, hiddenSaid, lightChips, nameOf, tell, title } from "./words.js";
 
 const TELL_AFTER = 140; // ms of quiet before a choice made by keyboard is sent: a walk with the arrow keys is one message
@@ -20,7 +21,7 @@ const NOWHERE = { q: null, k: null };
 
 class View {
   constructor(host) {
-    Object.assign(this, { state: { ...START }, preview: null, last: 0, hovered: null, resting: true, zoom: 1, ox: 0, oy: 0 });
+    Object.assign(this, { state: { ...START }, preview: null, last: 0, hovered: null, resting: true, zoom: 1, ox: 0, oy: 0, quarterSeen: null });
     Object.assign(this, { model: null, around: {}, turns: new Turns(), patterns: new Map(), litChips: new Map(), chipsOf: [], dirty: new Set(), frame: 0 });
     Object.assign(this, build(this));
     this.pen = document.createElement("canvas").getContext("2d");
@@ -141,10 +142,11 @@ class View {
 
   patternFor(heads) {
     const { words, special, sinks } = this.state;
-    const name = `${heads.join(",")}|${words}|${special}|${sinks}`;
+    const quarter = quarterOf(this);
+    const name = `${heads.join(",")}|${words}|${special}|${sinks}|${quarter}`;
     if (!this.patterns.has(name)) {
       if (this.patterns.size >= 24) this.patterns.delete(this.patterns.keys().next().value);
-      const pattern = patternOf(this.model, { heads, words, special, sinks });
+      const pattern = patternOf(this.model, { heads, words, special, sinks, quarter });
       Object.assign(pattern, { heads, index: heads[0] });
       this.patterns.set(name, pattern);
     }
@@ -159,7 +161,7 @@ class View {
     if (cell) return { q: rowOf ? rowOf[cell.q] : cell.q, k: keyOf ? keyOf[cell.k] : cell.k };
     if (!this.resting || this.pattern.pooled) return NOWHERE;
     const { rowNames } = this.pattern;
-    const last = rowNames.findLastIndex((name) => !name.special);
+    const last = rowNames.findLastIndex((name, q) => !name.special && this.pattern.rowInside(q));
     const q = last < 0 ? rowNames.length - 1 : last;
     return { q, k: this.pattern.strongest(q) };
   }
@@ -323,6 +325,7 @@ class View {
     lightChips(this);
     tell(this);
     this.parts.hidden.textContent = hiddenSaid(this);
+    this.parts.quarterSaid.textContent = quarterSaid(this);
     if (dirty.size > (dirty.has("focus") ? 1 : 0)) {
       showControls(this);
       fillTable(this);
@@ -334,6 +337,7 @@ class View {
     this.pattern = this.patternFor(this.shownHeads());
     if (this.hovered && (this.hovered.q >= this.pattern.rows || this.hovered.k >= this.pattern.keys)) this.hovered = null;
     this.map = mapLayout(this, this.pattern, this.parts.map.clientWidth);
+    if (this.quarterSeen !== this.pattern.quarter) this.lookAtQuarter();
     this.parts.mapOver.style.touchAction = this.map.limit.y > 0.5 ? "none" : "pan-y";
     this.parts.mapOver.style.cursor = canMove(this) ? "grab" : "pointer";
     this.lines = linesLayout(this, this.pattern, this.parts.lines.clientWidth);
@@ -341,6 +345,14 @@ class View {
     this.drawFiltered();
     drawPins(this);
     title(this);
+  }
+
+  // A quarter that was just chosen may lie outside the window.
+  lookAtQuarter() {
+    const { map, pattern } = this;
+    const { q, k } = quarterStart(pattern);
+    this.quarterSeen = pattern.quarter;
+    Object.assign(this, { ox: Math.min(k * map.cell, map.limit.x), oy: Math.min(q * map.cell, map.limit.y) });
   }
 
   drawFiltered() {

@@ -3,6 +3,7 @@
 import { element } from "../shared/paint.js";
 import { canMove, visible } from "./map.js";
 import { percent } from "./numbers.js";
+import { isPair, QUARTERS } from "./quarter.js";
 import { announcer, STREAMS } from "./words.js";
 
 const HOW_HEADS = [
@@ -63,6 +64,12 @@ export function build(view) {
   const zooms = element("span", "zooms");
   zooms.append(parts.zoomOut, parts.zoomIn, parts.fit);
   tools.append(parts.words, parts.special, parts.sinks, zooms);
+  parts.quarters = element("div", "quarters", null, { role: "group", "aria-label": "Which sentence looks at which" });
+  parts.quarters.append(...Object.entries(QUARTERS).map(([name, said]) => {
+    const names = name === "all" ? "All: both sentences look at both" : `Only sentence ${said[0]} looking at sentence ${said[2]}`;
+    return element("button", "toggle", said, { type: "button", "aria-pressed": "false", "aria-label": names, title: names, value: name });
+  }));
+  parts.quarterSaid = element("p", "how quarter-said");
   parts.hidden = element("p", "how hidden-share");
   parts.legend = element("p", "how legend");
 
@@ -83,7 +90,7 @@ export function build(view) {
   const tableScroll = element("div", "table", null, { tabindex: "0", role: "region", "aria-label": "The map as a table" });
   tableScroll.append(parts.table);
   parts.tableBox.append(element("summary", "", "The map as a table"), tableScroll);
-  map.append(top, parts.map, tools, parts.hidden, parts.legend, parts.tableBox);
+  map.append(top, parts.map, parts.quarters, parts.quarterSaid, tools, parts.hidden, parts.legend, parts.tableBox);
   parts.live = element("div", "aloud", null, { role: "status", "aria-live": "polite" });
   parts.tip = element("div", "tip", null, { "aria-hidden": "true" });
   parts.tip.hidden = true;
@@ -116,6 +123,8 @@ export function fillSort(view) {
 export function showControls(view) {
   const { parts, state, pattern } = view;
   for (const name of ["words", "special", "sinks"]) parts[name].setAttribute("aria-pressed", String(state[name]));
+  parts.quarters.hidden = !isPair(view.model);
+  for (const one of parts.quarters.children) one.setAttribute("aria-pressed", String(one.value === state.quarter));
   parts.sort.value = state.sort;
   parts.kind.value = state.lines.kind;
   const share = state.lines.kind === "share";
@@ -134,22 +143,25 @@ export function showControls(view) {
   parts.special.disabled = !hasSpecial && !state.special;
 }
 
-const LEGEND = "Eff. tokens: the effective number of tokens a row looks at, e to the power of its entropy. Received: a column added up.";
+const SPREAD = "Eff. tokens: the effective number of tokens a row looks at, e to the power of its entropy. Received: a column added up.";
 
 // Where the map is larger than its window, which part is seen and how to see the rest.
 function showWindow(view) {
   const { map, parts, pattern } = view;
   const { q0, q1, k0, k1 } = visible(map, view);
   const part = `Rows ${q0 + 1} to ${q1} of ${pattern.rows}, columns ${k0 + 1} to ${k1} of ${pattern.keys}: drag to see others. `;
-  parts.legend.textContent = (canMove(view) ? part : "") + LEGEND;
+  const [from, to] = (pattern.quarter || "").toUpperCase();
+  const legend = pattern.quarter ? `To ${to}: the share of a row’s weight that ${to} gets. Received: a column added up over the rows of ${from}.` : SPREAD;
+  parts.legend.textContent = (canMove(view) ? part : "") + legend;
 }
 
 export function showDrawn(view) {
   const { parts, state, drawn, pattern } = view;
   if (pattern.pooled) return void (parts.drawn.textContent = "Lines need the head’s own numbers: click it.");
   const what = state.lines.kind === "share" ? `the fewest that hold ${percent(state.lines.value)} of each row` : `weights of ${state.lines.value.toFixed(2)} and more`;
+  const where = pattern.quarter ? `${QUARTERS[pattern.quarter]}, ` : "";
   const cut = drawn.left > drawn.drawn ? `, the strongest ${drawn.drawn.toLocaleString("en")} drawn` : "";
-  parts.drawn.textContent = `${drawn.left.toLocaleString("en")} lines: ${what}${cut}. ${percent(drawn.share)} of the weight is kept; the map is not touched.`;
+  parts.drawn.textContent = `${drawn.left.toLocaleString("en")} lines: ${where}${what}${cut}. ${percent(drawn.share)} of the weight is kept; the map is not touched.`;
 }
 
 export function showScale(view) {

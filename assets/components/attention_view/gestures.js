@@ -206,6 +206,7 @@ export function onControls(view) {
   const { parts } = view;
   parts.sort.addEventListener("change", () => view.choose({ sort: parts.sort.value }, "heads"));
   for (const name of ["words", "special", "sinks"]) parts[name].addEventListener("click", () => view.choose({ [name]: !view.state[name] }));
+  for (const one of parts.quarters.children) one.addEventListener("click", () => view.choose({ quarter: one.value }, "map", "heads", "rings"));
   parts.kind.addEventListener("change", () => {
     const kind = parts.kind.value;
     view.choose({ lines: { kind, value: kind === "share" ? 0.8 : 0.06 } }, "lines");

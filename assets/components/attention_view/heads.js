@@ -2,7 +2,9 @@
 
 import { font } from "../shared/canvas.js";
 import { hatching, prepare, write } from "../shared/paint.js";
+import { names } from "./numbers.js";
 import { picture } from "./paint.js";
+import { drawVeil, quarterOf } from "./quarter.js";
 
 // Where each thumbnail stands: { width, height, side, items: [{ index, x, y, caption }], marks: [{ text, x, y, align }] }.
 export function headsLayout(model, width, k, sort, narrow) {
@@ -61,6 +63,7 @@ export function drawHeads(view) {
   const context = prepare(view.parts.headsBase, layout.width + 3 * k, layout.height + 3 * k, ratio);
   const hatch = hatching(context, colours, ratio);
   context.imageSmoothingEnabled = false;
+  const veiled = { rows: names(model.rows), keys: names(model.columns), quarter: quarterOf(view) };
   for (const item of layout.items) {
     const { rows, keys, codes } = model.glance(item.index);
     context.fillStyle = hatch;
@@ -68,6 +71,7 @@ export function drawHeads(view) {
     const most = [layout.side * ratio, layout.side * ratio];
     const may = model.whole ? model.may(item.index) : glanceMay(model, item.index, rows, keys);
     context.drawImage(picture({}, { codes, may, rows, keys }, colours, most), item.x, item.y, layout.side, layout.side);
+    drawVeil(context, colours, veiled, item.x, item.y, layout.side / model.keys, layout.side / model.queries);
     context.strokeStyle = colours.rule;
     context.lineWidth = 1;
     context.strokeRect(item.x - 0.5, item.y - 0.5, layout.side + 1, layout.side + 1);

@@ -54,15 +54,14 @@ function strongCells(pattern, floors, filter) {
     for (let key = 0, cell = q * keys; key < keys; key++, cell++) {
       if (codes[cell] < least) continue;
       const value = pattern.value(q, key);
-      if (value < floors[q]) continue;
+      if (value < floors[q] || !pattern.inside(q, key)) continue;
       kept += value;
       cells.push([value, q, key]);
     }
   }
   const left = cells.length;
   if (left > MOST_LINES) cells.sort((a, b) => b[0] - a[0]).length = MOST_LINES;
-  const all = pattern.received.reduce((sum, one) => sum + one, 0);
-  return (pattern.strong = { name, cells, left, share: all > 0 ? kept / all : 0 });
+  return (pattern.strong = { name, cells, left, share: pattern.total > 0 ? kept / pattern.total : 0 });
 }
 
 // Grey lines of all rows, in a few strengths; and what the filter leaves: { drawn, left, share }.
@@ -125,7 +124,7 @@ function litLines(view, focus) {
   if (pattern.pooled) return lit;
   const add = (q, key) => {
     const value = pattern.value(q, key);
-    if (pattern.mayLook(q, key) && value >= floors[q]) lit.push({ q, key, value });
+    if (pattern.mayLook(q, key) && pattern.inside(q, key) && value >= floors[q]) lit.push({ q, key, value });
   };
   if (focus.q !== null) for (let key = 0; key < pattern.keys; key++) add(focus.q, key);
   else if (focus.k !== null) for (let q = 0; q < pattern.rows; q++) add(q, focus.k);

@@ -5,6 +5,7 @@ import { inkOn } from "../shared/draw.js";
 import { hatching, prepare, shortened, widest, write } from "../shared/paint.js";
 import { glanceMay } from "./heads.js";
 import { closedRuns, labelled, picture } from "./paint.js";
+import { borders, drawVeil, isPair } from "./quarter.js";
 
 // Where everything stands, in CSS px. cell: a cell's side; [ox, oy]: the first px of the map that is in the window.
 export function mapLayout(view, pattern, width) {
@@ -66,6 +67,7 @@ export function drawMap(view) {
   const seen = visible(map, view);
   if (map.cell >= 16 * k) drawGaps(context, view, pattern, map, seen);
   if (map.cell >= 20 * k) drawNumbers(context, view, pattern, map, seen);
+  if (isPair(view.model)) drawBorders(context, view, pattern, map);
   context.restore();
   if (!pattern.pooled) drawMargins(context, view, pattern, map, seen);
   if (map.cell < 16 * k) {
@@ -93,7 +95,16 @@ export function drawCells(context, view, pattern, map, window) {
   const most = [map.cell * pattern.rows * ratio, map.cell * pattern.keys * ratio];
   const small = picture(pattern, { codes: pattern.codes, may, rows, keys, hiddenKeys: pattern.hiddenKeys }, colours, most);
   context.imageSmoothingEnabled = false;
-  context.drawImage(small, cellX(map, window, 0), cellY(map, window, 0), map.cell * pattern.keys, map.cell * pattern.rows);
+  const corner = [cellX(map, window, 0), cellY(map, window, 0)];
+  context.drawImage(small, ...corner, map.cell * pattern.keys, map.cell * pattern.rows);
+  drawVeil(context, colours, { rows: pattern.rowNames, keys: pattern.keyNames, quarter: pattern.quarter }, ...corner, map.cell, map.cell);
+}
+
+// Where one sentence of a pair ends, across rows and columns.
+function drawBorders(context, view, pattern, map) {
+  context.fillStyle = view.colours.ink3;
+  for (const q of borders(pattern.rowNames)) context.fillRect(map.left, cellY(map, view, q) - 0.5, map.across, 1);
+  for (const key of borders(pattern.keyNames)) context.fillRect(cellX(map, view, key) - 0.5, map.top, 1, map.down);
 }
 
 function drawGaps(context, view, pattern, map, seen) {
@@ -103,7 +114,7 @@ function drawGaps(context, view, pattern, map, seen) {
   context.beginPath();
   for (let q = seen.q0; q < seen.q1; q++) {
     for (let key = seen.k0; key < seen.k1; key++) {
-      if (pattern.value(q, key) >= 0.04 || !pattern.mayLook(q, key)) continue;
+      if (pattern.value(q, key) >= 0.04 || !pattern.mayLook(q, key) || !pattern.inside(q, key)) continue;
       context.rect(cellX(map, view, key) + 1, cellY(map, view, q) + 1, map.cell - 2, map.cell - 2);
     }
   }
@@ -121,7 +132,7 @@ function drawNumbers(context, view, pattern, map, seen) {
   for (let q = seen.q0; q < seen.q1; q++) {
     for (let key = seen.k0; key < seen.k1; key++) {
       const value = pattern.value(q, key);
-      if (value < least || (pattern.hiddenKeys && pattern.hiddenKeys[key])) continue;
+      if (value < least || !pattern.inside(q, key) || (pattern.hiddenKeys && pattern.hiddenKeys[key])) continue;
       const pixel = colours.colours[Math.min(255, Math.round(255 * Math.sqrt(value)))];
       context.fillStyle = inkOn([pixel & 255, (pixel >> 8) & 255, (pixel >> 16) & 255]);
       write(context, (100 * value).toFixed(0), cellX(map, view, key) + map.cell / 2, cellY(map, view, q) + map.cell / 2 + 4 * k, "center");
@@ -182,7 +193,7 @@ function drawRowLabels(context, view, pattern, map, seen, focus) {
     if (y < map.top - 1 || y > map.top + map.down + 1) continue;
     const name = pattern.rowNames[q];
     context.font = font(size, q === focus.q ? 600 : 400);
-    context.fillStyle = q === focus.q ? colours.ink : name.special ? colours.ink3 : colours.ink2;
+    context.fillStyle = q === focus.q ? colours.ink : name.special || !pattern.rowInside(q) ? colours.ink3 : colours.ink2;
     write(context, shortened(name.text, map.longest), map.left - 8 * k, y + 4.5 * k, "right", map.left - 8 * k);
   }
 }
@@ -195,7 +206,8 @@ function drawColumnLabels(context, view, pattern, map, seen, focus) {
     if (x < map.left - 1 || x > map.left + map.across + 1) continue;
     const name = pattern.keyNames[key];
     context.font = font(size, key === focus.k ? 600 : 400);
-    context.fillStyle = key === focus.k ? colours.ink : name.special || (pattern.hiddenKeys && pattern.hiddenKeys[key]) ? colours.ink3 : colours.ink2;
+    const quiet = name.special || !pattern.keyInside(key) || (pattern.hiddenKeys && pattern.hiddenKeys[key]);
+    context.fillStyle = key === focus.k ? colours.ink : quiet ? colours.ink3 : colours.ink2;
     if (!map.tilted) {
       write(context, shortened(name.text, map.longest), x, map.top - 8 * k, "center", map.cell + 6 * k);
       continue;
@@ -208,13 +220,19 @@ function drawColumnLabels(context, view, pattern, map, seen, focus) {
   }
 }
 
-// Where a row's spread and a key's received stand in the margins: { x, y, width, height, number: [x, y] }, or null outside.
-function spreadBar(view, q, mine) {
+// What stands beside a row: its effective tokens, or in a quarter of a pair the share of its weight that goes there.
+function besideRow({ shares, spread, spreadMost }, q) {
+  const [value, most] = shares ? [shares[q], 1] : [spread[q], spreadMost];
+  return { part: value / most, said: shares ? `${(100 * value).toFixed(0)} %` : value.toFixed(1) };
+}
+
+// Where that and a key's received stand in the margins: { x, y, width, height, number: [x, y] }, or null outside.
+function besideBar(view, q, mine) {
   const { map, pattern, k, narrow } = view;
   const y = cellY(map, view, q) + map.cell / 2;
-  if (y < map.top || y > map.top + map.down) return null;
+  if (y < map.top || y > map.top + map.down || !pattern.rowInside(q)) return null;
   const edge = map.left + map.across + 9 * k;
-  const width = Math.max(1, (pattern.spread[q] / pattern.spreadMost) * (narrow ? 22 : 36) * k);
+  const width = Math.max(1, besideRow(pattern, q).part * (narrow ? (pattern.shares ? 12 : 22) : 36) * k);
   const height = Math.max(mine ? 3 * k : 0.6, Math.min(10 * k, map.cell * 0.7));
   return { x: edge, y: y - height / 2, width, height, number: [edge + width + 5 * k, y + 4 * k] };
 }
@@ -222,7 +240,7 @@ function spreadBar(view, q, mine) {
 function receivedBar(view, key, mine) {
   const { map, pattern, k } = view;
   const x = cellX(map, view, key) + map.cell / 2;
-  if (x < map.left || x > map.left + map.across) return null;
+  if (x < map.left || x > map.left + map.across || !pattern.keyInside(key)) return null;
   const width = Math.max(mine ? 3 * k : 0.6, Math.min(15 * k, map.cell * 0.7));
   const height = Math.max(1, (pattern.received[key] / pattern.receivedMost) * 17 * k);
   const y = map.top + map.down + 6 * k;
@@ -233,21 +251,21 @@ function drawMargins(context, view, pattern, map, seen) {
   const { colours, k } = view;
   context.font = font(11.5 * k);
   context.fillStyle = colours.ink2;
-  write(context, "eff. tokens", map.left + map.across + 9 * k, map.top - (map.tilted ? 2 : 7) * k, "left");
+  write(context, pattern.shares ? `to ${pattern.quarter[1].toUpperCase()}` : "eff. tokens", map.left + map.across + 9 * k, map.top - (map.tilted ? 2 : 7) * k, "left");
   write(context, "received", map.left - 8 * k, map.top + map.down + 15 * k, "right", map.left - 8 * k);
   const bars = [];
-  for (let q = seen.q0; q < seen.q1; q++) bars.push([spreadBar(view, q, false), pattern.spread[q], map.cell >= 14 * k, "left"]);
-  for (let key = seen.k0; key < seen.k1; key++) bars.push([receivedBar(view, key, false), pattern.received[key], map.cell >= 20 * k, "center"]);
+  for (let q = seen.q0; q < seen.q1; q++) bars.push([besideBar(view, q, false), besideRow(pattern, q).said, map.cell >= 14 * k, "left"]);
+  for (let key = seen.k0; key < seen.k1; key++) bars.push([receivedBar(view, key, false), pattern.received[key].toFixed(1), map.cell >= 20 * k, "center"]);
   context.fillStyle = colours.fade;
   for (const [bar] of bars) if (bar) context.fillRect(bar.x, bar.y, bar.width, bar.height);
   context.fillStyle = colours.ink2;
-  for (const [bar, value, numbered, align] of bars) if (bar && numbered) write(context, value.toFixed(1), ...bar.number, align);
+  for (const [bar, said, numbered, align] of bars) if (bar && numbered) write(context, said, ...bar.number, align);
 }
 
 // The two bars in focus, in the stream's accent, over the grey ones.
 function drawMarginFocus(context, view, pattern, focus) {
   const { colours, k } = view;
-  const one = (bar, value, align, wide) => {
+  const one = (bar, said, align, wide) => {
     if (!bar) return;
     context.font = font(11.5 * k, 600);
     const [x, y] = bar.number;
@@ -256,10 +274,10 @@ function drawMarginFocus(context, view, pattern, focus) {
     context.fillStyle = colours.accent;
     context.fillRect(bar.x, bar.y, bar.width, bar.height);
     context.fillStyle = colours.ink;
-    write(context, value.toFixed(1), x, y, align);
+    write(context, said, x, y, align);
   };
-  if (focus.q !== null) one(spreadBar(view, focus.q, true), pattern.spread[focus.q], "left", 34 * k);
-  if (focus.k !== null) one(receivedBar(view, focus.k, true), pattern.received[focus.k], "center", Math.max(14 * k, Math.min(24 * k, view.map.cell)));
+  if (focus.q !== null) one(besideBar(view, focus.q, true), besideRow(pattern, focus.q).said, "left", 38 * k);
+  if (focus.k !== null) one(receivedBar(view, focus.k, true), pattern.received[focus.k].toFixed(1), "center", Math.max(14 * k, Math.min(24 * k, view.map.cell)));
 }
 
 // What lies under a point of the map: { q, k }, either null outside (over a label or a margin bar), or null over nothing.

@@ -8,7 +8,7 @@ const EPSILON = 1e-12;
 // A pattern ready to be drawn. codes and may have rows · keys cells; value(q, k) is exact where `exact` or in the band.
 class Pattern {
   constructor(fields) {
-    Object.assign(this, { weights: null, band: null, hidden: null, hiddenKeys: null, pooled: false }, fields);
+    Object.assign(this, { weights: null, band: null, hidden: null, hiddenKeys: null, pooled: false, quarter: null, total: 0 }, fields);
   }
   value(q, k) {
     if (this.weights) return this.weights[q * this.keys + k];
@@ -28,27 +28,40 @@ class Pattern {
   mayLook(q, k) {
     return this.may[q * this.keys + k] === 1;
   }
+  // Of a pair of sentences, what belongs to the quarter in view; everything where none is.
+  rowInside(q) {
+    return !this.quarter || this.rowNames[q].sentence === this.quarter[0];
+  }
+  keyInside(k) {
+    return !this.quarter || this.keyNames[k].sentence === this.quarter[1];
+  }
+  inside(q, k) {
+    return this.rowInside(q) && this.keyInside(k);
+  }
   strongest(q) {
-    let best = 0;
-    for (let k = 1; k < this.keys; k++) if (this.value(q, k) > this.value(q, best)) best = k;
-    return best;
+    return best(this.keys, (k) => this.value(q, k), (k) => this.keyInside(k) || !this.rowInside(q));
   }
   mostDevoted(k) {
-    let best = 0;
-    for (let q = 1; q < this.rows; q++) if (this.value(q, k) > this.value(best, k)) best = q;
-    return best;
+    return best(this.rows, (q) => this.value(q, k), (q) => this.rowInside(q) || !this.keyInside(k));
   }
 }
 
-// What is asked for: { heads: [index…], words, special, sinks }.
+// The first place with the largest value, of those that count; 0 where none does.
+function best(count, value, counts) {
+  let found = -1;
+  for (let place = 0; place < count; place++) if (counts(place) && (found < 0 || value(place) > value(found))) found = place;
+  return Math.max(0, found);
+}
+
+// What is asked for: { heads: [index…], words, special, sinks, quarter }.
 export function patternOf(model, asked) {
   const [index] = asked.heads;
   const plain = asked.heads.length === 1 && !asked.words && !asked.special && !asked.sinks;
   const whole = asked.heads.map((one) => model.codes(one));
-  if (whole.includes(null)) return glancePattern(model, index);
+  if (whole.includes(null)) return glancePattern(model, index, asked.quarter);
   const exact = !model.approximate && asked.heads.every((one) => model.isExact(one));
   let shown = {
-    rows: model.queries, keys: model.keys, may: model.may(index), exact,
+    rows: model.queries, keys: model.keys, may: model.may(index), exact, quarter: asked.quarter,
     rowNames: names(model.rows), keyNames: names(model.columns),
   };
   if (plain) {
@@ -66,17 +79,18 @@ export function patternOf(model, asked) {
   return finished(shown);
 }
 
-function glancePattern(model, index) {
+function glancePattern(model, index, quarter) {
   const { rows, keys, codes } = model.glance(index);
   return new Pattern({
     rows: model.queries, keys: model.keys, codes, side: [rows, keys], pooled: true, exact: false, may: model.may(index),
     rowNames: names(model.rows), keyNames: names(model.columns), spread: null, received: null,
-    band: null,
+    band: null, quarter,
   });
 }
 
-function names(text) {
-  text.names ||= text.text.map((said, place) => ({ text: said, special: text.special[place], id: text.ids[place] }));
+export function names(text) {
+  const of = (place) => (text.sentence ? "ab"[text.sentence[place]] : null);
+  text.names ||= text.text.map((said, place) => ({ text: said, special: text.special[place], id: text.ids[place], sentence: of(place) }));
   return text.names;
 }
 
@@ -119,7 +133,7 @@ function groupsOf(text) {
   text.text.forEach((said, place) => {
     const joins = place > 0 && !text.special[place] && !text.special[place - 1] && text.word[place] === text.word[place - 1];
     if (joins) words[words.length - 1].text += said;
-    else words.push({ text: said, special: text.special[place], id: null, count: 0 });
+    else words.push({ text: said, special: text.special[place], id: null, count: 0, sentence: names(text)[place].sentence });
     words[words.length - 1].count++;
     of.push(words.length - 1);
   });
@@ -203,27 +217,38 @@ function hide(shown, keys) {
   shown.hiddenMean = sum / shown.rows;
 }
 
-// spread: e^entropy of each row; received: each column's sum.
+// spread: e^entropy of each row; received: each column's sum over the rows in view; total: all weight of the pattern. shares: the
+// part of its weight that each row of the quarter in view gives to it, NaN in other rows; null without a quarter.
 function finished(shown) {
-  const { rows, keys, weights, codes } = shown;
-  const spread = new Float32Array(rows);
-  const received = new Float64Array(keys);
+  const pattern = new Pattern(shown);
+  const { rows, keys, codes, quarter } = pattern;
+  const { weights } = shown;
+  const [spread, shares, received] = [new Float32Array(rows), new Float32Array(rows).fill(NaN), new Float64Array(keys)];
+  const near = Uint8Array.from({ length: keys }, (_, k) => Number(pattern.keyInside(k)));
   for (let q = 0; q < rows; q++) {
+    const mine = pattern.rowInside(q);
     let total = 0;
     let logs = 0;
+    let got = 0;
     for (let k = 0, cell = q * keys; k < keys; k++, cell++) {
       const code = codes[cell];
       if (code === 0 && !weights) continue;
       const weight = weights ? weights[cell] : WEIGHT[code];
       total += weight;
-      received[k] += weight;
       logs += weights ? (weight > 0 ? weight * Math.log(weight) : 0) : WEIGHT_LOG[code];
+      if (!mine || !near[k]) continue;
+      received[k] += weight;
+      got += weight;
     }
     spread[q] = total > 0 ? Math.exp(Math.max(0, Math.log(total) - logs / total)) : 0;
+    if (mine) shares[q] = total > 0 ? got / total : 0;
+    pattern.total += total;
   }
   const spreadMost = spread.reduce((most, one) => Math.max(most, one), 1);
   const receivedMost = received.reduce((most, one) => Math.max(most, one), 1e-6);
-  return new Pattern({ ...shown, spread, received, spreadMost, receivedMost });
+  const of = shares.filter((one) => !Number.isNaN(one));
+  const shareMean = of.reduce((sum, one) => sum + one, 0) / Math.max(1, of.length);
+  return Object.assign(pattern, { spread, received, spreadMost, receivedMost, shareMean, shares: quarter ? shares : null });
 }
 
 // How strong a cell must be to have a line: a fixed weight, or for each row the least of those that together reach a share.

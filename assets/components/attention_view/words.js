@@ -2,6 +2,7 @@
 
 import { element, shortened } from "../shared/paint.js";
 import { percent, weightSaid } from "./numbers.js";
+import { quarterOf, QUARTERS, quarterSaid } from "./quarter.js";
 
 const TABLE = 40; // rows and columns of the table at most; a larger map shows the part around the focus
 const CHIPS = 400;
@@ -27,10 +28,12 @@ function sentenceParts(view) {
   if (focus.q === null) {
     const got = pattern.received[focus.k];
     const about = pattern.exact ? "" : "≈ ";
+    const rows = pattern.rowNames.filter((_, q) => pattern.rowInside(q)).length;
     const may = mayLookAt(pattern, focus.k);
+    if (!pattern.keyInside(focus.k)) return [["“", false], [pattern.keyNames[focus.k].text, true], [`” belongs to the part that is faded (only ${QUARTERS[pattern.quarter]} is shown).`, false]];
     // a mask that hides the future lets more rows look at an early token than at a late one: only the mean compares them
-    const each = may && may < pattern.rows ? `; ${may} of them may look at it, and give it ${about}${percent(got / may)} each on average.` : ".";
-    return [[opening, false], ["“", false], [pattern.keyNames[focus.k].text, true], ["” receives ", false], [`${about}${got.toFixed(2)}`, true], [` of ${pattern.rows} rows’ attention${each}`, false]];
+    const each = may && may < rows ? `; ${may} of them may look at it, and give it ${about}${percent(got / may)} each on average.` : ".";
+    return [[opening, false], ["“", false], [pattern.keyNames[focus.k].text, true], ["” receives ", false], [`${about}${got.toFixed(2)}`, true], [` of ${rows} rows’ attention${pattern.quarter ? `, those of ${pattern.quarter[0].toUpperCase()}` : ""}${each}`, false]];
   }
   const key = focus.k === null ? pattern.strongest(focus.q) : focus.k;
   const names = [[pattern.rowNames[focus.q].text, true], [pattern.keyNames[key].text, true]];
@@ -40,15 +43,16 @@ function sentenceParts(view) {
   const what = pattern.hidden ? " of what is left of its attention to “" : " of its attention to “";
   const unit = state.words ? "word" : "token";
   let clause = "";
-  if (model.stream === "cross") clause = `, a ${unit} of the source`;
+  if (!pattern.inside(focus.q, key)) clause = ` (faded: only ${QUARTERS[pattern.quarter]} is shown)`;
+  else if (model.stream === "cross") clause = `, a ${unit} of the source`;
   else if (!state.words && key > focus.q + model.start) clause = model.stream === "encoder" ? `, a ${unit} it can only see because the encoder looks both ways` : `, a ${unit} it can only see because the mask is off`;
   return [[`${opening}“`, false], names[0], ["” gives ", false], [value, true], [what, false], names[1], [`”${clause}${around.after || ""}.`, false]];
 }
 
-// How many rows may look at a key.
+// How many of the rows in view may look at a key.
 function mayLookAt(pattern, key) {
   let may = 0;
-  for (let q = 0; q < pattern.rows; q++) may += pattern.mayLook(q, key) ? 1 : 0;
+  for (let q = 0; q < pattern.rows; q++) may += pattern.mayLook(q, key) && pattern.rowInside(q) ? 1 : 0;
   return may;
 }
 
@@ -62,7 +66,7 @@ export function tell(view) {
   }));
   const { q, k: key } = view.focus();
   const place = q !== null && key !== null ? ` ${nameOf(view, view.current())}.` : "";
-  view.announce(parts.map(([said]) => said).join("") + place);
+  view.announce(`${parts.map(([said]) => said).join("")}${place} ${quarterSaid(view)}`.trim());
 }
 
 // Read aloud at most once a second, and only when it changed.
@@ -110,10 +114,11 @@ export function chips(view) {
   view.chipsOf = [];
   for (const text of model.texts) {
     const line = element("div", `chips ${text.stream}`);
-    line.append(element("span", "chips-name", text.name));
+    line.append(element(text.sentence ? "b" : "span", "chips-name", text.sentence ? "A" : text.name));
     let word = null;
     text.text.slice(0, CHIPS).forEach((said, place) => {
       const joins = place > 0 && !text.special[place] && !text.special[place - 1] && text.word[place] === text.word[place - 1];
+      if (text.sentence && place > 0 && text.sentence[place] > text.sentence[place - 1]) line.append(element("b", "chips-name", "B"));
       if (!joins) line.append((word = element("span", "word")));
       const chip = element("span", `chip${text.special[place] ? " special" : ""}`, null, { title: `${said} · id ${text.ids[place]}` });
       chip.append(element("bdi", "", shortened(said, 24)), element("small", "", String(text.ids[place])));
@@ -178,14 +183,19 @@ export function fillTable(view) {
   const { table, tableBox } = view.parts;
   if (!tableBox.open) return;
   const { pattern } = view;
+  const quarter = quarterOf(view);
   if (pattern.pooled) return void table.replaceChildren(element("caption", "", "This head is held as a small picture only; lock it to fetch its numbers."));
   const focus = view.focus();
-  const range = (count, at) => {
-    const first = Math.max(0, Math.min(count - TABLE, (at ?? 0) - TABLE / 2));
-    return Array.from({ length: Math.min(TABLE, count) }, (_, step) => first + step);
+  const near = (names, counts) => names.flatMap((_, place) => (counts(place) ? [place] : []));
+  const range = (places, at) => {
+    const middle = places.findIndex((place) => place >= (at ?? 0));
+    const first = Math.max(0, Math.min(places.length - TABLE, middle - TABLE / 2));
+    return places.slice(first, first + TABLE);
   };
-  const [rows, keys] = [range(pattern.rows, focus.q), range(pattern.keys, focus.k)];
-  const part = rows.length < pattern.rows || keys.length < pattern.keys ? ` Rows ${rows[0] + 1} to ${rows.at(-1) + 1}, columns ${keys[0] + 1} to ${keys.at(-1) + 1}; move the focus to see others.` : "";
+  const [allRows, allKeys] = [near(pattern.rowNames, (q) => pattern.rowInside(q)), near(pattern.keyNames, (key) => pattern.keyInside(key))];
+  const [rows, keys] = [range(allRows, focus.q), range(allKeys, focus.k)];
+  const only = quarter ? ` Only ${QUARTERS[quarter]}.` : "";
+  const part = rows.length < allRows.length || keys.length < allKeys.length ? ` Rows ${rows[0] + 1} to ${rows.at(-1) + 1}, columns ${keys[0] + 1} to ${keys.at(-1) + 1}; move the focus to see others.` : "";
   const head = element("tr");
   head.append(element("td"), ...keys.map((key) => named("th", pattern.keyNames[key], { scope: "col" })));
   const body = element("tbody");
@@ -199,7 +209,7 @@ export function fillTable(view) {
   }
   const top = element("thead");
   top.append(head);
-  table.replaceChildren(element("caption", "", `${view.parts.heading.textContent}. Rows look, columns are looked at.${part}`), top, body);
+  table.replaceChildren(element("caption", "", `${view.parts.heading.textContent}. Rows look, columns are looked at.${only}${part}`), top, body);
 }
 
 function named(tag, name, attributes) {

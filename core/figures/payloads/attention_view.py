@@ -139,7 +139,7 @@ def header_of(message: bytes) -> dict[str, Any]:
 def identity(trace: Trace, stream: Stream) -> str:
     """The same for the same question asked of the same model, in every process."""
     request = trace.request
-    named = (
+    named: tuple[Any, ...] = (
         request.lens,
         request.source,
         request.target,
@@ -148,6 +148,8 @@ def identity(trace: Trace, stream: Stream) -> str:
         request.layers,
         stream.value,
     )
+    if request.types is not None:
+        named = (*named, request.types)
     return blake2b(repr(named).encode("utf-8", "backslashreplace"), digest_size=8).hexdigest()
 
 
@@ -247,7 +249,10 @@ def _band(widths: np.ndarray, query: int, room: int) -> tuple[int, int]:
 
 
 def _texts(trace: Trace, rows: Tokens, columns: Tokens) -> list[dict[str, Any]]:
-    """The texts of a run and the part each plays here: its tokens look (rows), are looked at (columns), both or neither."""
+    """The texts of a run and the part each plays here: its tokens look (rows), are looked at (columns), both or neither.
+
+    sentence: of a pair, to which one each token belongs, 0 or 1; a single text has no such list.
+    """
     both = trace.source is not None and trace.target is not None
     told = []
     for tokens, stream, name in ((trace.source, "encoder", "Source"), (trace.target, "decoder", "Target")):
@@ -265,6 +270,8 @@ def _texts(trace: Trace, rows: Tokens, columns: Tokens) -> list[dict[str, Any]]:
                 "special": [bool(odd) for odd in tokens.special],
             }
         )
+        if tokens is trace.source and trace.request.types is not None:
+            told[-1]["sentence"] = [int(kind > 0) for kind in trace.request.types]
     return told
 
 

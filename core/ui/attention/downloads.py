@@ -16,6 +16,7 @@ from core.request import PositionRule, Stream
 from core.ui.attention.boxes import box
 from core.ui.attention.cell import SAYS
 from core.ui.attention.measures import NAMES, norms, rolled
+from core.ui.attention.quarters import quarter
 from core.ui.kit import charts
 from core.ui.kit.component import component
 from core.ui.running.focus import Focus
@@ -110,7 +111,7 @@ def downloads(view: Scene, it: Focus, reading: str = "weight", moved: PositionRu
         charts.heading("Link", "opens this view again")
         st.code(bar.link(), language=None, wrap_lines=True)
         model = it.choice.model.partition(":")[2] if ":" in it.choice.model else it.choice.model
-        lines = export.python_lines(it.now.request, model, it.stream, it.choice.layer, it.choice.head, reading, moved)
+        lines = export.python_lines(it.now.request, model, it.stream, it.choice.layer, it.choice.head, reading, moved, quarter(it))
         charts.heading("Python", "the same numbers again, run beside Lookback’s folder core")
         st.code(lines, language="python", wrap_lines=True)
         with st.container(horizontal=True, key="take-last", gap="small"):

@@ -11,6 +11,7 @@ from core.figures.labels import percent
 from core.figures.plain_map import plain_map
 from core.request import Stream
 from core.ui.attention.parameters import MEASURE
+from core.ui.attention.quarters import inside, quarter_says
 from core.ui.kit import charts, controls
 from core.ui.running.focus import BLOCKS, Focus
 from core.ui.running.scene import UNTOLD, Scene
@@ -49,13 +50,15 @@ def numbers(view: Scene, it: Focus) -> None:
         if chosen == "weight":
             charts.heading(it.name, "with numbers")
             pattern, allowed, rows, columns, stream, focus = it.drawn()
+            cells = inside(it)
             figure = heatmap.heatmap(
-                pattern, allowed, rows, columns, stream, focus, charts.theme(), margins=not it.pooled
+                pattern, allowed, rows, columns, stream, focus, charts.theme(), not it.pooled and cells is None, _faded(it)
             )
             charts.plot(
                 figure, "map", heatmap.describe(it.rows, it.columns, it.pattern, it.name), controls.clicked_cell
             )
             charts.words(SAYS["weight"])
+            charts.words(quarter_says(it))
             charts.words(it.map_says())
         else:
             _other(view, it, chosen)
@@ -63,9 +66,15 @@ def numbers(view: Scene, it: Focus) -> None:
         charts.heading("One row", "strongest first")
         st.html(markup.sentence(it.sentence()))
         controls.row_picker(it.rows, it.columns, (it.query, it.key))
-        charts.bars(it.row(), charts.theme().accent(it.stream), "This row", "row-bars", 340)
+        charts.bars(it.row(cells=inside(it)), charts.theme().accent(it.stream), "This row", "row-bars", 340)
         if chosen == "weight":
             charts.words(READING)
+
+
+def _faded(it: Focus) -> np.ndarray | None:
+    """The cells, or the blocks of a long text, in which nothing belongs to the quarter in view."""
+    cells = inside(it)
+    return None if cells is None else pooled(cells.astype(float), BLOCKS if it.pooled else len(cells)) == 0
 
 
 def _picker(it: Focus) -> str:
@@ -107,6 +116,8 @@ def _other(view: Scene, it: Focus, chosen: str) -> None:
     )
     rows, columns, focus = it.rows, it.columns, (it.query, it.key)
     shown = np.where(it.allowed if chosen == "norm" else values > 0, values, np.nan)
+    if (cells := inside(it)) is not None:
+        shown = np.where(cells, shown, np.nan)
     if it.pooled:
         _, _, rows, columns, _, focus = it.drawn()
         shown = pooled(shown, BLOCKS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.analysis import QUARTERS
 from core.interventions import MOVES
 from core.ui.session.links import Parameter, among, below, counted, declare, matching, optional
 
@@ -44,6 +45,8 @@ def _merges(raw: str) -> tuple[int, int]:
 
 # what else was chosen in the attention view, as it writes it
 VIEW = declare(Parameter("view", "", matching(r"[a-z0-9_.~-]{0,600}")))
+# of a pair of sentences, which one looks at which: the other weights fade
+QUARTER = declare(Parameter("quarter", "all", among("all", *QUARTERS), forgotten_with=("model",)))
 # how the numbers of a head are read
 MEASURE = declare(Parameter("measure", "weight", among(*MEASURES)))
 # where the position lab puts the tokens, and by how much

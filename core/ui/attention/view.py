@@ -9,6 +9,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.analysis import QUARTERS
 from core.analysis.head_scores import HEAD_SCORES
 from core.figures.payloads import attention_view as payload
 from core.request import Stream
@@ -29,7 +30,8 @@ class ViewChoice:
 
     locked: whether the head stays when the pointer leaves. query and key: the locked cell, both None where there is none.
     pins: heads kept in sight. mixed: heads whose mean is shown (none or at least two). words: tokens joined. special and
-    sinks: what is hidden. lines: ("weight", least) or ("share", of each row).
+    sinks: what is hidden. lines: ("weight", least) or ("share", of each row). quarter: of a pair of sentences, which one looks
+    at which, a name of QUARTERS; "all" hides nothing.
     """
 
     stream: Stream
@@ -45,6 +47,7 @@ class ViewChoice:
     sinks: bool = False
     sort: str = "grid"
     lines: tuple[str, float] = ("weight", 0.06)
+    quarter: str = "all"
 
     @property
     def cell(self) -> Pair | None:
@@ -65,6 +68,8 @@ def read_choice(raw: Any, trace: Trace) -> ViewChoice | None:
     lines = raw["lines"]
     if any(type(flag) is not bool for flag in flags) or pins is None or mixed is None or type(raw["sort"]) is not str:
         return None
+    if type(raw["quarter"]) is not str or raw["quarter"] not in ("all", *QUARTERS):
+        return None
     if raw["sort"] not in SORTS or type(lines) is not list or len(lines) != 2 or lines[0] not in ("weight", "share"):
         return None
     low, high = LINES[lines[0]]
@@ -79,7 +84,7 @@ def read_choice(raw: Any, trace: Trace) -> ViewChoice | None:
         return None
     return ViewChoice(
         stream, raw["layer"], raw["head"], raw["locked"], query, key, pins, mixed, raw["words"], raw["special"], raw["sinks"],
-        raw["sort"], (lines[0], float(lines[1])),
+        raw["sort"], (lines[0], float(lines[1])), raw["quarter"],
     )  # fmt: skip
 
 
@@ -142,7 +147,7 @@ FLAGS = {"words": "w", "special": "p", "sinks": "s"}
 
 
 def write_link(choice: ViewChoice) -> str:
-    """What the view adds to a link, beyond stream, head and cell; "" for a view as it opens: "w~pin1.2-1.3~share0.8"."""
+    """What the view adds to a link, beyond stream, head, cell and quarter; "" for a view as it opens: "w~pin1.2-1.3~share0.8"."""
     usual = ViewChoice(choice.stream)
     parts = ["".join(sign for name, sign in FLAGS.items() if getattr(choice, name)) + "u" * (not choice.locked)]
     for name, pairs in (("pin", choice.pins), ("mix", choice.mixed)):

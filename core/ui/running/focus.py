@@ -100,10 +100,13 @@ class Focus:
         """Whether the text is too long for a map of every cell."""
         return max(self.pattern.shape) > WHOLE
 
-    def row(self, k: int = 8) -> list[Bar]:
-        """What the focused query looks at, strongest first."""
-        weights = self.pattern[self.query]
-        order = [int(key) for key in np.argsort(-weights, kind="stable")[:k] if self.allowed[self.query, key]]
+    def row(self, k: int = 8, cells: np.ndarray | None = None) -> list[Bar]:
+        """What the focused query looks at, strongest first. cells: bool [query, key], the only ones told, unless the whole row
+        lies outside of them; None tells all."""
+        weights, may = self.pattern[self.query], self.allowed[self.query]
+        if cells is not None and cells[self.query].any():
+            may = may & cells[self.query]
+        order = [int(key) for key in np.argsort(-weights, kind="stable") if may[key]][:k]
         names = self.columns
         return [Bar(names[key], float(weights[key])) for key in order]
 

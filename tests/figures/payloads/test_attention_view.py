@@ -237,3 +237,10 @@ def _alone(attention: Attention, source: bool = False) -> Trace:
     tokens = Tokens(tuple(range(count)), tuple(f"t{i}" for i in range(count)), tuple(range(count)), (False,) * count)
     request = Request("alone", tokens.ids if source else None, None if source else tokens.ids, capture="float32")
     return Trace(request, tokens if source else None, None if source else tokens, (attention,))
+
+
+def test_of_a_pair_each_token_says_its_sentence_and_a_single_text_says_none():
+    single, pair, other = (payload.header_of(payload.overview(trace_of(first=first), ENCODER)) for first in (0, 4, 5))
+    assert pair["texts"][0]["sentence"] == [0] * 4 + [1] * 5
+    assert not any("sentence" in text for text in (*single["texts"], pair["texts"][1]))
+    assert len({one["id"] for one in (single, pair, other)}) == 3
