@@ -189,3 +189,11 @@ def test_costs_are_measured_on_demand_and_told_with_their_exponents(screen, monk
     counted = [race.count("gru", n).chain for n in (128, 256)]
     assert steps == pytest.approx(np.log2(counted[1] / counted[0]), abs=0.006)
     assert len(page.app.get("vega_lite_chart")) == 6  # accuracy, gradients, and four costs
+
+
+@pytest.mark.parametrize("what", ["a3b7c1d9", "e2f5g8h0"])
+def test_only_the_arrows_row_knows_the_question(what):
+    """As the page says of the map of the GRU with attention: the row above is made before the question is read."""
+    found = machines.machine("attention", "recall")
+    first, second = (found.look(found.encode(what), found.encode(f"{key}→")).alignment for key in (what[0], what[2]))
+    assert np.array_equal(first[0], second[0]) and np.abs(first[1] - second[1]).max() > 0.01

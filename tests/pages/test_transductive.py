@@ -11,11 +11,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.semi_supervised import LabelPropagation, LabelSpreading
 
-from core.analysis.transductive import fewlabels, pointsets
+from core.analysis.transductive import fewlabels, pointsets, transduction
 from core.analysis.transductive.board import ALPHA, GAMMA, Board, read_board
 from core.analysis.transductive.transduction import NONE
 from core.request import Stream
 from core.ui.transductive import datasets
+from core.ui.transductive.curve import Course
 from core.ui.transductive.lesson import DIGITS, EACH
 from core.ui.transductive.parameters import BOARD
 from tests.printed import shows, shows_share
@@ -92,7 +93,7 @@ def test_the_curve_shows_where_spreading_loses(screen):
     page = screen("transductive")
     page.app.get_by_key("points-set").set_value("across").run()
     assert page.calm()
-    assert any("Spreading is behind" in body for body in page.said("how"))
+    assert any("On average spreading is behind" in body for body in page.said("how"))
     spec = json.loads(page.app.get("vega_lite_chart")[0].proto.spec)
     bands = [layer["data"]["values"][0] for layer in spec["layer"][:3]]
     found = fewlabels.measure(
@@ -156,6 +157,7 @@ def test_short_texts_are_what_the_encoder_makes_of_them(screen):
     trace = lens.run(lens.request(found[100]).keeping("residual"))
     own = trace.residual[Stream.ENCODER][-1][~np.array(trace.source.special)].mean(0)
     assert points.x[100] == pytest.approx(own / np.linalg.norm(own), abs=1e-4)
+    assert any(f"in all {len(own)} numbers" in line for line in page.said("how"))
     table = next(re.sub(r"<[^>]+>", "", body) for body in page.html if "sum few" in body)
     assert "60" in table
 
@@ -211,3 +213,21 @@ def test_a_link_to_no_board_is_refused_in_a_sentence(screen):
     page = screen("transductive", board="moons.0.40.99.97")
     assert page.calm() and sent(page)[0]["version"] == "moons-0"
     assert "The link’s board “moons.0.40.99.97” means nothing here" in page.said("note")[0]
+
+
+def test_the_factor_left_out_by_the_paper_changes_no_decision():
+    """Zhou et al. 2004, eq. 3, has no 1 − α; the page says that this changes nothing."""
+    points = pointsets.draw("moons", 0)
+    looks = transduction.spreading(points.x, 40.0)
+    y = transduction.known(pointsets.some_labels(points.classes, 2, np.random.default_rng(0)), points.count)
+    bare = np.linalg.solve(np.eye(len(looks)) - 0.9 * looks, y)
+    end = transduction.reach(looks, 0.9) @ y
+    assert end == pytest.approx(0.1 * bare) and (transduction.decided(end) == transduction.decided(bare)).all()
+    assert end == pytest.approx(0.9 * looks @ end + 0.1 * y)  # one more pass leaves it as it is
+
+
+def test_the_curve_tells_how_its_spreading_looks(screen):
+    """γ and α decide who is ahead: they stand beside the verdict."""
+    course = Course("moons", 40.0, 0.99, EACH["plane"])
+    (said,) = [body for body in screen("transductive").html if "95 % interval" in body]
+    assert f"γ = {course.gamma:g} and α = {course.alpha:g}" in said

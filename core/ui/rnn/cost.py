@@ -87,14 +87,15 @@ def section() -> None:
             charts.curve(spec, f"cost-{what}", curves.said(lines, up))
     st.html(table(found))
     charts.words(
-        "The exponent is the slope of these very points: 1 means twice the text costs twice as much, 2 four times, 0 nothing more. "
-        "The transformer’s work lies between 1 and 2: part of it is per symbol, part per pair of symbols, and the second wins as "
-        "texts grow. <b>Steps in a row</b>: here, as in training, the right answers so far are given (<b>teacher forcing</b>), so "
-        "the transformer predicts all n at once, and a machine with many cores does it at once: that is what the paper gained. "
-        "When it <b>writes by itself</b>, each symbol waits for the one before, n times, like a recurrent network. "
-        "Its map of n × n weights grows with the square only if someone keeps it (“map kept”); computed bit by bit and thrown away "
-        "at once, in what is called a fused kernel, it never stands there as a whole. Time is what the processor spent, not what "
-        "the clock says, and every round times all machines in turn: so a busy computer slows none of them alone."
+        "The exponent is the slope of these very points on logarithmic axes, where equal steps multiply: 1 means twice the text "
+        "costs twice as much, 2 four times, 0 nothing more. The transformer’s work lies between 1 and 2: part of it is per symbol, "
+        "part per pair of symbols, and the second wins as texts grow. <b>Steps in a row</b>: here, as in training, the right "
+        "answers so far are given (<b>teacher forcing</b>), so the transformer predicts all n at once, and a machine with many "
+        "cores does it at once: that is what the paper gained. When it <b>writes by itself</b>, each symbol waits for the one "
+        "before, n times, like a recurrent network. Its map of n × n weights grows with the square only if someone keeps it (“map "
+        "kept”); computed piece by piece and thrown away at once, in what is called a fused kernel, it never stands there as a "
+        "whole. Time is what the processor spent, not what the clock says, and every round times all machines in turn: so a busy "
+        "computer slows none of them alone."
     )
 
 

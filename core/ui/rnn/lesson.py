@@ -54,9 +54,9 @@ def opened() -> None:
     lesson.questions(_questions(task, delay, what))
     lesson.source(
         "Cho et al. 2014 (the GRU); Sutskever, Vinyals and Le 2014 (one state); Bengio, Simard and Frasconi 1994 (why a gradient "
-        "fades over many steps); Bahdanau, Cho and Bengio 2015, eq. 5–6 and Figure 3 (looking back); Vaswani "
-        "et al. 2017, eq. 1 and Table 1 (attention alone). The machines’ sizes differ by less than a tenth; each one’s card "
-        "tells its training."
+        "fades over many steps), Pascanu et al. 2013 (or explodes); Bahdanau, Cho and Bengio 2015, eq. 5–6, §A.1.2 and Figure 3 "
+        "(looking back); Vaswani et al. 2017, eq. 1 and Table 1 (attention alone). The machines’ sizes differ by less than a "
+        "tenth; each one’s card tells its training."
     )
 
 
@@ -126,19 +126,20 @@ def _dial(task: str, what: machines.Exercise) -> None:
     def maths() -> None:
         lesson.formula(
             r"h_t = (1 - z_t) \odot n_t + z_t \odot h_{t-1}",
-            f"The recurrent network: the state h after symbol t is a mix of the old state and something new, n; z, from 0 to 1, "
-            f"says for each number how much stays (⊙: multiplied number by number). Here h is "
-            f"{len(machines.seen(task, 'gru', what).reader[-1])} numbers and t runs from 1 to {len(what.source)}.",
+            f"The recurrent network: the state h after symbol t is a mix of the old state and something new, n, made from the "
+            f"symbol and the old state; z, from 0 to 1, says for each number how much stays (⊙: multiplied number by number). Here "
+            f"h is {len(machines.seen(task, 'gru', what).reader[-1])} numbers and t runs from 1 to {len(what.source)}.",
         )
         far = len(what.source) - 1
         lesson.formula(
-            r"\frac{\partial a}{\partial x_1} = \frac{\partial a}{\partial h_n} \cdot \frac{\partial h_n}{\partial h_{n-1}} \cdots "
+            r"\frac{\partial a}{\partial x_1} = \frac{\partial a}{\partial h_T} \cdot \frac{\partial h_T}{\partial h_{T-1}} \cdots "
             r"\frac{\partial h_2}{\partial h_1} \cdot \frac{\partial h_1}{\partial x_1} \qquad "
             rf"0.9^{{{far}}} = {0.9**far:.3f}",
-            f"How fast the answer a changes with the first symbol’s numbers x₁: a product with one factor for each of the {far} "
-            "steps from state to state. If each lets nine tenths through, this is what arrives; so gradients fade over "
-            "distance, and what is far is hard to learn (Bengio, Simard and Frasconi 1994). Looking back is one step, however "
-            "far.",
+            f"∂a/∂x₁ is how fast the answer a changes with the first symbol’s numbers x₁; T = {len(what.source)} is the last "
+            f"symbol read. It is a product with one factor, a table of numbers, for each of the {far} steps from state to state. "
+            "If each let nine tenths through, this is what would arrive: then the gradient fades over distance, and what is far is "
+            "hard to learn (Bengio, Simard and Frasconi 1994); factors above 1 make it explode instead (Pascanu, Mikolov and "
+            "Bengio 2013). A GRU’s z is there to keep factors near 1. Looking back is one step, however far.",
         )
         look = machines.seen(task, "attention", what)
         place = what.at[0]
@@ -154,9 +155,9 @@ def _dial(task: str, what: machines.Exercise) -> None:
         own = np.asarray(machines.seen(task, "transformer", what).own[-1])
         lesson.formula(
             r"\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\!\left(\frac{QK^\top}{\sqrt{d_k}}\right) V",
-            f"The transformer: all symbols (queries Q) are compared with all (keys K) at once; d<sub>k</sub> is how long a key is, "
-            f"and the weights mix the values V. Here that is {own.shape[1]} × {own.shape[2]} = {own[0].size:,} "
-            f"weights in each of {own.shape[0]} heads, and no step waits for another.",
+            f"The transformer: all symbols (queries Q) are compared with all (keys K) at once; d<sub>k</sub> is how many numbers a "
+            f"key has, and the weights mix the values V. Here that is {own.shape[1]} × {own.shape[2]} = {own[0].size:,} "
+            f"weights in each of {own.shape[0]} heads, and no symbol waits for another.",
         )
 
     lesson.dial(

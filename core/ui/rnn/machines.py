@@ -28,10 +28,12 @@ from core.ui.session.state import heard, held
 KINDS = ("gru", "attention", "transformer")
 TITLES = {"gru": "GRU", "attention": "GRU with attention", "transformer": "Transformer"}
 SAYS = {
-    "gru": "One list of numbers, its <b>state</b>, holds all it has read: after every symbol the list is written anew.",
+    "gru": "One list of numbers, its <b>state</b>, is all it keeps of what it has read: after every symbol a new list is made from "
+    "the old one and the symbol.",
     "attention": "The same kind of network, but it kept its state after every symbol and <b>looks back</b> at them: a row of "
     "<b>attention weights</b> says how much at each.",
-    "transformer": "No state at all: every symbol looks at every other, and each answer looks back at all of them.",
+    "transformer": "No state is handed from symbol to symbol: every symbol looks at all of them, itself too, and each answer looks "
+    "back at all of them.",
 }
 NAMES = {"recall": "Recall", "copy": "Copy"}
 RULES = {
@@ -45,8 +47,9 @@ PLAYERS = (
     "(gated recurrent unit), a GRU with attention, and a transformer."
 )
 ROWS = {
-    "recall": "row “→” is the moment of the answer, the row above it that of the question.",
-    "copy": "each row is the moment of one answer, with the symbol said just before.",
+    "recall": "row “→” is its look for the answer; the row above it was made before the question was read, so that it cannot know "
+    "yet what to look for.",
+    "copy": "each row is its look for one answer, named by the symbol said just before.",
 }
 
 
@@ -314,7 +317,8 @@ def gradients(task: str, what: Exercise, answer: int) -> None:
     """What the answer hangs on, over the distance to each symbol."""
     theme = charts.theme()
     charts.heading(
-        "What the answer hangs on", "how fast the chance of the right answer changes when a symbol’s numbers change a little"
+        "What the answer hangs on",
+        "how fast the logarithm of the right answer’s probability changes when a symbol’s numbers change a little",
     )
     last = len(what.wanted) - 1
     number = min(answer, last)
@@ -333,8 +337,9 @@ def gradients(task: str, what: Exercise, answer: int) -> None:
     spec = curves.curves(lines, colours(theme), theme, "symbol read", "share of the speed", 200, marks=list(what.source))
     charts.curve(spec, "gradients", curves.said(lines, "gradient"))
     charts.words(
-        "The speed of change is called the <b>gradient</b>. Drawn are each symbol’s shares of it, which add up to 1 for each "
-        "machine: one that is sure changes little anywhere. " + resting(what, number, found)
+        "The speed of change is called the <b>gradient</b>: it tells what a very small change would do, not what the symbol is "
+        "worth as a whole. Drawn are each symbol’s shares of it, which add up to 1 for each machine: one that is sure changes "
+        "little anywhere. " + resting(what, number, found)
     )
 
 

@@ -37,10 +37,10 @@ class Page:
 PAGES = (
     Page("home", "Start", "Home"),
     Page("sequence", "Learn", "Sequence modelling", "Predict the next token, again and again: that is all it does."),
-    Page("rnn", "Learn", "From RNN to attention", "One memory forgets what came early; looking back does not."),
+    Page("rnn", "Learn", "From RNN to attention", "One memory for all that was read, or a look back at each part of it."),
     Page("hand", "Learn", "Self-attention by hand", "Drag queries, keys and values, and watch the weights follow."),
     Page("encoder", "Learn", "The encoder", "From a text to vectors: two steps a layer, every number in view."),
-    Page("decoder", "Learn", "The decoder", "Three steps a layer, and never a look at the future."),
+    Page("decoder", "Learn", "The decoder", "Box by box to the next token, the future hidden by a mask."),
     Page("transductive", "Learn", "Transductive learning", "A few labels, many points without: who names the rest?"),
     Page("attention", "Explore", "Attention", "All heads of any model, and one of them large."),
     Page("masks", "Explore", "Masks", "Change what may be looked at; the weights stay the same."),

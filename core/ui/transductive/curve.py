@@ -80,7 +80,7 @@ def curve(course: Course, points: PointSet) -> list[Measured]:
     with left:
         charts.curve(spec, f"curve-{course.name}", curves.said(lines, "share right"))
     with right:
-        st.html(table(found))
+        st.html(table(found, course))
         charts.words(verdict(found))
     return found
 
@@ -128,7 +128,7 @@ def colours(theme: Theme) -> dict[str, str]:
     return {TITLES["spreading"]: theme.weights[5], TITLES["nearest"]: theme.ink, TITLES["logistic"]: theme.ink3}
 
 
-def table(found: list[Measured]) -> str:
+def table(found: list[Measured], course: Course) -> str:
     """Means and 95 % intervals as an HTML table."""
     heads = "".join(f'<th scope="col">{title}</th>' for title in TITLES.values())
     rows = []
@@ -143,7 +143,9 @@ def table(found: list[Measured]) -> str:
         f"Share right of the points without a label: the mean of {fewlabels.SEEDS} draws. Behind it, and as a band in the "
         f"picture, how far luck of the draw may have moved it (its 95 % interval: mean ± {fewlabels.T95:.2f} · s ÷ "
         f"√{fewlabels.SEEDS}; s, the standard deviation, says how far the draws lie from their mean, typically). Last column: by "
-        "how many percentage points spreading is ahead of the better of the two others in the same draw."
+        "how many percentage points spreading is ahead of the better of the two others in the same draw; it is called ahead or "
+        f"behind where that interval leaves 0 out. Spreading looks with γ = {course.gamma:g} and α = {course.alpha:g}, chosen by "
+        "hand: a few labels cannot choose them."
     )
     return (
         f'<p class="how">{caption}</p><div class="sum few" tabindex="0" role="region" aria-label="The same as a table"><table>'
@@ -159,9 +161,9 @@ def verdict(found: list[Measured]) -> str:
     open_ = [str(one.labels) for one in found if one.lead()[1] <= 0 <= one.lead()[2]]
     parts = []
     if ahead:
-        parts.append(f"<b>Spreading is ahead</b> of both rules with {_and(ahead)} labels")
+        parts.append(f"<b>On average spreading is ahead</b> of both rules with {_and(ahead)} labels")
     if behind:
-        parts.append(f"<b>spreading is behind</b> the better rule with {_and(behind)} labels")
+        parts.append(f"<b>on average spreading is behind</b> the better rule with {_and(behind)} labels")
     if open_:
         parts.append(f"with {_and(open_)} labels these draws cannot tell them apart")
     text = "; ".join(parts)

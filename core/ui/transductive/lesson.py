@@ -16,8 +16,9 @@ EACH = {"plane": (1, 2, 4, 8), "texts": (1, 2, 5, 10, 20), "digits": (1, 2, 3, 5
 DIGITS = (4.0, 0.99)  # γ over pixels brought to 0 … 1, and α
 SOURCE = (
     "Zhu and Ghahramani 2002, eq. 1, and Zhu, Ghahramani and Lafferty 2003, eq. 5 (label propagation); Zhou, Bousquet, Lal, "
-    "Weston and Schölkopf 2004, eq. 3 (label spreading); Vapnik 1998 (transductive inference); Vaswani et al. 2017, eq. 1 "
-    "(attention) and abstract (“sequence transduction”). Digits: Alpaydin and Kaynak 1998, as scikit-learn carries them."
+    "Weston and Schölkopf 2004, steps 1 to 4 and eq. 3 (label spreading); Vapnik 1998 (transductive inference); Vaswani et al. "
+    "2017, eq. 1 (attention) and abstract (“sequence transduction”). Digits: Alpaydin and Kaynak 1998, as scikit-learn carries "
+    "them."
 )
 TASK = (
     "Every point belongs to a class, but only the large ones with a number tell it: they carry a <b>label</b>. The others’ classes "
@@ -50,8 +51,9 @@ def page() -> None:
         slot.html(f'<p class="lead">{boards.lead(found)}</p>')
         charts.words(
             f"{len(texts)} short statements that our own grammar wrote and no model was trained on, {datasets.EACH} a topic. "
-            "The encoder Filler reads each; its last layer, averaged over the tokens, is the text’s place. Drawn are the two "
-            "directions in which the places differ most; distances are measured in all of them."
+            "The encoder Filler reads each; the vectors of its tokens after the last layer, averaged and brought to length 1, are "
+            f"the text’s place. Drawn are the two directions in which the places differ most; distances are measured in all "
+            f"{points.x.shape[1]} numbers."
         )
         boards.table(board, points, found, texts)
         curve.curve(Course("texts", board.gamma, board.alpha, EACH["texts"]), points)

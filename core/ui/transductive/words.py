@@ -21,8 +21,8 @@ SENSES = (
         "the sense of this page",
         "A few examples carry a label (“this text is about school”), many carry none. You want labels for <b>exactly "
         "those</b> and for no others, so you may look at them while you learn. What comes out is a list of answers. "
-        "<i>Inductive</i> learning makes a rule from the labelled ones alone; the "
-        "rule then answers for anything, also for what comes tomorrow.",
+        "<i>Inductive</i> learning makes a rule that answers for anything, also for what comes tomorrow; on this page it makes it "
+        "from the labelled ones alone.",
     ),
     (
         "Sequence transduction",
@@ -33,24 +33,24 @@ SENSES = (
     ),
 )
 IDEA = (
-    "Let every point <b>look</b> at all others, most at the nearest: that is attention, with nearness as the attention score. A "
-    "label travels along these looks from neighbour to neighbour, until every point holds a mixture; the largest part wins. So "
-    "the crowd of points without a label shows the way: along a moon, not across the gap. It works where neighbours are alike, "
-    "and only there."
+    "Let every point <b>look</b> at all points, most at the nearest. In <b>label propagation</b> that is attention, with nearness "
+    "as the attention score; <b>label spreading</b> divides in another way, and its looks do not add up to 1. A label travels "
+    "along these looks from neighbour to neighbour, until every point holds a mixture; the largest part wins. So the crowd of "
+    "points without a label shows the way: along a moon, not across the gap. It works where neighbours are alike, and only there."
 )
 
 
 def senses() -> None:
     """The two senses side by side, and the lecture's wording put right."""
-    charts.heading("Two senses of one word", "the lecture notes run them together")
+    charts.heading("Two senses of one word", "which are easily taken for each other")
     for column, (title, sense, says) in zip(st.columns(2, gap="large"), SENSES, strict=True):
         with column:
             st.html(f'<p class="sense"><b>{title}</b> <span>{sense}</span></p>')
             charts.words(says)
     charts.words(
         "Both words come from the same Latin verb, to lead across. A Transformer does the second; it is not a transductive "
-        "learner in the first sense. Yet the two meet: label propagation, a tool of the first, is an "
-        "attention matrix (open Maths below)."
+        "learner in the first sense. Yet the two meet: a pass of label propagation, a tool of the first, is a step of attention "
+        "(open Maths below)."
     )
 
 
@@ -74,8 +74,9 @@ def maths(board: Board, points: PointSet, found: Answers) -> None:
     lesson.formula(
         rf"w_{{{a},{b}}} = e^{{-\gamma\lVert x_{{{a}}}-x_{{{b}}}\rVert^2}} = "
         rf"e^{{-{board.gamma:g}\cdot {apart:.5f}}} = {w[i, j]:.5f}",
-        f"How alike points {a} and {b} are: 1 for the same place, near 0 far away. ‖ ‖² is the squared distance, γ is set above. "
-        "W is the square of all these w; D holds the sums of its rows.",
+        f"How alike points {a} and {b} are, whose places are x<sub>{a}</sub> and x<sub>{b}</sub>: 1 for the same place, near 0 far "
+        "away. ‖ ‖² is the squared distance; γ says how fast likeness falls with it. W is the table of all these w, a row and a "
+        "column for each point; D holds the sums of its rows.",
     )
     lesson.formula(
         rf"(D^{{-1}}W)_{{{a},{b}}} = \frac{{w_{{{a},{b}}}}}{{\sum_k w_{{{a},k}}}} = \frac{{{w[i, j]:.5f}}}{{{w[i].sum():.5f}}} = "
@@ -90,15 +91,16 @@ def maths(board: Board, points: PointSet, found: Answers) -> None:
     lesson.formula(
         rf"S_{{{a},{b}}} = \frac{{w_{{{a},{b}}}}}{{\sqrt{{d_{{{a}}}}}\sqrt{{d_{{{b}}}}}}} = \frac{{{w[i, j]:.5f}}}"
         rf"{{\sqrt{{{here:.5f}}}\cdot\sqrt{{{there:.5f}}}}} = {symmetric[i, j]:.5f}",
-        f"<b>Label spreading.</b> No point looks at itself (d is the row’s sum without its own w), and both ends are divided "
-        f"for, so the matrix is symmetric and its rows need not sum to 1: here they sum to {symmetric.sum(1).min():.3f} … "
+        f"<b>Label spreading.</b> No point looks at itself (d is the row’s sum without its own w), and it is divided for both "
+        f"ends, so the matrix is symmetric and its rows need not sum to 1: here they sum to {symmetric.sum(1).min():.3f} … "
         f"{symmetric.sum(1).max():.3f}. So this one is no attention.",
     )
     lesson.formula(
         rf"F \leftarrow \alpha S F + (1-\alpha)\,Y = {board.alpha:g}\,S F + {1 - board.alpha:.3g}\,Y",
-        "Y holds the labels given, F what each point has heard so far. A labelled point listens too, so its label may be "
-        "overruled (a <i>soft clamp</i>). It ends at F = (1 − α)(I − αS)⁻¹Y, where I has 1 on its diagonal and ⁻¹ is the "
-        "inverse: what F no longer changes under.",
+        "Y holds the labels given, F what each point has heard so far: a row for each point, a column for each class. A labelled "
+        "point listens too, so its label may be overruled (a <i>soft clamp</i>). It ends at F = (1 − α)(I − αS)⁻¹Y, the F that one "
+        "more pass leaves as it is (I: the table with 1 on its diagonal and 0 elsewhere; ⁻¹: the inverse, the table that undoes "
+        "the multiplication by another). The factor 1 − α changes no decision, so the paper leaves it out.",
     )
 
 
