@@ -167,7 +167,7 @@ MASKS: Mapping[str, MaskKind] = MappingProxyType(  # in the order of the gallery
         "window": MaskKind(
             _window,
             title="Window",
-            says="Sliding window: each token may look {width} near it, itself counted.",
+            says="Sliding window: a token may look at itself and fewer than {width} away; a causal model only backwards.",
             width=2,
         ),
         "prefix": MaskKind(

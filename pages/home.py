@@ -19,15 +19,15 @@ HOW = (
     "of its entropy); "
     "<b>received</b>: the sum of a column, 1 being all the attention of one row. <b>Point</b> at a cell for its exact weight."
 )
-HATCHED = " <b>Hatched</b>: may not look, for a model that writes must not see what comes later."
+HATCHED = " <b>Hatched</b>: may not look; where a model writes, what comes later is not there yet."
 
 
 def first_line(view: scene.Scene, moments: list[scene.Moment]) -> list[str | tuple[str]]:
     """The sentence under the title, made of the numbers below it."""
     if not moments and view.info.answers is not None:
-        return ["The model reads “", (view.ending(),), "”, looks back at every token of it, and classifies."]
+        return ["The model reads “", (view.ending(),), "”, lets its tokens look at each other, and classifies."]
     if not moments:
-        return ["The model reads “", (view.ending(),), "” and looks back at every token of it."]
+        return ["The model reads “", (view.ending(),), "” and lets its tokens look at each other."]
     parts: list[str | tuple[str]] = ["After “", (moments[0].written,), "” the model expects "]
     for number, moment in enumerate(moments):
         best = changes(moment.trace, k=1)[0]

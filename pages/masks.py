@@ -10,9 +10,10 @@ from core.ui.session import state
 from core.ui.shell import bar
 
 WHAT = (
-    "A <b>mask</b> says which tokens may look at which; the weights stay the same. Each card is one run: the first token it "
-    "leads to, and <b>KL</b>, how far what the model expects has moved from training (in nats; 0: not at all). <b>Click</b> one to "
-    "start from it."
+    "A <b>mask</b> says which tokens may look at which; the numbers that the model has learnt stay the same. Each card is one run: "
+    "the likeliest next token under it, and <b>KL</b> (Kullback–Leibler divergence), how far the probabilities of the next token "
+    "lie from those without a mask of yours: 0 if they are the same. Its unit is the nat, 1.44 bits. <b>Click</b> one to start "
+    "from it."
 )
 
 

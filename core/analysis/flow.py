@@ -8,7 +8,7 @@ import numpy as np
 
 
 def brought(pattern: np.ndarray, value: np.ndarray, projection: np.ndarray | None) -> np.ndarray:
-    """How long the vector is that each look brings: ‖α · v · W_O‖ (Kobayashi et al. 2020, eq. 4), float64 [query, key].
+    """How long the vector is that each look brings: ‖α · v · W_O‖ (Kobayashi et al. 2020, §3), float64 [query, key].
 
     pattern [query, key]; value [key, d], with its bias, as it enters the sum; projection W_O of this head [d, d_model], or
     None where it is not known: then ‖α · v‖, the length before W_O.

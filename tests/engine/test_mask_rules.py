@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from core.engine.masking import resolve
 from core.errors import MaskError, NoSuchHeadError
+from core.figures import mask_words
 from core.request import MASKS, HeadRef, Intervention, MaskRule, Request, Site, Stream
 from tests.oracles import may_look
 
@@ -259,3 +260,16 @@ def test_the_registry_of_masks_says_what_each_does_and_cannot_be_changed():
     assert all(("{width}" in kind.says) == kind.needs_width for kind in MASKS.values())
     with pytest.raises(TypeError):
         MASKS["mine"] = MASKS["full"]
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_a_windows_line_counts_the_places_that_it_leaves_open(causal: bool) -> None:
+    """Its card says "fewer than N away", which holds on both kinds of stream; "N of them" would be wrong on an encoder."""
+    stream = Stream.DECODER if causal else Stream.ENCODER
+    native = NATIVES["causal" if causal else "everything"](9)
+    rule = MaskRule(stream, "window", width=3)
+    allowed = resolve(Site(stream, 0, 1), native, Intervention(masks=(rule,)), np.zeros(9, dtype=bool), 0)
+    away = np.abs(np.arange(9)[:, None] - np.arange(9))
+    assert "fewer than 3 tokens away" in mask_words.says("window", 3, stream)
+    assert np.array_equal(np.broadcast_to(allowed, (1, 9, 9))[0], (away < 3) & native)
+    assert np.broadcast_to(allowed, (1, 9, 9))[0, 4].sum() == (3 if causal else 5)

@@ -11,6 +11,7 @@ from core.engine.text import OurText
 from core.errors import TooLongError
 from core.request import MaskRule, PositionRule, Stream
 from core.ui.kit import frame
+from tests.families import build
 from tests.pages.conftest import numbers
 from tests.printed import shows_share
 
@@ -459,3 +460,19 @@ def test_a_long_text_is_shortened_without_being_read(screen, typed, monkeypatch)
     kept = page.app.text_input(key="bar-text").value
     assert page.calm() and not page.said("trouble") and typed.startswith(kept) and len(lens.encode(kept)) > 120
     assert max(read) <= lens.room and sum(read) < 20 * lens.room
+
+
+def test_rows_that_share_with_a_sink_are_not_said_to_add_up_to_1(screen, tmp_path, monkeypatch):
+    build("gpt_oss", tmp_path / "guest")
+    monkeypatch.setenv("LOOKBACK_MODELS", str(tmp_path))
+    page = screen("attention", model="folder:guest", text="w9 w11 w12 w13")
+    assert page.calm() and float(np.nansum(page.map[-1])) < 0.999
+    assert any("with what the head’s sink takes" in line for line in page.said("how"))
+    assert any("Each row adds up to 1." in line for line in screen("attention", model="writer").said("how"))
+
+
+def test_a_rollout_is_told_as_what_weights_alone_would_bring(screen):
+    """It is computed from the pattern alone: other values give the same rollout."""
+    page = screen("attention", measure="rollout")
+    (said,) = [line for line in page.said("how") if "Abnar" in line]
+    assert "if weights alone decided it" in said and "what reaches" not in said

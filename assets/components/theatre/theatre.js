@@ -301,14 +301,14 @@ class Theatre {
     const cross = this.now("cross");
     const { keys } = this.blocks.cross;
     const top = this.blocks.cross.top(cross, this.step);
+    const { layer, head } = this.shown;
+    const whose = layer === null ? "mean of all heads" : head === null ? `layer ${layer + 1}, mean of its heads` : `layer ${layer + 1}, head ${head + 1}`;
     const said = [
       `Step ${this.step + 1} of ${this.last + 1}. `, read ? `After \u201c${read}\u201d, ` : "With nothing written yet, ", "it looks most at \u201c",
-      [this.data.source[top].text], `\u201d (${approx(cross[this.step * keys + top])}) and ${written.forced ? "you make it write" : "writes"} \u201c`,
+      [this.data.source[top].text], `\u201d (${approx(cross[this.step * keys + top])}, ${whose}) and ${written.forced ? "you make it write" : "writes"} \u201c`,
       [written.text], "\u201d (", [best], written.forced && candidates[0].id !== written.id ? `; by itself \u201c${candidates[0].text}\u201d).` : ").",
     ]; // prettier-ignore
     speak(this.lead, said);
-    const { layer, head } = this.shown;
-    const whose = layer === null ? "mean of all heads" : head === null ? `layer ${layer + 1}, mean of its heads` : `layer ${layer + 1}, head ${head + 1}`;
     this.whose.textContent = ` step, drag the dot to scrub. Ribbons: looks of 12 % or more, ${whose}.`;
     this.note.textContent = this.data.note;
     this.note.hidden = !this.data.note;

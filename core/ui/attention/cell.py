@@ -17,14 +17,14 @@ from core.ui.session import state
 
 LONGEST = 96  # tokens up to which the stages are drawn cell by cell
 SAYS = {  # stage: its name, its formula, what its colours show, whether they have two sides
-    "product": ("q·k", "each query times each key: how well they fit", "q·k", True),
-    "scaled": ("× scaling", "so that long vectors do not make the softmax too sharp", "score", True),
+    "product": ("q·k", "the dot product of each query with each key: number by number, all added up", "q·k", True),
+    "scaled": ("× scaling", "so that vectors of many numbers do not make the softmax too sharp", "score", True),
     "capped": ("soft-cap", "c · tanh(score / c): no score leaves ±c", "score", True),
     "biased": ("+ position bias", "a learnt number for each distance", "score", True),
     "warmed": ("÷ temperature", "the visitor’s own: above 1 flatter, below 1 sharper", "score", True),
     "masked": ("+ mask", "what may not be looked at becomes −∞ and is left blank", "score", True),
     "weights": ("softmax", "e^score over the sum of its row: each row adds up to 1", "weight", False),
-    "values": ("weight × ‖value‖", "how much each look brings: weight times the length of the value", "α·‖v‖", False),
+    "values": ("weight × ‖value‖", "how long a vector each look brings, before W_O", "α·‖v‖", False),
 }
 
 

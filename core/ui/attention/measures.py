@@ -21,19 +21,24 @@ from core.ui.session import state
 NAMES = {"weight": "Weight", "norm": "Weight × value norm", "rollout": "Rollout"}
 SAYS = {
     "weight": (
-        "<b>α = softmax(scaling · q·k …)</b>: the share of its attention that a row gives to a column. Each row adds up to 1."
+        "<b>α = softmax(scaling · q·k …)</b>: the share of its attention that a row gives to a column, from its query q and the "
+        "column’s key k. "
     ),
+    "whole": "Each row adds up to 1.",
+    "sunk": "Each row adds up to 1 with what the head’s sink takes, a learnt number that has no column.",
     "norm": (
-        "<b>‖α · v · W<sub>O</sub>‖</b>: how long the vector is that the look brings to the row (Kobayashi et al. 2020, eq. 4). A "
-        "large weight on a short value brings little."
+        "<b>‖α · v · W<sub>O</sub>‖</b>: how long the vector is that this head’s look brings to the row: weight α times value v, "
+        "through the output matrix W<sub>O</sub> (Kobayashi et al. 2020, §3). A large weight on a short value brings little. Long "
+        "is not useful: what two looks bring can cancel."
     ),
     "bare": (
         "<b>‖α · v‖</b>: how long the vector is that the look brings (Kobayashi et al. 2020), before the output matrix "
         "W<sub>O</sub>: this family puts something else between."
     ),
     "rollout": (
-        "<b>Ã<sub>{layer}</sub> · … · Ã<sub>1</sub></b> with <b>Ã = ½ A + ½ 1</b>, A the mean of a layer’s heads: what reaches a "
-        "row from a column over layers 1 to {layer}, by all paths, half of each step passing it by (Abnar & Zuidema 2020)."
+        "<b>Ã<sub>{layer}</sub> · … · Ã<sub>1</sub></b> with <b>Ã = ½ A + ½ 1</b>, A the mean of a layer’s heads: how much would "
+        "reach a row from a column over layers 1 to {layer}, by all paths, if weights alone decided it and half of each step "
+        "passed the attention by (Abnar & Zuidema 2020). Values, W<sub>O</sub> and the feed-forward networks are left out of it."
     ),
 }
 READING = (
@@ -57,7 +62,8 @@ def numbers(view: Scene, it: Focus) -> None:
             charts.plot(
                 figure, "map", heatmap.describe(it.rows, it.columns, it.pattern, it.name), controls.clicked_cell
             )
-            charts.words(SAYS["weight"])
+            sink = it.now.at(it.stream, it.choice.layer).sink
+            charts.words(SAYS["weight"] + SAYS["whole" if sink is None else "sunk"])
             charts.words(quarter_says(it))
             charts.words(it.map_says())
         else:

@@ -74,7 +74,7 @@ def _strips(view: Scene, it: Focus, text: Stream, rows: list[str]) -> None:
         )
         return
     parts = (
-        ("Word", "what the token means", entered - added),
+        ("Word", "which token it is", entered - added),
         ("+ Position", "where it stands", added),
         ("= Sum", "what enters layer 1", entered),
     )

@@ -72,8 +72,8 @@ def compare(view: Scene, text: Writing, prompt: Trace, sampling: Sampling, wante
                 st.button("Forget", key=f"branch-forget-{number}", on_click=forget, args=(branch,))
     charts.words(
         "<b>Grey</b>: as it grows by itself. <b>Bold</b>: the first token that differs. <b>log p</b>: the natural logarithm of the "
-        "probability of all tokens together, in nats; nearer to 0 is likelier. Longer texts are always less likely: compare the "
-        "number for each token."
+        "probability of all tokens together, in nats; nearer to 0 is likelier. A text only gets less likely as it grows: where one "
+        "is longer, compare the number for each token."
     )
     return busy
 

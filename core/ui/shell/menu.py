@@ -43,7 +43,7 @@ PAGES = (
     Page("decoder", "Learn", "The decoder", "Box by box to the next token, the future hidden by a mask."),
     Page("transductive", "Learn", "Transductive learning", "A few labels, many points without: who names the rest?"),
     Page("attention", "Explore", "Attention", "All heads of any model, and one of them large."),
-    Page("masks", "Explore", "Masks", "Change what may be looked at; the weights stay the same."),
+    Page("masks", "Explore", "Masks", "Change what may be looked at, and nothing the model learnt."),
     Page("translate", "Explore", "Translate", "Encoder and decoder at work on a sentence, step by step."),
     Page("generate", "Explore", "Generate", "A text grows; each new token joins the input."),
 )

@@ -50,7 +50,8 @@ def depths(view: Scene) -> None:
         slot.html(markup.sentence(lead(view, said, found), "says"))
     charts.words(
         "The encoder changes each word’s vector layer by layer; the decoder was trained to read what the last one leaves. Hand it "
-        "what an earlier one left and see how much of the text is already there. Choose a line: it plays above."
+        "what an earlier one left and see how much of the text it can already use; what it cannot may be there all the same. "
+        "Choose a line: it plays above."
     )
     asked_for = state.chosen()[DEPTH]
     chosen = int(most if asked_for is None else asked_for)

@@ -26,7 +26,8 @@ def teacher(view: Scene) -> None:
     charts.words(
         "In training a model is not left to itself: at each step a teacher hands it the right words so far, whatever it would have "
         "written (<b>teacher forcing</b>). Alone, it reads its own words (<b>free running</b>). Give a translation, or change a "
-        "word of its own, and see where the two part. A text’s probability is the product of its tokens’ own."
+        "word of its own, and see where the two part. A text’s probability is the product of its tokens’, each given those before "
+        "it."
     )
     given = state.chosen()[TEACHER]
 
