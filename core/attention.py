@@ -135,7 +135,7 @@ class Attention:
             return self._pattern
         computed = self._computed
         if computed is None:
-            computed = readonly(np.stack([self._head(head)[0] for head in range(self.site.heads)]))
+            computed = readonly(self._whole())
             _RECENT.hold(self, computed)
         return computed
 
@@ -198,6 +198,10 @@ class Attention:
         if self._codes is not None:
             return self._codes[self._valid(head)]
         return readonly(encode_u8(self.head(head)))
+
+    def _whole(self) -> np.ndarray:
+        """The pattern of all heads, computed or decoded: float32 [head, query, key]."""
+        return np.stack([self._head(head)[0] for head in range(self.site.heads)])
 
     def _head(self, head: int) -> tuple[np.ndarray, np.ndarray | None]:
         sink = None if self._sink is None else self._sink[head]

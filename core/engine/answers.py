@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from core.answer import Answer, Answers
-from core.attention import readonly
+from core.attention import Attention, readonly
 from core.engine.backend import LensInfo, Result
-from core.engine.probe import Probe, Row, as_array
+from core.engine.device.transfer import fetch, put
+from core.engine.probe import Probe, Row
 from core.engine.text import Text, as_tokens, text_of_token
 from core.request import Request, Stream
 from core.trace import Predictions, Trace
@@ -19,68 +21,88 @@ from core.trace import Predictions, Trace
 TOP = 50  # candidates kept at every position where predictions are asked for
 
 
-def trace_of(
+def traces_of(
+    info: LensInfo, text: Text | None, rows: Sequence[Row], probe: Probe, result: Result, everywhere: bool
+) -> list[Trace]:
+    """The Trace of each row of a pass. info, text: facts and tokenizer of the model. everywhere: the result predicts at all
+    positions, not only at the last of each row. All numbers come to the host's memory together."""
+    told = fetch([_told(info, text, row, n, probe, result, everywhere) for n, row in enumerate(rows)])
+    return [_trace(info, text, row, probe.collect(n), told[n]) for n, row in enumerate(rows)]
+
+
+def _told(
     info: LensInfo, text: Text | None, row: Row, n: int, probe: Probe, result: Result, everywhere: bool
-) -> Trace:
-    """The Trace of the n-th row. info, text: facts and tokenizer of the model. everywhere: the result predicts at all positions,
-    not only at the last of each row."""
+) -> dict[Hashable, Tensor]:
+    """What the result says of the n-th row, by name, where it was computed."""
     request, encoder = row.request, info.kind == "encoder"
     read, written = len(request.source or ()), len(request.target or ()) - probe.query_start
-    logits = found = None
-    masked: dict[int, np.ndarray] = {}
+    told: dict[Hashable, Tensor] = {}
     if result.logits is not None:
         own = result.logits[n, : (read if encoder else written) if everywhere else 1]
         if not encoder:
-            logits = as_array(own[-1], copy=True)
+            told["logits"] = own[-1]
         elif text is not None and text.mask is not None:
             holes = [p for p, token in enumerate(request.source or ()) if token == text.mask]
-            masked = {p: as_array(own[p], copy=True) for p in holes}
+            told |= {("masked", p): own[p] for p in holes}
         if "predictions" in request.keep:
             stands = request.source if encoder else (request.target or ())[probe.query_start + 1 :]
-            found = predictions(own, stands or ())
+            told |= predictions(own, stands or ())
+    if "residual" in request.keep:
+        for stream, depths in result.residual.items():
+            length = read if stream is Stream.ENCODER else written
+            told |= {("residual", stream, depth): states[n, :length] for depth, states in enumerate(depths)}
+    if info.answers is not None and result.answer is not None and "predictions" in request.keep:
+        told["answer"] = own_answer(result.answer[n], written if info.kind == "decoder" else read)
+    return told
+
+
+def _trace(
+    info: LensInfo, text: Text | None, row: Row, attention: tuple[Attention, ...], told: Mapping[Any, np.ndarray]
+) -> Trace:
+    """The Trace of one row. told: what `_told` named, as arrays."""
+    request = row.request
     residual = None
     if "residual" in request.keep:
+        streams = dict.fromkeys(name[1] for name in told if name[0] == "residual")
         residual = {
-            stream: readonly(
-                np.stack([as_array(depth[n, : read if stream is Stream.ENCODER else written]) for depth in depths])
-            )
-            for stream, depths in result.residual.items()
+            stream: readonly(np.stack([told[name] for name in told if name[:2] == ("residual", stream)]))
+            for stream in streams
         }
+    found = None
+    if "entropy" in told:
+        found = Predictions(
+            told["top"], told["logprob"], _with_gaps(told["actual"], len(told["entropy"])), told["entropy"]
+        )
     return Trace(
         request=request,
         source=None if request.source is None else as_tokens(text, request.source),
         target=None if request.target is None else as_tokens(text, request.target),
-        attention=probe.collect(n),
-        next_logits=logits,
+        attention=attention,
+        next_logits=told.get("logits"),
         residual=residual,
         predictions=found,
-        masked_logits=masked,
+        masked_logits={name[1]: logits for name, logits in told.items() if name[0] == "masked"},
         token_text=text_of_token(text),
-        answer=_answer(info, row.request, n, result),
+        answer=None if "answer" not in told or info.answers is None else answer_of(info.answers, told["answer"]),
     )
 
 
-def _answer(info: LensInfo, request: Request, n: int, result: Result) -> Answer | None:
-    """What a classifier says of the n-th text, where its request asks for predictions."""
-    if info.answers is None or result.answer is None or "predictions" not in request.keep:
-        return None
-    return answer_of(
-        info.answers, result.answer[n], len((request.target if info.kind == "decoder" else request.source) or ())
-    )
-
-
-def predictions(logits: torch.Tensor, stands: tuple[int, ...]) -> Predictions:
-    """The predictions at each position, from logits [position, vocabulary]. stands: the id that really stands where each
+def predictions(logits: Tensor, stands: tuple[int, ...]) -> dict[Hashable, Tensor]:
+    """The predictions at each position, from logits [position, vocabulary], by name. stands: the id that really stands where each
     position predicts; it may be missing for the last."""
     logprobs = logits.float().log_softmax(dim=-1)  # [position, vocab]
     top = logprobs.topk(min(TOP, logprobs.shape[-1]), dim=-1)
-    actual = np.full(len(logprobs), np.nan, dtype=np.float32)
-    if stands:
-        ids = torch.tensor(stands, device=logprobs.device)
-        actual[: len(stands)] = as_array(logprobs[: len(stands)].gather(1, ids[:, None])[:, 0])
+    ids = put(torch.tensor(stands, dtype=torch.int64, device="cpu"), logprobs.device)
+    actual = logprobs[: len(stands)].gather(1, ids[:, None])[:, 0]
     entropy = -(logprobs.exp() * logprobs).nansum(dim=-1)
-    indices = readonly(top.indices.cpu().numpy())
-    return Predictions(indices, as_array(top.values), readonly(actual), as_array(entropy))
+    return {"top": top.indices, "logprob": top.values, "actual": actual, "entropy": entropy}
+
+
+def _with_gaps(actual: np.ndarray, positions: int) -> np.ndarray:
+    """The log-probabilities of the tokens that stand there, NaN where none does."""
+    every = np.full(positions, np.nan, dtype=np.float32)
+    every[: len(actual)] = actual
+    return readonly(every)
 
 
 def predicts_somewhere(request: Request, mask: int | None) -> bool:
@@ -88,17 +110,21 @@ def predicts_somewhere(request: Request, mask: int | None) -> bool:
     return "predictions" in request.keep or (mask is not None and mask in (request.source or ()))
 
 
-def logits_of(output: Any, answers: Answers) -> torch.Tensor:
+def logits_of(output: Any, answers: Answers) -> Tensor:
     """The logits [batch, class] or [batch, position, class] in a family's output; begin and end are the classes of a span."""
     if answers.kind == "span":
         return torch.stack((output.start_logits, output.end_logits), dim=-1)
     return output.logits
 
 
-def answer_of(answers: Answers, logits: torch.Tensor, tokens: int) -> Answer:
-    """The answer for one text of that many tokens, from its logits with padding, [class] or [position, class]."""
-    own = logits[:tokens] if logits.dim() == 2 else logits
-    return Answer(answers.kind, answers.labels, answers.scale, as_array(own, copy=True))
+def own_answer(logits: Tensor, tokens: int) -> Tensor:
+    """A classifier's logits for one text of that many tokens, [class] or [position, class], without those at padding."""
+    return logits[:tokens] if logits.dim() == 2 else logits
+
+
+def answer_of(answers: Answers, logits: np.ndarray) -> Answer:
+    """The answer for one text, from its own logits, float32 [class] or [position, class]."""
+    return Answer(answers.kind, answers.labels, answers.scale, logits)
 
 
 def echo(source: Sequence[int], start: int) -> tuple[int, ...]:

@@ -120,7 +120,7 @@ def at_depths(stream: Sequence[Tensor], depths: Sequence[int | None]) -> Tensor:
     places = [len(stream) - 1 if depth is None else depth for depth in depths]
     if len(set(places)) == 1:
         return stream[places[0]]
-    return torch.stack([stream[place][n] for n, place in enumerate(places)])
+    return torch.stack([stream[place][n].to(stream[-1].device) for n, place in enumerate(places)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class Backend(Protocol):
         batch: Batch,
         probe: ProbeLike,
         *,
-        at: Tensor | None = None,  # [batch]: the one position of each row to predict at; None predicts at all
+        at: Tensor | None = None,  # [batch], on the CPU: the one position of each row to predict at; None predicts at all
         state: Any = None,  # of an earlier step: then batch.target holds only the new tokens, and the source is not read
         keep_state: bool = False,
         residual: bool = False,

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
+from core.engine.device.transfer import put
 from core.request import Request, Stream
 
 CELLS = 64_000_000  # the most cells (rows × heads × tokens²) of one layer in one forward pass
@@ -47,10 +48,10 @@ def stack(
     if not present:
         return None, None
     width = max(map(len, present))
-    ids = torch.tensor([(*row, *[fill] * (width - len(row))) for row in present], device=device)
+    ids = put(torch.tensor([(*row, *[fill] * (width - len(row))) for row in present], device="cpu"), device)
     if all(len(row) == width for row in present):
         return ids, None
-    lengths = torch.tensor([len(row) for row in present], device=device)
+    lengths = put(torch.tensor([len(row) for row in present], device="cpu"), device)
     return ids, torch.arange(width, device=device)[None] < lengths[:, None]
 
 
@@ -66,7 +67,7 @@ def places(requests: Sequence[Request], stream: Stream, ids: torch.Tensor | None
         stand = request.intervention.places(stream, count) or tuple(range(count))
         # padding gets position 0, which has no effect: no token looks at padding
         rows.append((*stand[start:], *[0] * (width - count + start)))
-    return torch.tensor(rows, device=ids.device)
+    return put(torch.tensor(rows, device="cpu"), ids.device)
 
 
 def kinds(requests: Sequence[Request], ids: torch.Tensor | None) -> torch.Tensor | None:
@@ -76,4 +77,4 @@ def kinds(requests: Sequence[Request], ids: torch.Tensor | None) -> torch.Tensor
         return None
     width = ids.shape[-1]
     rows = [(*(request.types or ()), *[0] * (width - len(request.types or ()))) for request in requests]
-    return torch.tensor(rows, device=ids.device)
+    return put(torch.tensor(rows, device="cpu"), ids.device)

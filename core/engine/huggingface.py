@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
-from inspect import signature, unwrap
+from inspect import isfunction, signature, unwrap
 from typing import Any, cast
 
 import torch
@@ -25,14 +25,16 @@ from transformers.cache_utils import (
     LinearAttentionAndSlidingWindowAttentionLayer,
     get_layer_types_and_kwargs,
 )
-from transformers.masking_utils import eager_mask
+from transformers.masking_utils import causal_mask_function, eager_mask, sdpa_mask
 from transformers.modeling_outputs import BaseModelOutput
 
 from core.answer import Answers
 from core.engine.answers import logits_of
 from core.engine.backend import Batch, Result, at_depths
+from core.engine.device.transfer import put
 from core.engine.kernels import fused_attention
 from core.errors import UnsupportedModelError
+from core.model.marks import Mark, mark
 from core.model.multihead import AttentionCall, ProbeLike
 from core.request import Stream
 
@@ -87,9 +89,43 @@ def lookback_attention(
     return probe.attend(call)
 
 
+def lookback_mask(*, mask_function: Any = causal_mask_function, **asked: Any) -> Tensor | None:
+    """The additive mask of the eager functions, made as they ask for it, and marked with what it says (core.model.marks).
+
+    Only rules that look at places alone can be told without the tensor: a window, a chunk, the future.
+    """
+    if asked.get("attention_mask") is not None:
+        # some of it is padding, or we had named none: whether it is need not be read
+        asked["allow_is_bidirectional_skip"] = False
+    mask = eager_mask(mask_function=mask_function, **asked)
+    if mask is None or not looks_at_places(mask_function):
+        return mask
+    places = {name: asked[name] for name in ("q_length", "kv_length", "q_offset", "kv_offset") if name in asked}
+
+    def draw() -> Tensor:
+        more = {"allow_is_causal_skip": False, "use_vmap": asked.get("use_vmap", False), "device": "cpu"}
+        drawn = sdpa_mask(batch_size=1, mask_function=mask_function, **places, **more)
+        assert drawn is not None
+        return drawn[0, 0]
+
+    square = places["q_length"] == places["kv_length"] and not (places.get("q_offset") or places.get("kv_offset"))
+    return mark(mask, Mark(square and mask_function is causal_mask_function, draw))
+
+
+def looks_at_places(function: Any) -> bool:
+    """Whether a rule of transformers' masks depends on nothing but the places of query and key: it holds numbers and other such
+    rules, and no tensor."""
+    if isinstance(function, (tuple, list)):
+        return all(map(looks_at_places, function))
+    if function is None or isinstance(function, (bool, int, float)):
+        return True
+    cells = getattr(function, "__closure__", None) or ()
+    return isfunction(function) and all(looks_at_places(cell.cell_contents) for cell in cells)
+
+
 # the mask function must be registered too, or the causal mask silently vanishes
 AttentionInterface.register(NAME, lookback_attention)
-AttentionMaskInterface.register(NAME, eager_mask)
+AttentionMaskInterface.register(NAME, lookback_mask)
 
 
 @dataclass(slots=True)
@@ -147,7 +183,7 @@ class HuggingFaceBackend:
             output = runs(**inputs, output_hidden_states=residual, return_dict=True)
         logits = getattr(output, "logits", None) if self.can_predict and predict else None
         if logits is not None and at is not None:
-            logits = logits[torch.arange(len(at), device=at.device), at][:, None]
+            logits = logits[torch.arange(len(at), device=logits.device), put(at, logits.device)][:, None]
         kept = Kept(cache, _encoded(output), batch.source_allowed) if keep_state and state is None else state
         answer = logits_of(output, self.answers) if self.answers is not None and predict else None
         return Result(logits, self._residual(output) if residual else {}, kept, answer)
@@ -170,7 +206,11 @@ class HuggingFaceBackend:
         if self.kind == "decoder":
             if state is not None and self.gives_positions:
                 caching["position_ids"] = _places(cache.get_seq_length(), batch.target)
-            return {"input_ids": batch.target, "attention_mask": _mask(batch.target_allowed), **caching}
+            allowed = batch.target_allowed
+            if allowed is None and batch.target is not None and cache is None and not getattr(probe, "waits", True):
+                # without one transformers looks through the positions for several texts in a row, and waits for the answer
+                allowed = torch.ones_like(batch.target, dtype=torch.bool)
+            return {"input_ids": batch.target, "attention_mask": _mask(allowed), **caching}
         encoded = state.encoded if state is not None else None
         if state is None and batch.depths is not None:
             encoded = self._read(batch, probe)
@@ -197,7 +237,8 @@ class HuggingFaceBackend:
             inputs["logits_to_keep"] = 1
             return torch.zeros_like(at)
         if self.can_predict:  # all rows share one list of positions, so each row picks its own among the distinct ones
-            inputs["logits_to_keep"], at = torch.unique(at, return_inverse=True)
+            kept, at = torch.unique(at, return_inverse=True)
+            inputs["logits_to_keep"] = put(kept, self.model.device)
         return at
 
     def _read(self, batch: Batch, probe: ProbeLike) -> Any:
@@ -215,7 +256,7 @@ class HuggingFaceBackend:
         )  # fmt: skip
 
     def pick(self, state: Kept, rows: Sequence[int]) -> Kept:
-        at = torch.tensor(rows, device=self.model.device)
+        at = put(torch.tensor(rows, device="cpu"), self.model.device)
         state.cache.reorder_cache(at)
         allowed = None if state.source_allowed is None else state.source_allowed[at]
         return Kept(

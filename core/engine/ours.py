@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from core.engine.backend import Batch, Result, at_depths
+from core.engine.device.transfer import put
 from core.engine.files import read_header, weight_files
 from core.errors import ModelFileError
 from core.model.multihead import Pass, ProbeLike
@@ -72,7 +73,7 @@ class OurBackend:
             target_allowed=batch.target_allowed,
             probe=probe,
             past=None if state is None else state.past,
-            logits_at=at,
+            logits_at=None if at is None else put(at, self.model.embedding.weight.device),
             skip=reading.skip,
             source_places=batch.source_places,
             target_places=batch.target_places,
@@ -88,10 +89,11 @@ class OurBackend:
         if batch.residual_on is None:
             return None
         weight = self.model.embedding.weight
-        return torch.tensor(batch.residual_on, device=weight.device).to(weight.dtype)[:, None, None]
+        factors = torch.tensor(batch.residual_on, device="cpu").to(weight.dtype)
+        return put(factors, weight.device)[:, None, None]
 
     def pick(self, state: Kept, rows: Sequence[int]) -> Kept:
-        at = torch.tensor(rows, device=self.model.embedding.weight.device)
+        at = put(torch.tensor(rows, device="cpu"), self.model.embedding.weight.device)
         own, cross = (tuple((key[at], value[at]) for key, value in kept) for kept in (state.past.own, state.past.cross))
         return Kept(Past(own, cross), None if state.source_allowed is None else state.source_allowed[at])
 

@@ -17,7 +17,7 @@ from core.engine.kernels import Computed, Kernel, additive, booleans, call_shape
 from core.engine.masking import resolve
 from core.errors import ModelFileError
 from core.model.multihead import AttentionCall
-from core.request import Request, Site, Stream
+from core.request import Intervention, Request, Site, Stream
 from core.trace import Attention, Recipe
 
 
@@ -40,6 +40,8 @@ class Probe:
     sites: those of this pass, in order of execution. query_start: the first new position of the target; 0 without a cache.
     """
 
+    waits = True  # reads numbers within the pass: on a CPU they are there at once
+
     def __init__(self, sites: Sequence[Site], rows: Sequence[Row], query_start: int = 0) -> None:
         self.sites, self.rows, self.query_start = sites, rows, query_start
         self.seen = 0
@@ -47,6 +49,7 @@ class Probe:
         self._native: dict[int, tuple[Tensor, np.ndarray]] = {}
         self._triangle: dict[int, bool] = {}
         self._bias: dict[int, tuple[Tensor, np.ndarray]] = {}
+        self.unchanged = not any(row.request.intervention.kinds for row in rows)
 
     def attend(self, call: AttentionCall) -> tuple[Tensor, Tensor | None]:
         """Run one attention as the requests ask: output [batch, query, head, d], and the weights where they were computed.
@@ -54,19 +57,31 @@ class Probe:
         Raises MaskError where a mask leaves a row no key to look at, ModelFileError for more attentions than the dry run saw.
         """
         site = self._next_site()
+        stored = [self._stored(site, row.request) for row in self.rows]
+        if self.unchanged and not any(stored):
+            return self._unwatched(call)
         start = 0 if site.stream is Stream.ENCODER else self.query_start
         found = [self._strongest(call, n, *self._allowed(site, call, n, start)) for n in range(len(self.rows))]
         allowed, changed = [array for array, _ in found], any(changes for _, changes in found)
         mask = self._mask(call, allowed) if changed else call.mask
-        stored = [self._stored(site, row.request) for row in self.rows]
         temperature = self._temperature(call)
-        kernel = choose_kernel(call, stored, temperature is not None)
+        ways = self._ways(call, stored)
+        kernel = choose_kernel(call, ways, temperature is not None)
         causal = kernel in (Kernel.FUSED, Kernel.CODED) and not changed and self._is_triangle(call)
-        done = compute(kernel, call, mask, causal, 1.0 if temperature is None else temperature, any(stored))
-        for n, how in enumerate(stored):
+        done = compute(kernel, call, mask, causal, 1.0 if temperature is None else temperature, any(ways))
+        for n, how in enumerate(ways):
             if how:
                 self.kept[n].append(self._keep(site, call, n, how, allowed[n], done, start))
         return self._ablate(site, done.output), done.weights
+
+    def _unwatched(self, call: AttentionCall) -> tuple[Tensor, Tensor | None]:
+        """The attention of a model as it was trained, of which nothing is kept."""
+        if call.fused is None:
+            return call.owner(call.mask)
+        return call.fused(call.mask, self._is_triangle(call)), None
+
+    def close(self) -> None:
+        """Called once, when the pass is over."""
 
     def receive(self, row: int, attention: Attention) -> None:
         """Keep an attention of one request as a model itself returned it, where nothing else is known of it."""
@@ -101,6 +116,10 @@ class Probe:
             return None
         return request.capture if "pattern" in request.keep else "lazy"
 
+    def _ways(self, call: AttentionCall, stored: list[str | None]) -> list[str | None]:
+        """How the pattern of each request is kept from this call on."""
+        return stored
+
     def _allowed(self, site: Site, call: AttentionCall, n: int, start: int) -> tuple[np.ndarray, bool]:
         """The mask of one request, bool [1 or head, query, key] cut to its own lengths, and whether the request changed it."""
         row = self.rows[n]
@@ -110,13 +129,7 @@ class Probe:
             :, :queries, :keys
         ]
         change = row.request.intervention
-        concerned = any(
-            rule.stream is site.stream and (rule.layers is None or site.layer in rule.layers) for rule in change.masks
-        )
-        concerned = concerned or any(
-            cut.head.stream is site.stream and cut.head.layer == site.layer for cut in change.cuts
-        )
-        if not concerned:
+        if not concerns(change, site):
             return native, False
         return resolve(site, native[0], change, row.padding(site.stream)[:keys], start), True
 
@@ -186,8 +199,6 @@ class Probe:
         elif how == "float32":
             assert done.weights is not None
             pattern = as_array(done.weights[n, :, :queries, :keys])
-        ablated = request.intervention.ablated
-        silenced = {a.head.head for a in ablated if (a.head.stream, a.head.layer) == (site.stream, site.layer)}
         return Attention(
             site,
             readonly(allowed) if allowed.flags.owndata else allowed,
@@ -201,7 +212,7 @@ class Probe:
             sink=None if done.sink_weight is None else as_array(done.sink_weight[n, :, :queries]),
             value=as_array(call.value[n, :, :keys], copy=True) if "qkv" in request.keep else None,
             recipe=recipe if how != "u8" or computes else None,  # once the codes are made, they need no recipe
-            ablated=tuple(sorted(silenced)),
+            ablated=silenced(request, site),
             query_start=start,
             temperature=request.intervention.temperature,
         )
@@ -239,6 +250,18 @@ class Probe:
                 output = output.clone() if output is whole else output
                 output[n, :own, head.head] = 0 if how == "zero" else whole[n, :own, head.head].mean(dim=0, keepdim=True)
         return output
+
+
+def silenced(request: Request, site: Site) -> tuple[int, ...]:
+    """The heads of a site that a request ablates."""
+    ablated = request.intervention.ablated
+    return tuple(sorted({a.head.head for a in ablated if (a.head.stream, a.head.layer) == (site.stream, site.layer)}))
+
+
+def concerns(change: Intervention, site: Site) -> bool:
+    """Whether one of the changes is another mask or a cut at this site."""
+    rules = (r.stream is site.stream and (r.layers is None or site.layer in r.layers) for r in change.masks)
+    return any(rules) or any((cut.head.stream, cut.head.layer) == (site.stream, site.layer) for cut in change.cuts)
 
 
 def codes_of(done: Computed, n: int, allowed: np.ndarray, recipe: Recipe | None, heads: int) -> np.ndarray:

@@ -13,9 +13,11 @@ import torch
 from torch import Tensor
 
 from core.engine.admission import admit
-from core.engine.answers import predicts_somewhere, trace_of
+from core.engine.answers import predicts_somewhere, traces_of
 from core.engine.backend import Backend, Batch, LensInfo, Result
 from core.engine.batching import groups, kinds, places, stack
+from core.engine.device.boxes import Store
+from core.engine.device.probe import DeviceProbe
 from core.engine.probe import Probe, Row
 from core.engine.text import Text, as_tokens
 from core.errors import LensError, ModelError, NotAPredictor
@@ -34,6 +36,8 @@ class Runner:
         self, info: LensInfo, backend: Backend, text: Text | None, plain: dict[str, Any] | None = None
     ) -> None:
         self.info, self.backend, self.text = info, backend, text
+        # what passes capture on another device than the CPU stays there, as far as this store lets it
+        self.store = None if info.device == "cpu" else Store()
         plain = plain or {}
         self.start = text.start if text is not None else plain.get("start")
         pad = text.pad if text is not None else plain.get("pad")
@@ -110,13 +114,13 @@ class Runner:
         at = None
         if not everywhere and self.info.can_predict:
             ends = [len(request.target or ()) - new_from - 1 for request in requests]
-            at = torch.tensor(ends, device=self.info.device)
+            at = torch.tensor(ends, device="cpu")
         predict = self._needs_head(requests)
         batch = self._batch(requests, new_from, read=state is not None)
         sites = self.info.sites
         if state is not None:
             sites = tuple(site for site in sites if site.stream is not Stream.ENCODER)
-        probe = Probe(sites, rows, new_from)
+        probe = Probe(sites, rows, new_from) if self.store is None else DeviceProbe(sites, rows, new_from, self.store)
         with torch.inference_mode():
             result = self._pass(
                 batch,
@@ -127,7 +131,8 @@ class Runner:
                 residual=any("residual" in request.keep for request in requests),
                 predict=predict,
             )
-            traces = [trace_of(self.info, self.text, row, n, probe, result, everywhere) for n, row in enumerate(rows)]
+            probe.close()
+            traces = traces_of(self.info, self.text, rows, probe, result, everywhere)
         return traces, result
 
     def _needs_head(self, requests: Sequence[Request]) -> bool:

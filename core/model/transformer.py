@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from core.model.marks import causal_mark, mark, open_mark
 from core.model.multihead import PLAIN, KeyValue, MultiHeadAttention, Pass, ProbeLike
 
 KINDS = ("encoder", "decoder", "encoder-decoder")
@@ -180,6 +181,11 @@ def sinusoids(positions: int, d_model: int) -> Tensor:
     return table
 
 
+def padding_mask(allowed: Tensor) -> Tensor:
+    """A mask that hides padding and nothing else: bool [batch, 1, 1, key]. allowed bool [batch, key], False at padding."""
+    return mark(allowed[:, None, None, :], open_mark(allowed.shape[-1]))
+
+
 class Transformer(nn.Module):
     """Embedding, encoder, decoder, and then the embedding matrix once more, which turns vectors into logits (§3.4)."""
 
@@ -218,7 +224,7 @@ class Transformer(nn.Module):
 
         Gives the memory [batch, source, d_model], and the stream before each layer and after the last.
         """
-        mask = None if allowed is None else allowed[:, None, None, :]
+        mask = None if allowed is None else padding_mask(allowed)
         stream = [self.embed(source, run)]
         for layer in self.encoder:
             stream.append(layer(stream[-1], mask, run=run)[0])
@@ -235,7 +241,7 @@ class Transformer(nn.Module):
     ) -> tuple[list[Tensor], Past]:
         """The stream of `target` before each layer and after the last, and the keys and values for the next step."""
         mask = self.target_mask(target.shape[-1], run.start, allowed, target.device)
-        memory_mask = None if memory_allowed is None else memory_allowed[:, None, None, :]
+        memory_mask = None if memory_allowed is None else padding_mask(memory_allowed)
         layers = cast("list[Layer]", self.decoder)
         cross = past.cross if past is not None else ()
         if not cross and memory is not None:
@@ -278,13 +284,10 @@ class Transformer(nn.Module):
 
     def target_mask(self, length: int, start: int, allowed: Tensor | None, device: torch.device) -> Tensor | None:
         """The decoder's mask, which hides the future (§3.2.3) and padding: bool [batch or 1, 1, query, key], or None."""
-        mask = None
-        if self.config.causal:
-            mask = torch.ones(length, start + length, dtype=torch.bool, device=device).tril(start)[None, None]
-        if allowed is not None:
-            padding = allowed[:, None, None, :]
-            mask = padding.expand(-1, 1, length, -1) if mask is None else mask & padding
-        return mask
+        if not self.config.causal:
+            return None if allowed is None else padding_mask(allowed)
+        mask = torch.ones(length, start + length, dtype=torch.bool, device=device).tril(start)[None, None]
+        return mark(mask if allowed is None else padding_mask(allowed) & mask, causal_mark(length, start))
 
     def predict(self, x: Tensor, at: Tensor | None) -> Tensor:
         """Logits [batch, position or 1, vocab], by the matrix that also embeds the tokens (§3.4)."""

@@ -1,0 +1,1 @@
+"""What a pass on a GPU captures stays there until somebody looks at it."""
