@@ -19,9 +19,14 @@ from pathlib import Path
 from random import Random
 
 from core.data.grammar import Grammar
+from core.data.typed import given_away, key
 from core.paths import DATA
 
 WORDNET, EVERYDAY, STATEMENTS = "wordnet.en-pt.tsv.gz", "everyday.en-pt.tsv.gz", "statements.en.txt.gz"
+ENGLISH = {  # every source of English text → its file, and what cards and pages say of it
+    "WordNet examples": (WORDNET, "real English, written by people for a dictionary"),
+    "grammar statements": (STATEMENTS, "short sentences that our own grammar made"),
+}
 SHARES = {"everyday": 0.55, "computing": 0.25, "school": 0.20}
 COUNT, SEED = 72_000, 7
 # Sentences that the models' cards name as never seen: they are kept out of training, whatever their hash is.
@@ -43,18 +48,15 @@ UNFIT = re.compile(
     r"|condoms?\b|nazi|hitler|exterminat|persecut|ghettoiz)|[{}]|\bn 1:", re.I)
 
 
-def key(english: str) -> str:
-    """A key that is equal for two sentences which differ only in letter case, spaces or the final stop."""
-    return " ".join(english.lower().split()).rstrip(" .?!")
-
-
 _RESERVED = frozenset(map(key, RESERVED))
 
 
 def held_out(english: str) -> bool:
-    """Whether a sentence is kept out of training: one in a hundred, chosen by blake2b of its `key`, and those of RESERVED."""
+    """Whether a sentence is kept out of training: one in a hundred, chosen by blake2b of its `key`, those of RESERVED, and what
+    would give away a text of core.data.typed."""
     text = key(english)
-    return text in _RESERVED or int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") % 100 == 0
+    drawn = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") % 100 == 0
+    return drawn or text in _RESERVED or given_away(text)
 
 
 def read(name: str, data: Path = DATA) -> list[str]:
@@ -92,8 +94,19 @@ def statements(split: str = "train", data: Path = DATA) -> list[str]:
 
 
 def english(split: str = "train", data: Path = DATA) -> list[str]:
-    """All English text of a split, each sentence once: WordNet's examples, then the statements."""
-    return list(dict.fromkeys([en for en, _ in pairs(split, (WORDNET,), data)] + statements(split, data)))
+    """All English text of a split, each sentence once, source after source."""
+    return [text for texts in english_by_source(split, data).values() for text in texts]
+
+
+def english_by_source(split: str = "train", data: Path = DATA) -> dict[str, list[str]]:
+    """The English text of a split by its source (a name of ENGLISH). A sentence counts once, for the first source that has it."""
+    seen: set[str] = set()
+    found: dict[str, list[str]] = {}
+    for name, (file, _) in ENGLISH.items():
+        texts = statements(split, data) if file == STATEMENTS else [en for en, _ in pairs(split, (file,), data)]
+        found[name] = [text for text in dict.fromkeys(texts) if text not in seen]
+        seen.update(texts)
+    return found
 
 
 def notes(grammar: Grammar) -> list[str]:

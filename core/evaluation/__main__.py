@@ -61,6 +61,8 @@ def main() -> None:
         if (folder / "snapshots.safetensors").is_file():
             write_rows(folder / "scores.csv", film(folder))
             about["note"] = "weights kept on the way are in snapshots.safetensors, what was measured with each in scores.csv."
+        for name, rows in report.files.items():
+            write_rows(folder / name, rows)
         weights.write(folder / "CARD.md", card(about, report) + curve(folder))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -12,13 +12,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.data import corpus
-from core.evaluation.report import Report
+from core.data.typed import BLANK, counted, typed
+from core.evaluation.comparison import by_source, state
+from core.evaluation.report import AS_A_CLASS_TYPES, Report
 from core.evaluation.shipped import Shipped
 from core.model.multihead import AttentionCall
-from core.model.ngrams import Ngrams
 from core.model.transformer import Transformer
 from core.model.vocabulary import END, MASK, START
-from core.training.examples import continuations
+from core.training.examples import Example, continuations
 
 CUTS = 2  # how often each held-out sentence is cut, each time at another place
 UNSEEN = (  # no sentence of the training part begins like these; `unseen_rows` counts
@@ -36,24 +37,15 @@ UNSEEN = (  # no sentence of the training part begins like these; `unseen_rows` 
 
 
 def measure_continue(shipped: Shipped) -> Report:
-    """Held-out perplexity beside that of a trigram model, the note "gen ai is", and prompts that no training sentence has."""
-    report, vocabulary = Report(), shipped.vocabulary
-    train, held_out = corpus.english("train"), corpus.english("held-out")
-    epoch = continuations(held_out, vocabulary, 0, shipped.model.config.max_tokens, plain=True)
-    examples = [example for n in range(CUTS) for example in epoch(n)]
-    ours = sum(shipped.losses(examples))
-    trigram = Ngrams(([*ids, END] for ids in vocabulary.encode_all(train)), len(vocabulary), START)
-    theirs = sum(trigram.loss(source, [*target, END]) for source, target in examples)
-    tokens = sum(len(target) + 1 for _, target in examples)
-    words = sum(len(vocabulary.decode(target).split(" ")) + 1 for _, target in examples)
+    """Held-out perplexity beside that of counting, the note "gen ai is", and prompts that no training sentence has."""
+    report, vocabulary, limit = Report(), shipped.vocabulary, shipped.model.config.max_tokens
+    train, held_out = corpus.english("train"), corpus.english_by_source("held-out")
+    asked: dict[str, list[Example]] = {}
+    for name, texts in held_out.items():
+        epoch = continuations(texts, vocabulary, 0, limit, plain=True)
+        asked[name] = [example for n in range(CUTS) for example in epoch(n)]
+    state(report, by_source(shipped, asked, held_out, train), words_in(shipped, asked))
     numbers = report.numbers
-    numbers["held-out sentences"] = len(held_out)
-    numbers["perplexity per token"] = math.exp(ours / tokens)
-    numbers["perplexity per token, trigram with backoff"] = math.exp(theirs / tokens)
-    numbers["perplexity per word"] = math.exp(ours / words)
-    numbers["perplexity per word, trigram with backoff"] = math.exp(theirs / words)
-    numbers["perplexity per token / the trigram's"] = math.exp((ours - theirs) / tokens)
-    numbers["perplexity per word / the trigram's"] = math.exp((ours - theirs) / words)
     rows = []
     for source, target in (("gen ai is", ""), ("gen ai is", "interesting"), ("gen ai is interesting", "")):
         words_after = shipped.next_words(source, target)
@@ -62,17 +54,26 @@ def measure_continue(shipped: Shipped) -> Report:
         wanted = "domain" if "interesting" in name else "interesting"
         numbers[f'p("{wanted}") after "{name}"'] = dict(words_after).get(wanted, 0.0)
     report.shown.append(("Next words, with their probability", rows))
-    report.shown.append(("Prompts not in the training text, continued greedily", unseen_rows(shipped, UNSEEN, train)))
+    report.shown += prompts_shown(shipped, "continue", train)
     return report
 
 
-def unseen_rows(shipped: Shipped, prompts: Sequence[str], train: Sequence[str]) -> list[tuple[str, str]]:
+def words_in(shipped: Shipped, asked: Mapping[str, Sequence[Example]]) -> int:
+    """How many words are asked for, each end counted as one."""
+    return sum(len(shipped.vocabulary.decode(text).split(" ")) + 1 for examples in asked.values() for _, text in examples)
+
+
+def prompts_shown(shipped: Shipped, kind: str, train: Sequence[str]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Two tables of prompts with their continuations: UNSEEN, and those that a class would type."""
+    return [
+        ("Prompts not in the training text, continued greedily", unseen_rows(shipped, kind, UNSEEN, train)),
+        (AS_A_CLASS_TYPES, unseen_rows(shipped, kind, typed(kind), train)),
+    ]
+
+
+def unseen_rows(shipped: Shipped, kind: str, prompts: Sequence[str], train: Sequence[str]) -> list[tuple[str, str]]:
     """Each prompt with its continuation, and how many training sentences begin with it."""
-    starts = tuple(corpus.key(prompt) + " " for prompt in prompts)
-    keys = [text for text in (corpus.key(text) + " " for text in train) if text.startswith(starts)]
-    begun = [sum(text.startswith(start) for text in keys) for start in starts]
-    written = shipped.write(list(prompts))
-    return [(f"{p} ({n} in training)", text) for p, n, text in zip(prompts, begun, written, strict=True)]
+    return list(zip(counted(kind, prompts, train), shipped.write(list(prompts)), strict=True))
 
 
 # --- a decoder alone, an encoder alone --------------------------------------------------------------------------------
@@ -104,20 +105,14 @@ RANDOM_ROWS, RANDOM_LENGTH = 32, 20  # sequences of random tokens, each followed
 
 
 def measure_write(shipped: Shipped) -> Report:
-    """Held-out perplexity beside that of a trigram model, the previous-token and the induction head, and prompts continued."""
+    """Held-out perplexity beside that of counting, the previous-token and the induction head, and prompts continued."""
     report, vocabulary, model = Report(), shipped.vocabulary, shipped.model
-    train, held_out = corpus.english("train"), corpus.english("held-out")
-    rows = [ids for ids in vocabulary.encode_all(held_out) if 0 < len(ids) < model.config.max_tokens]
-    ours = sum(shipped.losses([([], ids) for ids in rows]))
-    trigram = Ngrams(([*ids, END] for ids in vocabulary.encode_all(train)), len(vocabulary), START)
-    theirs = sum(trigram.loss([], [*ids, END]) for ids in rows)
-    tokens = sum(len(ids) + 1 for ids in rows)
-    words = sum(len(vocabulary.decode(ids).split(" ")) + 1 for ids in rows)
-    numbers = report.numbers
-    numbers["held-out sentences"] = len(rows)
-    for unit, count in (("token", tokens), ("word", words)):
-        numbers[f"perplexity per {unit}"] = math.exp(ours / count)
-        numbers[f"perplexity per {unit}, trigram with backoff"] = math.exp(theirs / count)
+    train, held_out = corpus.english("train"), corpus.english_by_source("held-out")
+    asked: dict[str, list[Example]] = {}
+    for name, texts in held_out.items():
+        asked[name] = [([], ids) for ids in vocabulary.encode_all(texts) if 0 < len(ids) < model.config.max_tokens]
+    state(report, by_source(shipped, asked, held_out, train), words_in(shipped, asked))
+    rows, numbers = [ids for examples in asked.values() for _, ids in examples], report.numbers
     long = [ids[:8] for ids in rows if len(ids) >= 8][:200]
     ids = torch.tensor([[START, *row] for row in long])
     query = torch.arange(2, ids.shape[1])
@@ -138,7 +133,7 @@ def measure_write(shipped: Shipped) -> Report:
     numbers["loss on random tokens, second time"] = float(nats[:, RANDOM_LENGTH + 1 :].mean())
     for source in ("gen ai is", "gen ai is interesting"):
         numbers[f'p("{WANTED[source]}") after "{source}"'] = dict(shipped.next_words("", source)).get(WANTED[source], 0.0)
-    report.shown.append(("Prompts not in the training text, continued greedily", unseen_rows(shipped, UNSEEN, train)))
+    report.shown += prompts_shown(shipped, "write", train)
     return report
 
 
@@ -152,8 +147,8 @@ BLANKS = (
 
 
 def fill(shipped: Shipped, text: str, k: int = 3) -> list[tuple[str, float]]:
-    """The likeliest tokens for the one <mask> in a text, with their probability."""
-    before, after = (part.strip() for part in text.split("<mask>"))
+    """The likeliest tokens for the one BLANK in a text, with their probability."""
+    before, after = (part.strip() for part in text.split(BLANK))
     ids = [*(shipped.vocabulary.encode(before) if before else []), MASK, *(shipped.vocabulary.encode(after) if after else [])]
     with torch.inference_mode():
         logits = shipped.model(torch.tensor([[*ids, *[END] * shipped.about["source_end"]]])).logits[0, ids.index(MASK)]
@@ -167,7 +162,8 @@ def measure_fill(shipped: Shipped) -> Report:
     """Accuracy and perplexity at masked tokens of held-out sentences, beside those of always guessing the most frequent token; and
     gaps filled."""
     report, vocabulary, model = Report(), shipped.vocabulary, shipped.model
-    common: Counter[int] = Counter(id for ids in vocabulary.encode_all(corpus.english("train")) for id in ids)
+    train = corpus.english("train")
+    common: Counter[int] = Counter(id for ids in vocabulary.encode_all(train) for id in ids)
     guess = common.most_common(1)[0][0]
     rng = np.random.default_rng(0)
     right = top = guessed = asked_in_all = 0
@@ -192,6 +188,18 @@ def measure_fill(shipped: Shipped) -> Report:
     numbers["masked accuracy, among the first five"] = top / asked_in_all
     numbers["masked accuracy of the commonest token"] = guessed / asked_in_all
     numbers["perplexity of a masked token"] = math.exp(nats / asked_in_all)
-    filled = [(text, ", ".join(f"{token} {chance:.3f}" for token, chance in fill(shipped, text))) for text in BLANKS]
-    report.shown.append(("Blanks, with the likeliest tokens", [(text.replace("<mask>", "▢"), said) for text, said in filled]))
+    report.shown.append(("Blanks, with the likeliest tokens", [(boxed(text), likeliest(shipped, text)) for text in BLANKS]))
+    given = [boxed(text) for text in counted("fill", typed("fill"), train)]
+    found = [likeliest(shipped, text) for text in typed("fill")]
+    report.shown.append((AS_A_CLASS_TYPES, list(zip(given, found, strict=True))))
     return report
+
+
+def boxed(text: str) -> str:
+    """A text with its blank as people see it."""
+    return text.replace(BLANK, "▢")
+
+
+def likeliest(shipped: Shipped, text: str) -> str:
+    """The likeliest tokens for the blank in a text, in words."""
+    return ", ".join(f"{token} {chance:.3f}" for token, chance in fill(shipped, text))

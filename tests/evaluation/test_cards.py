@@ -1,12 +1,18 @@
 """What the cards say is what the weights do."""
 
 import json
+import math
+import re
+from functools import cache
 
+import numpy as np
 import pytest
 import torch
 
 from core import paths
+from core.analysis.sources import Source
 from core.data import corpus
+from core.data.typed import typed
 from core.errors import NotAPredictor
 from core.evaluation import translating
 from core.evaluation.__main__ import MEASURES, measure
@@ -14,8 +20,10 @@ from core.evaluation.card import card as card_of
 from core.evaluation.report import numbers_in
 from core.evaluation.shipped import Shipped
 from core.evaluation.translating import cross_attention, links, membership
+from core.model import trigram, weights
 from core.model.transformer import Config, Transformer
-from core.model.vocabulary import Vocabulary
+from core.model.vocabulary import END, Vocabulary
+from core.model.weights import read_rows
 
 torch.set_num_threads(1)
 MODELS = sorted(
@@ -30,15 +38,65 @@ def test_there_are_models() -> None:
     assert "classroom" in MODELS
 
 
+measured = cache(lambda name: measure(paths.WEIGHTS / name))  # each model once for all tests of this file
+DECIMAL = re.compile(r"\d+\.\d+")
+
+
 @pytest.mark.assets
 @pytest.mark.parametrize("name", MODELS)
 def test_the_cards_numbers_are_what_is_measured(name: str) -> None:
-    folder = paths.WEIGHTS / name
-    stated = numbers_in((folder / "CARD.md").read_text("utf-8"))
-    measured = measure(folder).numbers
-    assert stated.keys() == measured.keys()
-    for what, value in measured.items():
+    stated = numbers_in((paths.WEIGHTS / name / "CARD.md").read_text("utf-8"))
+    assert stated.keys() == measured(name).numbers.keys()
+    for what, value in measured(name).numbers.items():
         assert stated[what] == pytest.approx(value, rel=0.01, abs=0.005), what
+
+
+@pytest.mark.assets
+@pytest.mark.parametrize("name", MODELS)
+def test_a_card_is_what_the_command_prints(name: str) -> None:
+    """Word for word, the prompts and what comes out of them too; measured numbers to what two machines may differ by."""
+    card = (paths.WEIGHTS / name / "CARD.md").read_text("utf-8")
+    stated, printed = card.partition("| measure |")[2].partition("### Learning curve")[0], measured(name).text()
+    printed = printed.removeprefix("| measure |")
+    assert DECIMAL.sub("#", stated).strip() == DECIMAL.sub("#", printed).strip()
+    numbers = [np.array(DECIMAL.findall(text), dtype=float) for text in (stated, printed)]
+    np.testing.assert_allclose(*numbers, rtol=0.01, atol=0.011)
+
+
+@pytest.mark.assets
+@pytest.mark.parametrize("name", [name for name in MODELS if (paths.WEIGHTS / name / "sources.csv").is_file()])
+def test_the_rows_by_source_are_recomputed_from_what_ships(name: str) -> None:
+    told = [Source.from_row(row) for row in read_rows(paths.WEIGHTS / name / "sources.csv")]
+    found = [Source.from_row(row) for row in measured(name).files["sources.csv"]]
+    assert [source.name for source in told] == list(corpus.ENGLISH)
+    for one, other in zip(told, found, strict=True):
+        assert (one.name, one.says, one.sentences, one.tokens) == (other.name, other.says, other.sentences, other.tokens)
+        assert one.network == pytest.approx(other.network, rel=0.01)
+        assert one.counting == pytest.approx(other.counting, rel=1e-4)
+
+
+@pytest.mark.assets
+def test_the_trigram_of_a_row_is_the_table_that_ships() -> None:
+    """The table is counted and read by other code than the rows."""
+    _, vocabulary, about = weights.load(paths.WEIGHTS / "writer")
+    table = trigram.for_model("writer")
+    assert table is not None
+    for source in (Source.from_row(row) for row in read_rows(paths.WEIGHTS / "writer" / "sources.csv")):
+        texts = vocabulary.encode_all(corpus.english_by_source("held-out")[source.name])
+        rows = [[*ids, END] for ids in texts if 0 < len(ids) < about["max_tokens"]]
+        nats = [-math.log(table.terms(row[:n], id)[0].p) for row in rows for n, id in enumerate(row)]
+        assert len(nats) == source.tokens
+        assert source.trigram == pytest.approx(math.exp(sum(nats) / len(nats)), rel=1e-4)
+
+
+@pytest.mark.assets
+@pytest.mark.parametrize("name", MODELS)
+def test_no_prompt_that_a_card_calls_unseen_was_seen(name: str) -> None:
+    task = json.loads((paths.WEIGHTS / name / "config.json").read_text("utf-8"))["task"]
+    shown = dict(measured(name).shown)
+    texts = [*typed(task), *(typed("everyday") if task == "translate" else ())]
+    rows = [given for heading, found in shown.items() if heading.endswith(("was seen", "chosen alike")) for given, _ in found]
+    assert rows == [f"{text.replace('<mask>', '▢')} (0 in training)" for text in texts]
 
 
 @pytest.mark.assets
@@ -103,6 +161,8 @@ def test_attention_from_word_to_word(untrained: Shipped) -> None:
 def test_a_translators_card_states_what_was_measured(untrained: Shipped, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(translating, "TRANSLATED", 4)
     report = translating.measure_translate(untrained)
-    stated = numbers_in(card_of(untrained.about, report))
-    assert stated == pytest.approx(report.numbers, abs=1e-3)
+    card = card_of(untrained.about, report)
+    stated = numbers_in(card)
+    assert stated == pytest.approx(report.numbers, abs=1e-3) and "signature `nrefs:1|" in card
+    assert stated["sentences aligned"] == stated["sentences that choose the head"] == 4
     assert stated["WordNet: chrF"] < 15 and stated["alignment error rate, best head"] > 0.5

@@ -7,8 +7,11 @@ import re
 import pytest
 
 import core
+from core import paths
+from core.analysis.sources import Source, together, verdict
 from core.analysis.surprisal import perplexity
 from core.model import trigram
+from core.model.weights import read_rows
 from core.trace import log_softmax
 from tests.printed import numbers, shows
 
@@ -36,7 +39,7 @@ def test_a_writers_tokens_are_asked_one_by_one(screen) -> None:
     shown = judged(page)
     assert [one["ours"]["bits"] for one in shown] == pytest.approx(ours, abs=1e-3)
     assert [one["theirs"]["bits"] for one in shown] == pytest.approx(theirs, abs=1e-9)
-    (score,) = [re.sub(r"<[^>]+>", " ", body) for body in page.html if "sum tally" in body]
+    (score,) = [re.sub(r"<[^>]+>", " ", body) for body in page.html if "bits in all" in body]
     assert {pytest.approx(perplexity(bits), rel=0.006) in numbers(score) for bits in (ours, theirs)} == {True}
     nor = next(one for one in shown if one["text"] == "nor")
     assert nor["ours"]["bits"] < nor["theirs"]["bits"] - 5  # what only a long memory can know
@@ -194,3 +197,21 @@ def test_perplexity_is_a_surprise_and_not_the_models_doubt(screen) -> None:
 def test_a_text_that_nothing_announces_is_told_so_and_not_called_unforeseeable(screen) -> None:
     page = screen("sequence", text="ai", target="")
     assert not judged(page) and page.lead.startswith("Nothing stands before the first word")
+
+
+@pytest.mark.parametrize("model", ["writer", "classroom"])
+def test_each_source_of_text_has_its_row_and_the_sentence_follows(screen, model) -> None:
+    page = screen("sequence", model=model, text="the cat sleeps")
+    sources = [Source.from_row(row) for row in read_rows(paths.WEIGHTS / model / "sources.csv")]
+    (body,) = [body for body in page.html if "best n-gram" in body]
+    rows = [numbers(row) for row in re.findall(r"<tr>(.+?)</tr>", body)[1:]]
+    assert len(rows) == len(sources) + 1
+    for row, source in zip(rows, [*sources, together(sources)], strict=True):
+        wanted = [source.tokens, source.network, source.trigram, source.best, source.order]
+        assert row == [pytest.approx(value, abs=0.051) for value in wanted]
+    assert verdict(sources) in " ".join(page.html)
+
+
+def test_a_model_that_was_not_compared_has_no_such_table(screen) -> None:
+    page = screen("sequence", model="translator", text="the black cat", target="o gato preto")
+    assert not [body for body in page.html if "best n-gram" in body]

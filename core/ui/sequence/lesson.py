@@ -15,6 +15,7 @@ from core.figures.payloads.surprisal import bits_said, payload
 from core.ui.kit import charts, lesson, trouble
 from core.ui.kit.component import component
 from core.ui.running.scene import Scene
+from core.ui.sequence import heldout
 from core.ui.sequence.stepper import stepper
 from core.ui.sequence.weighing import counts, task, weigh
 from core.ui.session import state
@@ -70,6 +71,7 @@ def opened(view: Scene) -> None:
         _score(places, found, names)
     with right:
         _winners(view, places, found)
+    heldout.by_source(view)
     charts.rule()
     _loop(view)
     charts.rule()
