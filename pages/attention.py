@@ -22,7 +22,10 @@ def mask_switch(view: scene.Scene, it: Focus) -> None:
     charts.heading("Causal mask", on)
     controls.causal_switch(view, len(it.queries))
     if (distance := it.divergence()) is not None:
-        charts.words(f"KL from native <b>{distance} nats</b>")
+        charts.words(
+            f"KL from native <b>{distance} nats</b> (Kullback–Leibler divergence: how far the next token’s probabilities lie from "
+            "those as trained; 0: not at all)"
+        )
     charts.words(it.mask_says())
 
 

@@ -197,3 +197,11 @@ def test_only_the_arrows_row_knows_the_question(what):
     found = machines.machine("attention", "recall")
     first, second = (found.look(found.encode(what), found.encode(f"{key}→")).alignment for key in (what[0], what[2]))
     assert np.array_equal(first[0], second[0]) and np.abs(first[1] - second[1]).max() > 0.01
+
+
+def test_the_formulas_letters_mean_one_thing_each(screen):
+    """e is a score in one formula, so it is not Euler’s number there; n is the new part of the state, T the last symbol."""
+    page = screen("rnn", dial="maths")
+    shown = [element.value for element in page.app.latex]
+    assert not any("e^{e_j}" in latex for latex in shown) and not any("h_n" in latex for latex in shown)
+    assert any("Pascanu" in line for line in page.said("how"))  # a product of factors may also grow

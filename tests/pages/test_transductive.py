@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.semi_supervised import LabelPropagation, LabelSpreading
 
-from core.analysis.transductive import fewlabels, pointsets, transduction
+from core.analysis.transductive import fewlabels, fourways, pointsets, transduction
 from core.analysis.transductive.board import ALPHA, GAMMA, Board, read_board
 from core.analysis.transductive.transduction import NONE
 from core.request import Stream
@@ -231,3 +231,20 @@ def test_the_curve_tells_how_its_spreading_looks(screen):
     course = Course("moons", 40.0, 0.99, EACH["plane"])
     (said,) = [body for body in screen("transductive").html if "95 % interval" in body]
     assert f"γ = {course.gamma:g} and α = {course.alpha:g}" in said
+
+
+def test_the_ways_are_told_as_what_they_do(screen):
+    """Nearest and logistic hear of no point without a label; spreading does."""
+    page = screen("transductive")
+    assert any("Two see the labelled ones only" in line for line in page.said("how"))
+    points = pointsets.draw("moons", 0)
+    labels = pointsets.some_labels(points.classes, 1, np.random.default_rng(1))
+    at, rest = np.flatnonzero(labels != NONE), np.flatnonzero(labels == NONE)
+    fewer = np.concatenate([at, rest[::2]])
+    part = replace(points, x=points.x[fewer], classes=points.classes[fewer])
+    whole, less = (
+        fourways.answers(one, given, 40.0, 0.99) for one, given in ((points, labels), (part, labels[fewer]))
+    )
+    for way in ("nearest", "logistic"):
+        assert (whole.decided[way][fewer] == less.decided[way]).all()
+    assert not np.allclose(whole.matrices[1][np.ix_(fewer, fewer)], less.matrices[1])

@@ -41,7 +41,7 @@ class Loop {
       this.stop();
       this.go(Number(this.scrub.value));
     });
-    element("p", this.box, "how", "Space plays, \u2190 \u2192 step, drag the dot to go anywhere. Under a token: its surprisal, in bits.");
+    element("p", this.box, "how", "Space plays, \u2190 \u2192 step, drag the dot to go anywhere. Under a token: its surprisal, \u2212log\u2082 of its probability, in bits: 1 for one in two, 10 for one in a thousand. The log-probability above is the natural logarithm of the probability of all of them together, in nats (\u22120.69 for one in two): nearer to 0 is likelier.");
     const panes = element("div", this.box, "panes");
     const left = element("div", panes);
     element("h3", left, "", "What could come next");

@@ -40,9 +40,10 @@ IDEA = (
     "have learnt to. <b>Direct logit attribution</b> says how much of the written token’s logit this box alone adds, what the "
     "final normalisation divides by held fixed. It does not say what would happen without the box, for later boxes read what it "
     "added: that is <b>what is lost without it</b>, a run of the model for each box. The logit is counted from the mean logit of "
-    "all tokens, for the softmax sees only differences: the attributions of all boxes, and a small constant, add up to the logit "
-    "<b>above the mean logit</b>; what is lost without each box adds up to nothing in particular. The <b>logit lens</b> puts the "
-    "end of the decoder on an unfinished residual stream: what it would write if it stopped there."
+    "all tokens, for the softmax, which makes probabilities of logits, sees only differences: the attributions of all boxes, and a "
+    "small constant, add up to the logit <b>above the mean logit</b>; what is lost without each box adds up to nothing in "
+    "particular. The <b>logit lens</b> puts the end of the decoder on an unfinished residual stream: what it would write if it "
+    "stopped there."
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -139,6 +140,10 @@ def bill(mine: Price, its: Price) -> None:
         "bits of surprisal": [f"{mine.bits:.2f}", f"{its.bits:.2f}", markup.nats(mine.bits - its.bits)],
         "bits a token": [f"{mine.bits_each:.2f}", f"{its.bits_each:.2f}", markup.nats(mine.bits_each - its.bits_each)],
     })  # fmt: skip
+    charts.words(
+        "<b>Nats</b>: the natural logarithm of the probability, 0 for what is certain and −0.69 for one in two. <b>Bits</b>: −log₂ "
+        f"of it, 1 for one in two; so 1 nat is {1 / math.log(2):.2f} bits, with the other sign."
+    )
     if its.tokens < mine.tokens:
         charts.words("By itself the model would have ended its text sooner.")
 

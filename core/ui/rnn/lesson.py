@@ -146,9 +146,12 @@ def _dial(task: str, what: machines.Exercise) -> None:
         row = np.asarray(look.alignment[place], dtype=np.float64)
         best = int(row.argmax())
         lesson.formula(
-            r"e_{j} = v^\top \tanh(W s + U h_j) \qquad \alpha_j = \frac{e^{e_j}}{\sum_k e^{e_k}} \qquad c = \sum_j \alpha_j h_j",
+            r"e_{j} = v^\top \tanh(W s + U h_j) \qquad \alpha_j = \frac{\exp(e_j)}{\sum_k \exp(e_k)} \qquad c = \sum_j \alpha_j "
+            r"h_j",
             "Looking back: every kept state h<sub>j</sub> is compared with the writer’s state s, by way of the learnt v, W and "
-            "U (tanh brings any number between −1 and 1), and gets a weight α<sub>j</sub>; the weighted sum c joins the answer. "
+            "U (tanh brings any number between −1 and 1; v<sup>⊤</sup> multiplies number by number and adds up). That is its score "
+            "e<sub>j</sub>; exp, Euler’s number 2.718… to the power of it, divided by the sum of all, is its weight α<sub>j</sub>. "
+            "The weighted sum c joins the answer. "
             f"For the first answer here the largest weight is α<sub>{best + 1}</sub> = <b>{row[best]:.4f}</b>, at "
             f"“{escape(what.source[best])}”; all {len(row)} add up to <b>{row.sum():.4f}</b>.",
         )
@@ -156,8 +159,9 @@ def _dial(task: str, what: machines.Exercise) -> None:
         lesson.formula(
             r"\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\!\left(\frac{QK^\top}{\sqrt{d_k}}\right) V",
             f"The transformer: all symbols (queries Q) are compared with all (keys K) at once; d<sub>k</sub> is how many numbers a "
-            f"key has, and the weights mix the values V. Here that is {own.shape[1]} × {own.shape[2]} = {own[0].size:,} "
-            f"weights in each of {own.shape[0]} heads, and no symbol waits for another.",
+            f"key has (K<sup>⊤</sup>: K turned on its side, so that each query meets each key). The softmax makes weights of them "
+            f"as above, exp over the sum, and the weights mix the values V. Here that is {own.shape[1]} × {own.shape[2]} = "
+            f"{own[0].size:,} weights in each of {own.shape[0]} heads, and no symbol waits for another.",
         )
 
     lesson.dial(

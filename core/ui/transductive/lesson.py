@@ -20,9 +20,14 @@ SOURCE = (
     "2017, eq. 1 (attention) and abstract (“sequence transduction”). Digits: Alpaydin and Kaynak 1998, as scikit-learn carries "
     "them."
 )
+WAYS = (
+    " Two ways see all points: label spreading and label propagation hand the labels on from point to point. Two see the labelled "
+    "ones only: one gives each point the class of the <b>nearest</b> of them, the other, <b>logistic regression</b>, parts the "
+    "classes by straight cuts."
+)
 TASK = (
     "Every point belongs to a class, but only the large ones with a number tell it: they carry a <b>label</b>. The others’ classes "
-    "are to be found, in four ways."
+    "are to be found." + WAYS
 )
 
 
@@ -53,7 +58,7 @@ def page() -> None:
             f"{len(texts)} short statements that our own grammar wrote and no model was trained on, {datasets.EACH} a topic. "
             "The encoder Filler reads each; the vectors of its tokens after the last layer, averaged and brought to length 1, are "
             f"the text’s place. Drawn are the two directions in which the places differ most; distances are measured in all "
-            f"{points.x.shape[1]} numbers."
+            f"{points.x.shape[1]} numbers." + WAYS
         )
         boards.table(board, points, found, texts)
         curve.curve(Course("texts", board.gamma, board.alpha, EACH["texts"]), points)
