@@ -40,6 +40,7 @@ sweep:
 	@$(ENVIRONMENT) test
 	@$(ONE_THREAD) $(VENV) -m tests.sweep $(ARGS)
 
+# make bench ARGS=gpu: what looking costs on a GPU, alone
 bench:
 	@$(ENVIRONMENT) bench
 	@$(VENV) -m tests.bench $(ARGS)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from core.model.multihead import AttentionCall
 
+GROUPING = frozenset({"cuda"})  # devices whose fused kernels take fewer keys than queries
 CODED_CELLS = 1_000_000  # cells whose float32 weights exist at once while they are being coded
 
 
@@ -189,13 +190,12 @@ def fused_attention(
     causal = causal and bias is None
     if bias is not None:
         mask = bias if mask is None else bias + mask
+    # a GPU's kernels read a shared key once for its whole group, where there is no mask; as transformers asks them to
+    grouped = query.device.type in GROUPING and (causal or mask is None) and key.shape[-1] == value.shape[-1] <= 256
+    if not grouped:
+        key, value = repeat_heads(key, heads), repeat_heads(value, heads)
     output = F.scaled_dot_product_attention(
-        query,
-        repeat_heads(key, heads),
-        repeat_heads(value, heads),
-        None if causal else mask,
-        is_causal=causal,
-        scale=scaling,
+        query, key, value, None if causal else mask, is_causal=causal, scale=scaling, enable_gqa=grouped
     )
     return output.transpose(1, 2)
 

@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 
-PARTS = ("capture", "generation", "many", "loading", "switch", "peers", "screen", "students")
+PARTS = ("capture", "generation", "many", "loading", "switch", "peers", "screen", "students", "gpu")
 
 
 def main(names: list[str]) -> None:

@@ -58,3 +58,16 @@ def test_a_temperature_flattens_each_text_by_its_own() -> None:
 )
 def test_the_kernel_is_the_fastest_that_gives_what_is_kept(stored, with_temperature, change, wanted) -> None:
     assert choose_kernel(replace(call_of(), **change), stored, with_temperature) is wanted
+
+
+def test_a_key_that_several_heads_share_may_be_read_once(monkeypatch):
+    """As on a GPU, where the fused kernel takes fewer keys than queries; with a mask they are repeated as ever."""
+    from core.engine import kernels
+
+    query, key, value = torch.randn(2, 6, 5, 8), torch.randn(2, 2, 5, 8), torch.randn(2, 2, 5, 8)
+    triangle = torch.ones(5, 5, dtype=torch.bool).tril()[None, None]
+    for mask, causal in ((None, False), (triangle, True), (triangle, False)):
+        plain = kernels.fused_attention(query, key, value, mask, 0.3, causal=causal)
+        with monkeypatch.context() as there:
+            there.setattr(kernels, "GROUPING", frozenset({"cpu"}))
+            assert torch.allclose(kernels.fused_attention(query, key, value, mask, 0.3, causal=causal), plain, atol=1e-6)

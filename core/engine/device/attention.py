@@ -12,7 +12,7 @@ from torch import Tensor
 
 from core.attention import Attention, Recipe, encode_u8, readonly
 from core.engine.device.boxes import Part
-from core.engine.device.transfer import array_of, put
+from core.engine.device.transfer import put, to_host
 from core.sites import Site
 
 TOGETHER = 2**22  # bytes of one attention's weights up to which its whole box comes for a single head
@@ -85,7 +85,7 @@ class DeviceAttention(Attention):
         """One head as 8-bit codes of the square root, uint8 [query, key]: round(255·√weight). For drawing."""
         if self.coded or (found := self._there(slice(self._valid(head), head + 1))) is None:
             return super().codes(head)
-        return readonly(encoded(found[0])[0].cpu().numpy())
+        return to_host(encoded(found[0])[0])
 
     @property
     def sink(self) -> np.ndarray | None:
@@ -94,7 +94,7 @@ class DeviceAttention(Attention):
             return self._array("sink_weight")
         if (found := self._there(slice(None))) is not None:
             assert found[1] is not None
-            return array_of(found[1].cpu())
+            return to_host(found[1])
         recipe, allowed = self._made(), self.allowed
         assert recipe is not None
         taken = (recipe.pattern(head, allowed[head])[1] for head in range(self.site.heads))
@@ -127,19 +127,19 @@ class DeviceAttention(Attention):
             return None
         with self.lock:
             if name not in self.read:
-                self.read[name] = part.array if isinstance(part, Part) else array_of(part.detach().float().cpu())
+                self.read[name] = part.array if isinstance(part, Part) else to_host(part.detach().float())
             return self.read[name]
 
     def _head(self, head: int) -> tuple[np.ndarray, np.ndarray | None]:
         few = "weights" in self.parts and int(np.prod(self.shape)) * 4 <= TOGETHER
         if self.coded or few or (found := self._there(slice(head, head + 1))) is None:
             return super()._head(head)
-        taken = None if found[1] is None else array_of(found[1][0].cpu())
-        return array_of(found[0][0].cpu()), taken
+        taken = None if found[1] is None else to_host(found[1][0])
+        return to_host(found[0][0]), taken
 
     def _whole(self) -> np.ndarray:
         found = None if self.coded else self._there(slice(None))
-        return super()._whole() if found is None else array_of(found[0].cpu())
+        return super()._whole() if found is None else to_host(found[0])
 
     # what an Attention holds, made when it is asked for
 
@@ -157,8 +157,7 @@ class DeviceAttention(Attention):
             return None
         if "codes" not in self.read:
             found = self._there(slice(None))
-            codes = self._coded_here() if found is None else encoded(found[0]).cpu().numpy()
-            self.read["codes"] = readonly(codes)
+            self.read["codes"] = self._coded_here() if found is None else to_host(encoded(found[0]))
         return self.read["codes"]
 
     def _coded_here(self) -> np.ndarray:
@@ -171,7 +170,7 @@ class DeviceAttention(Attention):
                 codes[head] = encode_u8(recipe.pattern(head, allowed[head if len(allowed) > 1 else 0])[0])
             else:
                 codes[head] = encode_u8(weights[head])
-        return codes
+        return readonly(codes)
 
     @property
     def _recipe(self) -> Recipe | None:  # type: ignore[override]

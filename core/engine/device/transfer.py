@@ -57,6 +57,13 @@ def fetch(rows: Sequence[Mapping[Key, Tensor]]) -> list[dict[Key, np.ndarray]]:
     return [{key: next(arrays) for key in row} for row in rows]
 
 
+def to_host(tensor: Tensor) -> np.ndarray:
+    """A tensor as a read-only array in the host's memory: float32 where it holds numbers with a fraction."""
+    (moved,), wait = carry([tensor])
+    wait()
+    return array_of(moved)
+
+
 def array_of(tensor: Tensor) -> np.ndarray:
     """A tensor of the host as a read-only array: float32 where it holds numbers with a fraction."""
     return readonly((tensor.float() if tensor.is_floating_point() else tensor).numpy())

@@ -61,6 +61,9 @@ def load(
     if not isinstance(path, str):
         raise ModelNotFoundError("the name or path of a model", f"{name!r}", 'Call load("classroom"), for example')
     place = device_of(device)
+    if place.type == "cuda":
+        # with a mask and half precision cuDNN's attention makes a new plan for every new length: a second for each text
+        torch.backends.cuda.enable_cudnn_sdp(False)
     numbers = dtype_of(dtype, place)
     say("Looking for the model")
     found = with_base(find_local(path) or hub.fetch(path, revision, local_only, budget, say, _supported))
