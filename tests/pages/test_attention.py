@@ -476,3 +476,22 @@ def test_a_rollout_is_told_as_what_weights_alone_would_bring(screen):
     page = screen("attention", measure="rollout")
     (said,) = [line for line in page.said("how") if "Abnar" in line]
     assert "if weights alone decided it" in said and "what reaches" not in said
+
+
+@pytest.mark.parametrize(("model", "text", "swapped", "ordered"), [
+    ("filler", "the cat sees the dog in the park", "the dog sees the cat in the park", False),
+    ("writer", "the cat sees the dog in the park", "the dog sees the cat in the park", True),
+])  # fmt: skip
+def test_without_positions_a_causal_mask_still_tells_of_the_order(screen, model, text, swapped, ordered):
+    """As the lab says: two words changing places change an encoder's vector of the last word not at all, a decoder's they do."""
+    lens = core.load(model)
+    stream = Stream.DECODER if ordered else Stream.ENCODER
+    one, other = (
+        lens.run(lens.request(said).with_positions(PositionRule(stream, "off")).keeping("residual")).residual[stream][-1]
+        for said in (text, swapped)
+    )
+    last = -1 if ordered else -2  # an encoder's text ends with a sign
+    moved = float(np.abs(one[last] - other[last]).max() / np.abs(one[last]).max())
+    assert (moved > 0.01) == ordered and (ordered or moved < 1e-5)
+    page = opened(screen("attention", model=model, text=text, positions="off"), "places")
+    assert any("The mask still tells" in line for line in page.said("how")) == ordered

@@ -23,10 +23,14 @@ LONGEST = 64  # tokens up to which positions are drawn
 HOW = {"off": "Off", "shuffled": "Shuffled", "shifted": "Shifted"}
 BEGINS = {"off": 0, "shuffled": 1, "shifted": 10}
 SAYS = {
-    "off": "No token is told where it stands: the model sees the words of the text, not their order.",
+    "off": "No token is told where it stands. ",
     "shuffled": "Each token keeps its word but is told the place of another.",
     "shifted": "Each token is told that it stands further on in the text.",
 }
+ORDERLESS = "The model sees the words of the text, not their order."
+MASKED = (
+    "The mask still tells something of their order: a token’s vector is made of those before it alone (Haviv et al. 2022)."
+)
 
 
 def positions_panel(view: Scene, it: Focus) -> None:
@@ -110,7 +114,8 @@ def _lab(view: Scene, it: Focus, text: Stream) -> None:
                 "Order number", 1, ORDERS, key=held("place-seed", amount), on_change=heard("place-seed", _by), width=150,
                 help="Each number is another order.",
             )  # fmt: skip
-    charts.words(SAYS[how])
+    hides = text is Stream.DECODER and view.info.causal
+    charts.words(SAYS[how] + (MASKED if hides else ORDERLESS) * (how == "off"))
     now = view.run(it.choice.mask, ("pattern",), (PositionRule(text, how, amount),))
     before = it.now.at(it.stream, it.choice.layer)
     attention = now.at(it.stream, it.choice.layer)
