@@ -16,8 +16,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from core.paths import ROOT
 from core.ui.kit import charts
 from core.ui.kit.answers import readings
+from core.ui.kit.parameters import DEPTHS, DIAL
 from core.ui.session import state
-from core.ui.session.links import Parameter, declare
 
 DIGITS = 30  # characters of a number that is typed
 
@@ -69,17 +69,6 @@ class Preset:
     label: str
     look: str
     apply: Callable[[], None]
-
-
-DEPTHS = ("Idea", "Maths", "Code")
-
-
-def _depth(raw: str) -> str:
-    return DEPTHS[[name.lower() for name in DEPTHS].index(raw)]
-
-
-# how deep lessons look, on every page
-DIAL = declare(Parameter("dial", DEPTHS[0], _depth, str.lower))
 
 
 def sentence(html: str) -> None:

@@ -67,6 +67,6 @@ def heading() -> None:
 
 @cache
 def parameters() -> None:
-    """Import what each page keeps in a link, so that a link is read whole whichever page it opens."""
+    """Import what each page, and each lesson, keeps in a link, so that a link is read whole whichever page it opens."""
     for file in sorted((ROOT / "core" / "ui").glob("*/parameters.py")):
         import_module(f"core.ui.{file.parent.name}.parameters")

@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.model import multihead
-from core.ui.kit.lesson import DIAL
+from core.ui.kit.parameters import DIAL
 
 
 def page() -> None:

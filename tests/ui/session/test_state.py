@@ -1,5 +1,7 @@
 """The choice and its address: whatever a link holds, a page can be shown; what was chosen comes back from the link."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -12,11 +14,12 @@ from core.analysis.hand.broken_recipe import TEMPERATURES, BrokenRecipe
 from core.analysis.transductive.board import PLANE, Board
 from core.interventions import MOVES
 from core.masks import MASKS
+from core.paths import ROOT
 from core.request import MaskRule, PositionRule, Site, Stream
 from core.ui.attention import cell, measures
 from core.ui.attention import parameters as attention
 from core.ui.attention.positions import BEGINS
-from core.ui.kit.lesson import DEPTHS
+from core.ui.kit.parameters import DEPTHS
 from core.ui.rnn import parameters as rnn
 from core.ui.rnn.game import TASKS
 from core.ui.running.branches import DEPTH
@@ -349,3 +352,14 @@ def test_of_two_quick_choices_the_second_holds_though_the_first_was_never_drawn(
         monkeypatch.setattr(streamlit, "session_state", {KEY: known, "on": sent})
         heard("on", found.append)()
     assert found == [False, True]
+
+
+def test_the_first_visitor_of_a_process_has_every_row_of_a_link() -> None:
+    """What stands in a link is read before any page is imported; a row declared with its page would be lost once."""
+    asks = (
+        "import sys; from core.ui.kit import charts, frame, trouble; from core.ui.session import state; "
+        "from core.ui.shell import menu; menu.parameters(); from core.ui.session.links import ROWS; "
+        "early = set(ROWS); import core.ui.warm; core.ui.warm.pages(); print(sorted(set(ROWS) - early), len(early))"
+    )
+    ran = subprocess.run([sys.executable, "-c", asks], capture_output=True, text=True, cwd=ROOT, timeout=300)
+    assert ran.stdout.startswith("[] ") and int(ran.stdout.split()[-1]) > 30, ran.stderr
