@@ -26,7 +26,8 @@ def load(
 
     name: a shipped id, a local folder, a .gguf file, or a name on the Hugging Face hub. revision: a branch, tag or commit of
     a hub model. local_only: use what was fetched before and ask no hub.
-    device: "auto" is cuda, else mps, else cpu. dtype: "auto" is float32 on a CPU, and the checkpoint's own format on a GPU.
+    device: "auto" is cuda, else mps, else cpu; a Hugging Face model too large for one GPU is spread over all of them and, as far as
+    needed, the host's memory. dtype: "auto" is float32 on a CPU, and the checkpoint's own format on a GPU.
     budget: the most bytes of weights to load; None reads LOOKBACK_MODEL_BYTES. progress: called with a sentence at each stage.
     Several threads may load at once; the models themselves are built one after another.
     Raises the ModelErrors of core.errors.

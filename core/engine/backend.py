@@ -46,6 +46,7 @@ class LensInfo:
     at load found, None for our own models and for those that run their own code. narrowed: what the check took away, in sentences.
     answers: what a classifier says of a text in place of words; None for other models. pairs: it can be given two sentences.
     chats: it has a template for the messages of a conversation.
+    devices: those that a model too large for one stands on; `device` is where a pass begins. () where it stands on one.
     languages: those that a translator of many languages is told to read and to write; none for other models.
     """
 
@@ -77,6 +78,7 @@ class LensInfo:
     pairs: bool = False
     chats: bool = False
     languages: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
 
     @property
     def changes(self) -> frozenset[str]:

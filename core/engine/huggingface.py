@@ -31,6 +31,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from core.answer import Answers
 from core.engine.answers import logits_of
 from core.engine.backend import Batch, Result, at_depths
+from core.engine.device.spreading import weight_of
 from core.engine.device.transfer import put
 from core.engine.kernels import fused_attention
 from core.errors import UnsupportedModelError
@@ -276,14 +277,15 @@ class HuggingFaceBackend:
         module = self.outputs[index] if index < len(self.outputs) else None
         if module is None:
             return None
-        weight = module.weight if type(module).__name__ == "Conv1D" else module.weight.T  # [heads · d, d_model]
+        weight = weight_of(module) if type(module).__name__ == "Conv1D" else weight_of(module).T  # [heads · d, d_model]
         return weight.unflatten(0, (self.heads[index], -1))
 
     def positions(self, count: int) -> Tensor | None:
         return None
 
     def embeddings(self) -> Tensor | None:
-        weight = getattr(self.model.get_input_embeddings(), "weight", None)
+        table = self.model.get_input_embeddings()
+        weight = weight_of(table) if hasattr(table, "weight") else None
         return weight if isinstance(weight, Tensor) and weight.dim() == 2 else None
 
     def _residual(self, output: Any) -> dict[Stream, list[Tensor]]:
@@ -327,7 +329,7 @@ class Memory(BaseModelOutput):
     """What the decoder reads of an encoder. A family's code may ask for more (router logits, for a loss): it gets None."""
 
     def __getattr__(self, name: str) -> None:
-        if name.startswith("__"):
+        if name.startswith("__") or name == "to":  # whoever moves it between devices then moves what it holds
             raise AttributeError(name)
 
 

@@ -37,7 +37,7 @@ class Runner:
     ) -> None:
         self.info, self.backend, self.text = info, backend, text
         # what passes capture on another device than the CPU stays there, as far as this store lets it
-        self.store = None if info.device == "cpu" else Store()
+        self.store = None if {info.device, *info.devices} <= {"cpu", "disk"} else Store()
         plain = plain or {}
         self.start = text.start if text is not None else plain.get("start")
         pad = text.pad if text is not None else plain.get("pad")

@@ -53,7 +53,7 @@ class Discovery:
         """Called before each linear module. The first one that reads exactly the output of the last attention is its W_O."""
         if not self.results or self.outputs[-1] is not None or not args or not isinstance(args[0], Tensor):
             return
-        if args[0].shape == self.results[-1].shape and torch.equal(args[0], self.results[-1]):
+        if args[0].shape == self.results[-1].shape and torch.equal(args[0], self.results[-1].to(args[0].device)):
             self.outputs[-1] = module
 
 
@@ -84,7 +84,8 @@ def discover(backend: HuggingFaceBackend, family: str, pad: int | None, vocab: i
     result, last = _dry_run(backend, batch, probe, family)
     _check(backend, probe, result, family)
     backend.last_is_normed = {
-        stream: not any(torch.equal(states[-1], out) for out in last) for stream, states in result.residual.items()
+        stream: not any(torch.equal(states[-1], out.to(states[-1].device)) for out in last)
+        for stream, states in result.residual.items()
     }
     backend.heads, backend.outputs = [heads for heads, _, _, _ in probe.calls], probe.outputs
     if backend.kind == "decoder":

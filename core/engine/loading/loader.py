@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from core.engine.backend import LensInfo
+from core.engine.device import spreading
 from core.engine.files import (
     SLACK,
     Found,
@@ -78,7 +79,7 @@ def load(
                 raise UnsupportedModelError("an adapter of a Hugging Face model", f"one of {config.get('name')}", "Choose another")
             return _load_ours(found, config, place, numbers, say)
         with _own_errors(str(config.get("model_type", found.title))):
-            return _load_hugging_face(found, place, numbers, say)
+            return _load_hugging_face(found, place, numbers, say, spreads=device == "auto")
     finally:
         ONE_AT_A_TIME.release()
 
@@ -249,8 +250,9 @@ def _sound(config: dict[str, Any], found: Found) -> None:
 
 
 def _load_hugging_face(
-    found: Found, device: torch.device, dtype: torch.dtype | str, say: Callable[[str], None]
+    found: Found, device: torch.device, dtype: torch.dtype | str, say: Callable[[str], None], spreads: bool
 ) -> Lens:
+    """spreads: a model too large for the device may stand on several."""
     started = perf_counter()
     say("Starting transformers")
     from core.engine.loading.pretrained import load_pretrained, plan, quiet
@@ -261,7 +263,11 @@ def _load_hugging_face(
         backend = load_pretrained(found, how, dtype, device, say)
     say("Checking the weights")
     check_finite(backend.model)
-    to_device(backend.model, device)
+    if (parts := spreading.parts_of(backend.model, device) if spreads else None) is None:
+        to_device(backend.model, device)
+    else:
+        say("Spreading it over several devices")
+        spreading.spread(backend.model, parts)
     say("Finding its attentions, and comparing them with its own code")
     with quiet():
         return _first_that_agrees(found, backend, how.reason, tokenizer, started)
@@ -328,6 +334,7 @@ def _lens(found: Found, backend: Any, seen: Discovered, tokenizer: Any, plain: d
         max_tokens=max_tokens_of(model, config, tokenizer),
         sites=seen.sites,
         device=str(model.device),
+        devices=spreading.devices_of(getattr(model, "hf_device_map", {})),
         dtype=str(model.dtype).removeprefix("torch."),
         can_predict=backend.can_predict,
         parameters=sum(p.numel() for p in model.parameters()),

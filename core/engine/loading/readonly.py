@@ -272,7 +272,7 @@ def _trial(backend: ReadOnlyBackend, source: Tensor | None, target: Tensor | Non
     backend.last_is_normed = dict.fromkeys(Stream, False)
     for stream, states in backend.residual(output).items():
         backend.last_is_normed[stream] = not any(
-            out.shape[1:] == states[-1].shape and torch.equal(states[-1], out[0]) for out in last
+            out.shape[1:] == states[-1].shape and torch.equal(states[-1], out[0].to(states[-1].device)) for out in last
         )
     return output
 
