@@ -11,21 +11,18 @@ from core.data import corpus
 from core.evaluation.counting import losses
 from core.evaluation.report import Report
 from core.evaluation.shipped import Shipped
+from core.evaluation.texts import held_out, training_ids
 from core.model.vocabulary import END, START
 from core.training.examples import Example
 
 FILE = "sources.csv"  # in the model's folder: what the page reads
 
 
-def by_source(
-    shipped: Shipped, asked: Mapping[str, Sequence[Example]], texts: Mapping[str, Sequence[str]], train: Sequence[str]
-) -> list[Source]:
-    """Both on the same tokens. asked: for each source of corpus.ENGLISH its examples: what is given, and what is asked for. texts:
-    its sentences, of which the examples were made. train: the training text, to be counted."""
+def by_source(shipped: Shipped, asked: Mapping[str, Sequence[Example]]) -> list[Source]:
+    """Both on the same tokens. asked: for each source of corpus.ENGLISH its examples: what is given, and what is asked for."""
     vocabulary = shipped.vocabulary
     rows = [(given, [*wanted, END]) for examples in asked.values() for given, wanted in examples]
-    trained = ([*ids, END] for ids in vocabulary.encode_all(train))
-    counting = losses(trained, rows, len(vocabulary), START)
+    counting = losses(training_ids(vocabulary), rows, len(vocabulary), START)
     found, begin = [], 0
     for name, examples in asked.items():
         if not examples:
@@ -34,7 +31,7 @@ def by_source(
         tokens = sum(len(wanted) for _, wanted in rows[begin:end])
         theirs = tuple(math.exp(nats / tokens) for nats in counting[:, begin:end].sum(1).tolist())
         ours = math.exp(sum(shipped.losses(examples)) / tokens)
-        found.append(Source(name, corpus.ENGLISH[name][1], len(texts[name]), tokens, ours, theirs))
+        found.append(Source(name, corpus.ENGLISH[name][1], len(held_out()[name]), tokens, ours, theirs))
         begin = end
     return found
 

@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.data import corpus
 from core.data.typed import BLANK, counted, typed
 from core.evaluation.comparison import by_source, state
 from core.evaluation.report import AS_A_CLASS_TYPES, Report
 from core.evaluation.shipped import Shipped
+from core.evaluation.texts import held_out, training, training_ids
 from core.model.multihead import AttentionCall
 from core.model.transformer import Transformer
 from core.model.vocabulary import END, MASK, START
@@ -39,12 +39,11 @@ UNSEEN = (  # no sentence of the training part begins like these; `unseen_rows` 
 def measure_continue(shipped: Shipped) -> Report:
     """Held-out perplexity beside that of counting, the note "gen ai is", and prompts that no training sentence has."""
     report, vocabulary, limit = Report(), shipped.vocabulary, shipped.model.config.max_tokens
-    train, held_out = corpus.english("train"), corpus.english_by_source("held-out")
     asked: dict[str, list[Example]] = {}
-    for name, texts in held_out.items():
+    for name, texts in held_out().items():
         epoch = continuations(texts, vocabulary, 0, limit, plain=True)
         asked[name] = [example for n in range(CUTS) for example in epoch(n)]
-    state(report, by_source(shipped, asked, held_out, train), words_in(shipped, asked))
+    state(report, by_source(shipped, asked), words_in(shipped, asked))
     numbers = report.numbers
     rows = []
     for source, target in (("gen ai is", ""), ("gen ai is", "interesting"), ("gen ai is interesting", "")):
@@ -54,7 +53,7 @@ def measure_continue(shipped: Shipped) -> Report:
         wanted = "domain" if "interesting" in name else "interesting"
         numbers[f'p("{wanted}") after "{name}"'] = dict(words_after).get(wanted, 0.0)
     report.shown.append(("Next words, with their probability", rows))
-    report.shown += prompts_shown(shipped, "continue", train)
+    report.shown += prompts_shown(shipped, "continue")
     return report
 
 
@@ -63,17 +62,17 @@ def words_in(shipped: Shipped, asked: Mapping[str, Sequence[Example]]) -> int:
     return sum(len(shipped.vocabulary.decode(text).split(" ")) + 1 for examples in asked.values() for _, text in examples)
 
 
-def prompts_shown(shipped: Shipped, kind: str, train: Sequence[str]) -> list[tuple[str, list[tuple[str, str]]]]:
+def prompts_shown(shipped: Shipped, kind: str) -> list[tuple[str, list[tuple[str, str]]]]:
     """Two tables of prompts with their continuations: UNSEEN, and those that a class would type."""
     return [
-        ("Prompts not in the training text, continued greedily", unseen_rows(shipped, kind, UNSEEN, train)),
-        (AS_A_CLASS_TYPES, unseen_rows(shipped, kind, typed(kind), train)),
+        ("Prompts not in the training text, continued greedily", unseen_rows(shipped, kind, UNSEEN)),
+        (AS_A_CLASS_TYPES, unseen_rows(shipped, kind, typed(kind))),
     ]
 
 
-def unseen_rows(shipped: Shipped, kind: str, prompts: Sequence[str], train: Sequence[str]) -> list[tuple[str, str]]:
+def unseen_rows(shipped: Shipped, kind: str, prompts: Sequence[str]) -> list[tuple[str, str]]:
     """Each prompt with its continuation, and how many training sentences begin with it."""
-    return list(zip(counted(kind, prompts, train), shipped.write(list(prompts)), strict=True))
+    return list(zip(counted(kind, prompts, training()), shipped.write(list(prompts)), strict=True))
 
 
 # --- a decoder alone, an encoder alone --------------------------------------------------------------------------------
@@ -107,11 +106,10 @@ RANDOM_ROWS, RANDOM_LENGTH = 32, 20  # sequences of random tokens, each followed
 def measure_write(shipped: Shipped) -> Report:
     """Held-out perplexity beside that of counting, the previous-token and the induction head, and prompts continued."""
     report, vocabulary, model = Report(), shipped.vocabulary, shipped.model
-    train, held_out = corpus.english("train"), corpus.english_by_source("held-out")
     asked: dict[str, list[Example]] = {}
-    for name, texts in held_out.items():
+    for name, texts in held_out().items():
         asked[name] = [([], ids) for ids in vocabulary.encode_all(texts) if 0 < len(ids) < model.config.max_tokens]
-    state(report, by_source(shipped, asked, held_out, train), words_in(shipped, asked))
+    state(report, by_source(shipped, asked), words_in(shipped, asked))
     rows, numbers = [ids for examples in asked.values() for _, ids in examples], report.numbers
     long = [ids[:8] for ids in rows if len(ids) >= 8][:200]
     ids = torch.tensor([[START, *row] for row in long])
@@ -133,7 +131,7 @@ def measure_write(shipped: Shipped) -> Report:
     numbers["loss on random tokens, second time"] = float(nats[:, RANDOM_LENGTH + 1 :].mean())
     for source in ("gen ai is", "gen ai is interesting"):
         numbers[f'p("{WANTED[source]}") after "{source}"'] = dict(shipped.next_words("", source)).get(WANTED[source], 0.0)
-    report.shown += prompts_shown(shipped, "write", train)
+    report.shown += prompts_shown(shipped, "write")
     return report
 
 
@@ -162,13 +160,13 @@ def measure_fill(shipped: Shipped) -> Report:
     """Accuracy and perplexity at masked tokens of held-out sentences, beside those of always guessing the most frequent token; and
     gaps filled."""
     report, vocabulary, model = Report(), shipped.vocabulary, shipped.model
-    train = corpus.english("train")
-    common: Counter[int] = Counter(id for ids in vocabulary.encode_all(train) for id in ids)
+    common: Counter[int] = Counter(id for ids in training_ids(vocabulary) for id in ids if id != END)
     guess = common.most_common(1)[0][0]
     rng = np.random.default_rng(0)
     right = top = guessed = asked_in_all = 0
     nats = 0.0
-    rows = [ids for ids in vocabulary.encode_all(corpus.english("held-out")) if 0 < len(ids) < model.config.max_tokens]
+    unseen = vocabulary.encode_all([text for texts in held_out().values() for text in texts])
+    rows = [ids for ids in unseen if 0 < len(ids) < model.config.max_tokens]
     for ids in rows:
         asked = rng.random(len(ids)) < HIDDEN
         asked[rng.integers(len(ids))] = True
@@ -189,7 +187,7 @@ def measure_fill(shipped: Shipped) -> Report:
     numbers["masked accuracy of the commonest token"] = guessed / asked_in_all
     numbers["perplexity of a masked token"] = math.exp(nats / asked_in_all)
     report.shown.append(("Blanks, with the likeliest tokens", [(boxed(text), likeliest(shipped, text)) for text in BLANKS]))
-    given = [boxed(text) for text in counted("fill", typed("fill"), train)]
+    given = [boxed(text) for text in counted("fill", typed("fill"), training())]
     found = [likeliest(shipped, text) for text in typed("fill")]
     report.shown.append((AS_A_CLASS_TYPES, list(zip(given, found, strict=True))))
     return report

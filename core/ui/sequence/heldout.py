@@ -52,7 +52,7 @@ def table(sources: Sequence[Source], name: str) -> str:
     said = [(f"{source.name}: {source.says}", source) for source in sources]
     rows = [
         f'<tr><th scope="row">{escape(what)}</th><td>{one.tokens:,}</td><td class="result">{one.network:.1f}</td>'
-        f"<td>{one.trigram:.1f}</td><td>{one.best:.1f} (n = {one.order})</td></tr>"
+        f"<td>{one.trigram:.1f}</td><td>{one.best:.1f} (n&nbsp;=&nbsp;{one.order})</td></tr>"
         for what, one in [*said, ("all together", together(sources))]
     ]
     heads = ("tokens", escape(name), "trigram", "best n-gram")
