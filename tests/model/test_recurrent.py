@@ -117,3 +117,16 @@ def test_sizes_that_are_none_are_refused_and_configs_survive() -> None:
     assert RecurrentConfig.from_dict(config.to_dict() | {"name": "a note"}) == config
     with pytest.raises(ValueError, match="memory"):
         tiny(False)(None, ids(1, 2))
+
+
+def test_where_z_is_near_1_a_step_lets_the_old_state_through() -> None:
+    """The page From RNN to attention says so of the factor ∂h_t/∂h_{t−1}: near the identity; with z near 0 it is not."""
+    torch.manual_seed(0)
+    unit, x, h = GRU(5, 7), torch.randn(1, 5), 0.5 * torch.randn(1, 7)
+    near = {}
+    for bias in (12.0, -12.0):
+        with torch.no_grad():
+            unit.bias_ih_l0[7:14] = bias  # of z
+        factor = torch.autograd.functional.jacobian(lambda state: unit.step(x, state)[0], h)[:, 0]
+        near[bias] = float((factor - torch.eye(7)).abs().max())
+    assert near[12.0] < 1e-3 and near[-12.0] > 0.5

@@ -100,7 +100,7 @@ class Account {
     say(step.reads, true);
     say(step.free ? "\u201d and would write \u201c" : "\u201d and is to write \u201c");
     say(step.writes, true);
-    say("\u201d. What adds most to its logit: ");
+    say("\u201d. What adds most to its logit by itself: ");
     say(`${place.title.toLowerCase()}${place.layer ? `, layer ${place.layer}` : ""}`, true);
     const { attributionSaid, effect, effectSaid } = step.rows[best];
     const without = best && effect ? `; without it ${effectSaid.slice(1)} would be ${effect > 0 ? "lost" : "gained"}` : "";

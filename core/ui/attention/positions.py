@@ -29,7 +29,7 @@ SAYS = {
 }
 ORDERLESS = "The model sees the words of the text, not their order."
 MASKED = (
-    "The mask still tells something of their order: a token’s vector is made of those before it alone (Haviv et al. 2022)."
+    "The mask still tells something of their order: a token’s vector is made of it and those before it alone (Haviv et al. 2022)."
 )
 
 

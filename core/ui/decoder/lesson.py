@@ -269,7 +269,8 @@ def maths(view: Scene, account: Account) -> None:
         f"One residual stream of {account.residual.shape[-1]} numbers, {len(account.parts)} additions. Here the length |x₀| is "
         f"{number(float(first), 1)}, the boxes add lengths "
         + ", ".join(number(float(value), 1) for value in added[1:]) + ". Adding can also take away: of what lay along x₀ at the "
-        f"beginning, {number(float(kept_of_embedding(account)[step]))} times as much is left at the end (x_end · x₀ / |x₀|²).",
+        f"beginning, {number(float(kept_of_embedding(account)[step]))} times as much is left at the end (x<sub>end</sub> · x₀ / "
+        "|x₀|²).",
     )  # fmt: skip
     total = " ".join(f"{float(value):+.2f}" for value in (*attribution, account.offset[step]))  # a 0 needs its sign too
     lesson.formula(

@@ -139,7 +139,8 @@ def _dial(task: str, what: machines.Exercise) -> None:
             f"symbol read. It is a product with one factor, a table of numbers, for each of the {far} steps from state to state. "
             "If each let nine tenths through, this is what would arrive: then the gradient fades over distance, and what is far is "
             "hard to learn (Bengio, Simard and Frasconi 1994); factors above 1 make it explode instead (Pascanu, Mikolov and "
-            "Bengio 2013). A GRU’s z is there to keep factors near 1. Looking back is one step, however far.",
+            "Bengio 2013). Where a GRU’s z is near 1, the old number stays and its factor is near 1. Looking back is one step, "
+            "however far.",
         )
         look = machines.seen(task, "attention", what)
         place = what.at[0]
@@ -150,8 +151,8 @@ def _dial(task: str, what: machines.Exercise) -> None:
             r"h_j",
             "Looking back: every kept state h<sub>j</sub> is compared with the writer’s state s, by way of the learnt v, W and "
             "U (tanh brings any number between −1 and 1; v<sup>⊤</sup> multiplies number by number and adds up). That is its score "
-            "e<sub>j</sub>; exp, Euler’s number 2.718… to the power of it, divided by the sum of all, is its weight α<sub>j</sub>. "
-            "The weighted sum c joins the answer. "
+            "e<sub>j</sub>. exp takes Euler’s number 2.718… to the power of it; divided by the sum of all, that is its weight "
+            "α<sub>j</sub>. The weighted sum c joins the answer. "
             f"For the first answer here the largest weight is α<sub>{best + 1}</sub> = <b>{row[best]:.4f}</b>, at "
             f"“{escape(what.source[best])}”; all {len(row)} add up to <b>{row.sum():.4f}</b>.",
         )

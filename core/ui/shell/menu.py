@@ -36,7 +36,7 @@ class Page:
 
 PAGES = (
     Page("home", "Start", "Home"),
-    Page("sequence", "Learn", "Sequence modelling", "Predict the next token, again and again: that is all it does."),
+    Page("sequence", "Learn", "Sequence modelling", "Predict the next token, again and again: so a language model writes."),
     Page("rnn", "Learn", "From RNN to attention", "One memory for all that was read, or a look back at each part of it."),
     Page("hand", "Learn", "Self-attention by hand", "Drag queries, keys and values, and watch the weights follow."),
     Page("encoder", "Learn", "The encoder", "From a text to vectors: two steps a layer, every number in view."),

@@ -81,12 +81,12 @@ def maths(board: Board, points: PointSet, found: Answers) -> None:
     lesson.formula(
         rf"(D^{{-1}}W)_{{{a},{b}}} = \frac{{w_{{{a},{b}}}}}{{\sum_k w_{{{a},k}}}} = \frac{{{w[i, j]:.5f}}}{{{w[i].sum():.5f}}} = "
         rf"{own[i, j]:.5f} = \mathrm{{softmax}}_k\left(-\gamma\lVert x_{{{a}}}-x_k\rVert^2\right)_{{{b}}}",
-        "<b>Label propagation.</b> e (2.718…) to the power of a score, over the sum of its row: that is the softmax of attention, "
-        "with −γ‖x−y‖² as the attention score. Because −γ‖x−y‖² = 2γ x·y − γ‖y‖² − γ‖x‖², and the last term is the same in the "
-        "whole row and cancels, it is q·k with q = x, k = y, scaling 2γ, and a bias −γ‖y‖² on each key. Every row sums to 1. One "
-        "pass, F ← D⁻¹W F, is one step of attention whose values are the labels; the labelled points then get theirs back "
-        "unchanged (a <i>hard clamp</i>). This is the form of Zhu, Ghahramani and Lafferty 2003; the first report, of 2002, "
-        "divides by the sums of the columns before those of the rows.",
+        "<b>Label propagation.</b> e (2.718…) to the power of a score, over the sum of its row (k: each point in turn): that is "
+        "the softmax of attention, with −γ‖x−y‖² as the attention score. Because −γ‖x−y‖² = 2γ x·y − γ‖y‖² − γ‖x‖², and the last "
+        "term is the same in the whole row and cancels, it is q·k with q = x, k = y, scaling 2γ, and a bias −γ‖y‖² on each key. "
+        "Every row sums to 1. One pass, F ← D⁻¹W F, is one step of attention whose values are the labels; the labelled points then "
+        "get theirs back unchanged (a <i>hard clamp</i>). This is the form of Zhu, Ghahramani and Lafferty 2003; the first report, "
+        "of 2002, divides by the sums of the columns before those of the rows.",
     )
     lesson.formula(
         rf"S_{{{a},{b}}} = \frac{{w_{{{a},{b}}}}}{{\sqrt{{d_{{{a}}}}}\sqrt{{d_{{{b}}}}}}} = \frac{{{w[i, j]:.5f}}}"
