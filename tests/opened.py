@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 MENU: list[str] = []  # titles of the pages, as the menu got them last
@@ -48,6 +49,8 @@ def seen(app: AppTest) -> dict[str, Any]:
 def main(visits: list[tuple[str, dict[str, str]]]) -> None:
     """One visitor goes from page to page."""
     st.navigation = watched(st.navigation)
+    # an AppTest would look through all installed packages for components, which takes longer than a page does
+    manifest_scanner.scan_component_manifests = lambda: []
     app = AppTest.from_file(os.path.join(os.getcwd(), "core/ui/main.py"), default_timeout=180).run()
     found = []
     for page, params in visits:

@@ -15,6 +15,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from random import Random
 
@@ -84,13 +85,24 @@ def pairs(split: str = "train", sources: Iterable[str] = (WORDNET, EVERYDAY), da
           ) -> list[tuple[str, str]]:
     """[(English, Brazilian Portuguese), …] of a split ("train", "held-out", "all"), in file order. A source without a file is
     skipped, and sentences unfit for a class (UNFIT) are left out. assets/data/README.md names where the texts come from."""
-    rows = (line.split("\t") for name in sources if (data / name).exists() for line in read(name, data))
-    return [(en, pt) for en, pt in rows if _part(split, en) and not UNFIT.search(en)]
+    return [row for name in sources for row in _pairs(split, name, data)]
+
+
+@cache
+def _pairs(split: str, source: str, data: Path) -> tuple[tuple[str, str], ...]:
+    """`pairs` of one source. Read once: to look through two hundred thousand sentences takes seconds."""
+    rows = (line.split("\t") for line in (read(source, data) if (data / source).exists() else ()))
+    return tuple((en, pt) for en, pt in rows if _part(split, en) and not UNFIT.search(en))
 
 
 def statements(split: str = "train", data: Path = DATA) -> list[str]:
     """The statements made by our grammar, of a split ("train", "held-out", "all"), in file order."""
-    return [line for line in read(STATEMENTS, data) if _part(split, line)]
+    return list(_statements(split, data))
+
+
+@cache
+def _statements(split: str, data: Path) -> tuple[str, ...]:
+    return tuple(line for line in read(STATEMENTS, data) if _part(split, line))
 
 
 def english(split: str = "train", data: Path = DATA) -> list[str]:

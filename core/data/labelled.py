@@ -1,7 +1,8 @@
 """Short statements with their topics, for the page Transductive learning. `python -m core.data.labelled` writes what ships.
 
 The topic of a statement is the section of our grammar that made it. Of each section we take the first EACH different statements
-that were held out of all training. The random numbers are seeded with the section's name.
+that were held out of all training, without those that a class would type (core.data.typed). The random numbers are seeded with
+the section's name.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from random import Random
 
 from core.data import corpus
 from core.data.grammar import Grammar
+from core.data.typed import given_away
 from core.paths import DATA
 
 NAME = "labelled.en.tsv"
@@ -26,7 +28,7 @@ def statements() -> list[tuple[str, str]]:
         here: dict[str, None] = {}
         while len(here) < EACH:
             text = grammar.sentence(rng, section)
-            if text and corpus.held_out(text):
+            if text and corpus.held_out(text) and not given_away(corpus.key(text)):
                 here[text] = None
         found += [(section, text) for text in here]
     return found

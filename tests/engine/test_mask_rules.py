@@ -64,7 +64,7 @@ def scenes(draw):
     return request.with_cut(*cuts), site, native, padding
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(scene=scenes())
 def test_any_order_of_rules_and_cuts_gives_what_their_definitions_say(scene):
     request, site, native, padding = scene

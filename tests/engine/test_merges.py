@@ -16,8 +16,13 @@ KIND = {"bytelevel": "bpe", "sentencepiece": "bpe", "wordpiece": "wordpiece", "u
 
 
 @pytest.fixture(scope="module")
-def text():
-    return core.load("classroom").text
+def classroom():
+    return core.load("classroom")
+
+
+@pytest.fixture(scope="module")
+def text(classroom):
+    return classroom.text
 
 
 @given(typed=WHOLE)
@@ -32,10 +37,9 @@ def test_the_last_state_of_every_word_is_what_the_model_reads(text, typed):
 
 
 @given(typed=WHOLE)
-def test_the_bytes_of_the_tokens_are_those_of_the_text(text, typed):
-    lens = core.load("classroom")
+def test_the_bytes_of_the_tokens_are_those_of_the_text(classroom, text, typed):
     ids = text.encode(typed, special=False)
-    assert b"".join(lens.raw(ids)) == (f" {typed}" if typed else "").encode()
+    assert b"".join(classroom.raw(ids)) == (f" {typed}" if typed else "").encode()
 
 
 def test_the_earliest_merge_goes_first_and_then_the_leftmost():

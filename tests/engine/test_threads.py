@@ -15,7 +15,7 @@ from core.request import HeadRef, MaskRule, Request, Sampling, Stream
 from core.trace import Trace
 from tests.families import ids
 
-THREADS, RUNS = 8, 30
+THREADS, RUNS = 8, 12
 
 
 @pytest.fixture(autouse=True)
@@ -69,14 +69,14 @@ def at_once(jobs, runs: int = RUNS) -> list[list]:
 
 @pytest.mark.parametrize("capture", ["float32", "lazy"])
 @pytest.mark.parametrize("name", ["ours", "llama", "t5"])
-def test_two_hundred_and_forty_runs_differ_in_nothing_from_one_after_another(name, capture, lens_of, ask):
+def test_many_runs_at_once_differ_in_nothing_from_one_after_another(name, capture, lens_of, ask):
     lens = lens_of(name)
     requests = [request.keeping(*request.keep, capture=capture) for request in eight(lens, ask, name)]
     serial = [numbers(lens.run(request)) for request in requests]
     assert any(not np.array_equal(serial[0][0], other[0]) for other in serial[1:]), "the requests do differ"
     together = at_once([lambda request=request: numbers(lens.run(request)) for request in requests])
     pairs = [(alone, run) for alone, mine in zip(serial, together, strict=True) for run in mine]
-    assert len(pairs) == THREADS * RUNS == 240
+    assert len(pairs) == THREADS * RUNS
     wrong = sum(not all(map(np.array_equal, alone, run)) for alone, run in pairs)
     assert wrong == 0
 

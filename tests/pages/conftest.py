@@ -3,16 +3,20 @@
 import base64
 import json
 import re
+from functools import cache
 from html import unescape
 from pathlib import Path
 
 import numpy as np
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.testing.v1 import AppTest
 
 from core.ui.kit import frame
 
+# every AppTest looks through all installed packages for components, which takes longer than a page does
+manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
 MAIN = Path(__file__).resolve().parents[2] / "core" / "ui" / "main.py"
 
 
@@ -21,7 +25,6 @@ class Screen:
 
     def __init__(self, page: str = "home", **params: str) -> None:
         self.app = AppTest.from_file(MAIN, default_timeout=60)
-        self.app.run()
         self.go(page, **params)
 
     def go(self, page: str, **params: str) -> "Screen":
