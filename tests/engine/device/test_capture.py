@@ -13,48 +13,18 @@ import torch
 
 from core.attention import Attention
 from core.engine.device import boxes
-from core.engine.device.attention import DeviceAttention
 from core.engine.device.boxes import Store
 from core.engine.device.transfer import carry, fetch
 from core.errors import DeviceError, MaskError, NoSuchHeadError, NotKeptError
 from core.request import Sampling, Stream
 from core.trace import Trace
 from core.ui.running.runs import size_of
-from tests.engine.device.kinds import KINDS
+from tests.engine.device.passes import CAPTURES, KINDS, same
 from tests.families import ask
 from tests.oracles import changes
 
 ALL = frozenset({"pattern", "scores", "qkv", "residual", "predictions"})
 SOME = ("ours", "llama", "gpt_oss", "t5")
-CAPTURES = ("float32", "lazy", "u8")
-
-
-def same(there: Trace, here: Trace, capture: str) -> None:
-    """Two traces of one request, number by number."""
-    close = 0.012 if capture == "u8" else 2e-6  # one code more or less
-    for a, b in zip(there.attention, here.attention, strict=True):
-        assert isinstance(a, DeviceAttention) and not isinstance(b, DeviceAttention)
-        assert (a.site, a.shape, a.ablated, a.query_start) == (b.site, b.shape, b.ablated, b.query_start)
-        assert a.approximate == b.approximate and repr(a) == repr(b)
-        last = a.site.heads - 1
-        assert np.abs(a.head(last) - b.head(last)).max() <= close
-        assert np.abs(a.codes(last).astype(int) - b.codes(last).astype(int)).max() <= 1
-        assert np.array_equal(a.allowed, b.allowed)
-        assert np.abs(a.pattern - b.pattern).max() <= close and a.pattern.dtype == np.float32
-        for name in ("sink", "bias"):
-            one, other = getattr(a, name), getattr(b, name)
-            assert (one is None) == (other is None) and (one is None or np.allclose(one, other, atol=2e-6))
-        for name in ("query", "key", "value", "scores"):
-            if a.keeps & {"qkv", "scores"} == {"qkv", "scores"}:
-                assert np.allclose(getattr(a, name), getattr(b, name), atol=1e-5)
-        assert not any(array.flags.writeable for array in (a.pattern, a.allowed, a.head(0), a.codes(0)))
-    assert (there.next_logits is None) == (here.next_logits is None)
-    assert here.next_logits is None or np.allclose(there.next_logits, here.next_logits, atol=1e-5)
-    assert (there.residual or {}).keys() == (here.residual or {}).keys()
-    for stream, depths in (here.residual or {}).items():
-        assert np.allclose(there.residual[stream], depths, atol=1e-5)
-    if here.predictions is not None:
-        assert np.allclose(there.predictions.top_logprob, here.predictions.top_logprob, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", KINDS)

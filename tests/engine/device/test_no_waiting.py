@@ -15,13 +15,10 @@ from core.engine.device.probe import DeviceProbe
 from core.engine.huggingface import looks_at_places
 from core.engine.lens import Lens
 from core.model.marks import mark_of
-from core.request import HeadRef, MaskRule, Request
-from tests.engine.device.kinds import KINDS
+from core.request import MaskRule
+from tests.engine.device.passes import QUIET, asked_for, one_pass
 from tests.families import ENCODERS, ask
 
-# the code of such families reads within a pass itself: which expert gets which token
-THEIR_OWN = {"gpt_oss"}
-QUIET = [name for name in KINDS if name not in THEIR_OWN]
 WRITERS = [name for name in QUIET if name not in ENCODERS and name != "ours_encoder"]
 
 
@@ -39,57 +36,33 @@ def numberless(lens_of: Callable[[str], Lens]) -> Callable[[str], Lens]:
     return moved
 
 
-def run(lens: Lens, requests: list[Request], new: int = 0, state: object = None, keep_state: bool = False):
-    """One pass, without what comes after it: the attentions of each request, and the state of the pass."""
-    rows = [lens.row(request) for request in requests]
-    sites = [site for site in lens.info.sites if state is None or site.stream.value != "encoder"]
-    probe = DeviceProbe(sites, rows, new, lens.store)
-    encoder = lens.info.kind == "encoder"
-    at = None if encoder else torch.tensor([len(request.target) - new - 1 for request in requests])
-    with torch.inference_mode():
-        batch = lens._batch(requests, new, read=state is not None)
-        result = lens.backend.forward(batch, probe, at=at, state=state, keep_state=keep_state, residual=True)
-    probe.close()
-    return [probe.collect(n) for n in range(len(rows))], result.state
-
-
 @pytest.mark.parametrize("name", QUIET)
 def test_no_pass_asks_for_a_number(name, numberless, lens_of):
     lens, here = numberless(name), lens_of(name)
-    stream, heads = here.info.sites[-1].stream, here.info.sites[-1].heads
-    plain = ask(here, 9, 8)
-    changed = plain.with_mask(MaskRule(stream, "custom", heads=(heads - 1,), edges=[(3, 1)]))
-    changed = changed.with_ablation(HeadRef(stream, 0, 0), how="mean").with_temperature(2.0)
-    for requests in (
-        [plain.keeping()],
-        *([replace(plain, capture=how)] for how in ("float32", "lazy", "u8")),
-        [replace(plain, keep=frozenset({"pattern", "scores", "qkv"}), capture="lazy"), ask(here, 7, 6, 1)],
-        [changed],
-        [plain.with_top_k(3)],
-    ):
-        kept, _ = run(lens, requests)
+    for requests in asked_for(here):
+        kept, _ = one_pass(lens, requests)
         assert all(len(row) == (len(here.info.sites) if request.keep else 0) for row, request in zip(kept, requests, strict=True))
 
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_no_step_of_writing_asks_for_a_number(name, numberless, lens_of):
     lens, request = numberless(name), ask(lens_of(name), 9, 8)
-    _, state = run(lens, [request], keep_state=True)
+    _, state = one_pass(lens, [request], keep_state=True)
     longer = request.append(7)
-    (kept,), _ = run(lens, [longer], new=8 if request.source is not None else 9, state=state)
+    (kept,), _ = one_pass(lens, [longer], new=8 if request.source is not None else 9, state=state)
     assert all(one.query_start and "weights" in one.parts for one in kept if one.site.stream.value == "decoder")
 
 
 def test_a_pass_that_asked_for_a_number_would_be_seen(numberless, lens_of, monkeypatch):
     lens, request = numberless("llama"), ask(lens_of("llama"))
     monkeypatch.setattr("core.engine.device.probe.mark_of", lambda mask: None)
-    run(lens, [request])  # a mask that nobody marked is kept as it is
+    one_pass(lens, [request])  # a mask that nobody marked is kept as it is
     with pytest.raises((RuntimeError, NotImplementedError), match="meta"):
-        run(lens, [request.with_mask(MaskRule(request.sites[0].stream, "window", width=2))])
+        one_pass(lens, [request.with_mask(MaskRule(request.sites[0].stream, "window", width=2))])
     monkeypatch.undo()
     monkeypatch.setattr(DeviceProbe, "waits", True)  # transformers itself then looks through the positions
     with pytest.raises(RuntimeError, match="meta"):
-        run(lens, [request])
+        one_pass(lens, [request])
 
 
 @pytest.mark.parametrize("name", ["llama", "gemma2", "bert", "t5", "ours", "ours_decoder", "modernbert"])
