@@ -220,3 +220,12 @@ def test_nothing_hangs_over_the_edge(visit, width):
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
     assert visit.page.locator(".painter").evaluate("box => box.scrollWidth <= box.clientWidth + 1")
     visit.page.set_viewport_size({"width": 1280, "height": 800})
+
+
+def test_no_divergence_on_a_card_is_cut_off(visit):
+    """Every card shows its KL whole, at the width that the cards have on a laptop."""
+    open_masks(visit)
+    found = visit.page.locator(".card .kl")
+    assert found.count() > 3
+    cut = found.evaluate_all("all => all.filter(one => one.scrollWidth > one.clientWidth).map(one => one.textContent)")
+    assert not cut
