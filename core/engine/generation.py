@@ -62,6 +62,8 @@ def cache_holds(runner: Runner, request: Request) -> bool:
     # a new token is shuffled in among the others, so that the earlier ones move
     if any(rule.how == "shuffled" and rule.stream is Stream.DECODER for rule in change.positions):
         return False
+    if not any(rule.stream is Stream.DECODER for rule in change.masks):
+        return True
     length = len(request.target or ())
     native = np.tri(length, dtype=bool)
     padding = runner.row(request).target_pad
@@ -103,14 +105,13 @@ CUTS = (None, "greedy", "top-k", "top-p", "min-p")
 
 def choose(logits: np.ndarray, sampling: Sampling, index: int, token_text: Any) -> tuple[Token, tuple[Candidate, ...]]:
     """The token of step `index` and the candidates it was chosen from. The same seed and step give the same draw."""
+    if sampling.temperature == 0:
+        return likeliest(logits, token_text)
     logprobs = log_softmax(logits)
     before, after, cut = distribution(logits, sampling, logprobs)
-    if sampling.temperature == 0:
-        chosen = int(np.argmax(after))
-    else:
-        # the draw depends on the seed and the step alone, so that a branch from step n repeats the steps before it
-        random = np.random.default_rng((sampling.seed, index)).random()
-        chosen = int(min(np.searchsorted(np.cumsum(after), random, side="right"), np.flatnonzero(after)[-1]))
+    # the draw depends on the seed and the step alone, so that a branch from step n repeats the steps before it
+    random = np.random.default_rng((sampling.seed, index)).random()
+    chosen = int(min(np.searchsorted(np.cumsum(after), random, side="right"), np.flatnonzero(after)[-1]))
     order = largest(before, SHOWN)
     if chosen not in order:
         order = np.append(order[:-1], chosen)
@@ -119,6 +120,19 @@ def choose(logits: np.ndarray, sampling: Sampling, index: int, token_text: Any) 
         return Token(int(i), token_text(int(i)), float(logprobs[i]), float(before[i]))
 
     return token(chosen), tuple(Candidate(token(i), float(before[i]), float(after[i]), CUTS[cut[i]]) for i in order)
+
+
+def likeliest(logits: np.ndarray, token_text: Any) -> tuple[Token, tuple[Candidate, ...]]:
+    """The greedy choice and its candidates: what `distribution` gives, without probabilities of tokens that nobody is shown."""
+    order = largest(logits, SHOWN)
+    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    logprobs = shifted[order] - np.log(np.exp(shifted).sum())
+    tokens = [
+        Token(int(token), token_text(int(token)), float(logprob), float(probability))
+        for token, logprob, probability in zip(order, logprobs, np.exp(logprobs), strict=True)
+    ]
+    shown = (Candidate(token, token.probability, float(n == 0), "greedy" if n else None) for n, token in enumerate(tokens))
+    return tokens[0], tuple(shown)
 
 
 def next_words(runner: Runner, request: Request, k: int) -> list[Token]:

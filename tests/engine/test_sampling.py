@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from core.engine.generation import choose, distribution
 from core.request import Sampling
-from core.trace import largest
+from core.trace import largest, log_softmax
 
 
 def straightforward(logits, sampling):
@@ -112,3 +112,19 @@ def test_a_draw_depends_on_seed_and_step_alone():
 @given(values=st.lists(st.sampled_from([-1.0, 0.0, 0.5, 0.5, 2.0, 7.0]), min_size=1, max_size=40), k=st.integers(0, 45))
 def test_the_k_largest_are_the_first_of_a_stable_sort(values, k):
     assert largest(np.array(values), k).tolist() == sorted(range(len(values)), key=lambda i: -values[i])[:k]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_greedy_choice_is_that_of_the_whole_distribution(seed):
+    """To the bit, of a vocabulary such as models have, with ties."""
+    logits = (8 * np.random.default_rng(seed).standard_normal(50_257)).astype(np.float32)
+    logits[[3, 40, 41]] = logits.max()
+    before, after, cut = distribution(logits, Sampling(temperature=0.0))
+    choice, candidates = choose(logits, Sampling(temperature=0.0), 0, str)
+    order = largest(before, 50)
+    assert choice.id == int(np.argmax(after)) == 3
+    assert [one.token.id for one in candidates] == order.tolist()
+    assert [one.before for one in candidates] == [one.token.probability for one in candidates] == before[order].tolist()
+    assert [one.token.logprob for one in candidates] == log_softmax(logits)[order].tolist()
+    assert [one.after for one in candidates] == after[order].tolist()
+    assert [one.cut_by for one in candidates] == [None if cut[token] == 0 else "greedy" for token in order]

@@ -126,7 +126,8 @@ class Packer:
         size = tensor.numel() * tensor.element_size()
         if tensor.untyped_storage().nbytes() > 2 * size:
             tensor = tensor.clone(memory_format=torch.contiguous_format)
-        box = self.open.setdefault(tensor.device, Box(tensor.device))
+        if (box := self.open.get(tensor.device)) is None:
+            box = self.open[tensor.device] = Box(tensor.device)
         box.tensors.append(tensor.detach())
         box.bytes += size
         part = Part(box, len(box.tensors) - 1, tuple(tensor.shape))
