@@ -223,3 +223,18 @@ def test_the_step_and_box_looked_into_stand_in_the_link_and_come_back(screen, mo
     back = sent(page)
     assert (back["step"], back["box"]) == (before["step"], -1) and back["own"] > before["own"]
     assert sent(screen("decoder", **(link | {"step": "80.80"})))["box"] == -1
+
+
+def test_the_two_presets_on_the_cat_find_what_they_tell_to_look_for() -> None:
+    """The logit lens reads “gato” first after a cross-attention that looks at “cat”; at “preto” that of layer 2 reads “black”."""
+    lens, request = asked(CAT)
+    held = account(lens, request)
+    source = [text.strip() for text in held.source.text]
+
+    def looked(depth: int, step: int) -> str:
+        assert held.parts[depth - 1][1] == "cross"
+        return source[int(held.inside[depth - 1]["pattern"][:, step].mean(axis=0).argmax())]
+
+    right = held.lens_top_id[:, 1] == held.written[1]
+    assert looked(int(right.argmax()), 1) == "cat"
+    assert looked(held.parts.index((1, "cross")) + 1, 2) == "black"

@@ -160,7 +160,7 @@ def presets() -> list[lesson.Preset]:
     return [
         lesson.Preset(
             "Cross-attention finds the word",
-            "Step “gato”: follow the logit lens downwards. Which box turns “o” into “gato”, and where does it look?",
+            "Step “gato”: follow the logit lens downwards. After which box does it read “gato”, and where does that box look?",
             put("translator", "the black cat sleeps on the red sofa", "o gato preto dorme no sofá vermelho"),
         ),
         lesson.Preset(
@@ -213,8 +213,8 @@ def _readers(view: Scene, feeds: bool) -> None:
             "encoder to ask. What an encoder would have read stands at the beginning of its own text."
         )
     charts.words(
-        "“The decoder predicts the next token from the encoder’s embeddings” is half of it: it also reads what it has "
-        "written itself, through the masked self-attention."
+        "One often reads that the decoder predicts the next token from the encoder’s embeddings (its output vectors). That is half "
+        "of it: it also reads what it has written itself, through the masked self-attention."
     )
 
 

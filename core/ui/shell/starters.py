@@ -39,8 +39,8 @@ class Starter:
 
 CONTINUES = (
     Starter(
-        "gen ai is", "The sentence of the lecture: the decoder writes “interesting”, then “domain”.",
-        "The sentence of the lecture: how does this model go on?", written="interesting domain",
+        "gen ai is", "The sentence that Lookback opens with: the decoder writes “interesting”, then “domain”.",
+        "The sentence that Lookback opens with: how does this model go on?", written="interesting domain",
     ),
     Starter(
         "she reads a new book every", "“a” and “new” both look ahead at “book”, the noun they belong to.",
@@ -119,8 +119,8 @@ WRITES = (
         tuple((place, 0, 0.8) for place in range(1, 7)),
     ),
     Starter(
-        "gen ai is interesting", "The sentence of the lecture, written so far: “domain” is by far the likeliest next token.",
-        "The sentence of the lecture: what comes next?", next=" domain",
+        "gen ai is interesting", "The opening sentence, written so far: “domain” is by far the likeliest next token.",
+        "The sentence that Lookback opens with: what comes next?", next=" domain",
     ),
     Starter(
         "the cats on the red sofa are", "“are” has to agree with “cats”, far back; this head reads its neighbour “sofa”.",

@@ -41,7 +41,7 @@ IDEA = (
 
 
 def senses() -> None:
-    """The two senses side by side, and the lecture's wording put right."""
+    """The two senses side by side, and the usual mix-up put right."""
     charts.heading("Two senses of one word", "which are easily taken for each other")
     for column, (title, sense, says) in zip(st.columns(2, gap="large"), SENSES, strict=True):
         with column:
