@@ -34,14 +34,15 @@ class Grid:
     left: float
     top: float
     tilted: bool
+    margins: bool = True
 
     @property
     def width(self) -> int:
-        return max(340, round(self.left + self.keys * self.cell + 8 + SPREAD))
+        return max(340, round(self.left + self.keys * self.cell + 8 + (SPREAD if self.margins else 0)))
 
     @property
     def height(self) -> int:
-        return round(self.top + self.queries * self.cell + RECEIVED)
+        return round(self.top + self.queries * self.cell + (RECEIVED if self.margins else 8))
 
     @property
     def right(self) -> float:
@@ -54,14 +55,16 @@ class Grid:
         return 1 - self.queries * self.cell / (self.height - self.top)
 
 
-def grid(rows: Sequence[str], columns: Sequence[str], space: int = 306, largest: int = 64) -> Grid:
+def grid(
+    rows: Sequence[str], columns: Sequence[str], space: int = 306, largest: int = 64, margins: bool = True
+) -> Grid:
     """Square cells: as large as `space` px allow, or 6 px where they could still be clicked; a longer text is zoomed into."""
     most = max(len(columns), len(rows))
     cell = min(largest, max(6.0 if most**2 <= CLICKABLE else 360 / most, float(space // most)))
     widest = width_px(columns, LABEL)
     tilted = widest > cell - 4
     top = BAR + (min(widest, 110) * 0.74 + 12 if tilted else 22)
-    return Grid(len(rows), len(columns), cell, min(110, max(66, width_px(rows, LABEL) + 14)), top, tilted)
+    return Grid(len(rows), len(columns), cell, min(110, max(66, width_px(rows, LABEL) + 14)), top, tilted, margins)
 
 
 def heatmap(
@@ -83,7 +86,7 @@ def heatmap(
     margins, effective tokens and received are left out: those of a pooled map would be wrong. faded: bool [query, key], cells
     that are covered and have no number; their weights stay, and are told on hover.
     """
-    place = grid(rows, columns)
+    place = grid(rows, columns, margins=margins)
     shown = np.where(allowed, pattern, np.nan)
     traces = [_map(shown, place, rows, columns, theme)]
     if shown.size <= CLICKABLE:
@@ -94,7 +97,7 @@ def heatmap(
         traces += _margins(pattern, place, focus, theme.accent(stream), theme)
     layout = _layout(place, rows, columns, focus, theme, margins)
     if faded is not None:
-        layout["shapes"] = [*_veil(faded, theme), *layout["shapes"]]
+        layout["shapes"] = [*veil(faded, theme), *layout["shapes"]]
     if not allowed.all():
         layout["images"] = [_hatch(allowed, place, theme)]
     # what is drawn is held valid by the tests; Plotly's own check would cost each click 60 ms
@@ -266,7 +269,7 @@ def _bar(place: Grid, theme: Theme) -> dict[str, Any]:
     across, down = place.width - place.left, place.height - place.top
     return {
         "orientation": "h",
-        "x": max(place.right, (330 - place.left) / across),  # never so far left as to run into the heading
+        "x": max(place.right, (334 - place.left) / across),  # never so far left as to run into the heading
         "xanchor": "right",
         "y": 1 + (place.top - 24) / down,
         "yanchor": "bottom",
@@ -284,7 +287,7 @@ def _bar(place: Grid, theme: Theme) -> dict[str, Any]:
     }
 
 
-def _veil(faded: np.ndarray, theme: Theme) -> list[dict[str, Any]]:
+def veil(faded: np.ndarray, theme: Theme) -> list[dict[str, Any]]:
     """What covers the faded cells: one rectangle for each run of them, over all rows in a row that are alike."""
     look = {"type": "rect", "line": {"width": 0}, "fillcolor": theme.bg, "opacity": 0.86}
     starts = [0, *(np.flatnonzero((faded[1:] != faded[:-1]).any(axis=1)) + 1).tolist(), len(faded)]

@@ -74,6 +74,7 @@ def plain_map(
     every = max(1, round(13 / cell))
     lines = every if high == cell and not upright else max(1, math.ceil(11 / high))
     axis = {"showgrid": False, "zeroline": False, "ticks": "", "tickfont": {"size": LABEL, "color": theme.ink}}
+    named = {"size": LABEL if high * lines >= 16 else SMALL, "color": theme.ink}
     left = 14 + 7 * max((min(len(name), 16) for name in rows), default=1)
     above = 16 + (5 if cell >= 18 or upright else 7) * max((min(len(name), 16) for name in columns), default=1)
     right = 12 if upright else 70
@@ -84,8 +85,8 @@ def plain_map(
         "hoverlabel": {"bgcolor": theme.field, "font": {"color": theme.ink, "family": SANS}},
         "xaxis": {**axis, "side": "top", "tickangle": 0 if upright else -45 if cell >= 18 else -90,
                   "tickvals": list(range(0, keys, every)), "ticktext": heads[::every], "range": [-0.5, keys - 0.5]},
-        "yaxis": {**axis, "tickvals": list(range(0, queries, lines)), "ticktext": names[::lines], "ticks": "outside", "ticklen": 4,
-                  "tickcolor": CLEAR,  # a tick nobody sees keeps a name off the cells
+        "yaxis": {**axis, "tickfont": named, "tickvals": list(range(0, queries, lines)), "ticktext": names[::lines],
+                  "ticks": "outside", "ticklen": 4, "tickcolor": CLEAR,  # a tick nobody sees keeps a name off the cells
                   "range": [queries - 0.5, -0.5]},
     }  # fmt: skip
     return go.Figure({"data": traces, "layout": layout}, _validate=False)

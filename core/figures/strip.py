@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,7 +23,8 @@ def strip(
     of all rows together."""
     count, d = vectors.shape
     row = max(3.0, min(ROW, most / count))
-    every = max(1, round(13 / row))
+    size = LABEL if row >= 16 else SMALL
+    every = max(1, math.ceil((size + 1) / row))
     names = [plotly(name) for name in rows]
     trace: dict[str, Any] = {
         "type": "heatmap", "z": np.round(vectors, 4), "zmin": -end, "zmax": end, "colorscale": plotly_scale(theme.change),
@@ -34,7 +36,7 @@ def strip(
             "tickfont": {"size": SMALL, "color": theme.ink2},
         },
     }  # fmt: skip
-    left = 10 + 7 * max((min(len(name), 16) for name in rows), default=1) if named else 4
+    left = 14 + 7 * max((min(len(name), 16) for name in rows), default=1) if named else 4
     axis = {"showgrid": False, "zeroline": False, "ticks": "", "tickfont": {"size": LABEL, "color": theme.ink}}
     layout = {
         "width": round(left + width + 8), "height": round(row * count + 56), "font": {"family": SANS}, "showlegend": False,
@@ -42,7 +44,9 @@ def strip(
         "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
         "hoverlabel": {"bgcolor": theme.field, "font": {"color": theme.ink, "family": SANS}},
         "xaxis": {**axis, "tickvals": [], "fixedrange": True},
-        "yaxis": {**axis, "tickvals": list(range(0, count, every)), "ticktext": names[::every] if named else [""] * count,
+        "yaxis": {**axis, "tickfont": {"size": size, "color": theme.ink}, "ticks": "outside", "ticklen": 4,
+                  "tickcolor": "rgba(0,0,0,0)",  # a tick nobody sees keeps a name off the cells
+                  "tickvals": list(range(0, count, every)), "ticktext": names[::every] if named else [""] * count,
                   "range": [count - 0.5, -0.5], "fixedrange": True},
     }  # fmt: skip
     return go.Figure({"data": [trace], "layout": layout}, _validate=False)

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 import pytest
 
 from core.figures.heatmap import CLICKABLE, NUMBERED, describe, grid, heatmap
+from core.figures.labels import width_px
 from core.figures.theme import DARK, LIGHT, paint
 from core.request import Stream
 from tests.figures.test_theme import contrast
@@ -149,6 +150,15 @@ def test_above_the_clickable_size_the_map_itself_tells_the_weight():
 
 def test_without_margins_nothing_is_said_of_whole_rows():
     assert not traces(figure(5, margins=False), "bar")
+    assert figure(5, margins=False).layout.height < figure(5).layout.height - 30  # nor is room left for it
+
+
+@pytest.mark.parametrize("length", [1, 3, 9, 14, 19, 40])
+def test_the_colour_bar_leaves_room_for_the_heading_beside_it(length):
+    made = figure(length, focus=(0, 0))
+    bar, place = traces(made, "heatmap")[0].colorbar, grid(words(length), words(length))
+    begins = place.left + bar.x * (place.width - place.left) - bar.len
+    assert begins >= width_px(["Decoder, layer 32, head 32"], 14)
 
 
 def test_faded_cells_are_covered_and_keep_their_weights():

@@ -69,6 +69,10 @@ def test_a_quarter_of_a_pair_stands_in_the_link_the_map_and_the_lines_of_python(
     assert {(one["x1"], one["y0"]) for one in veils} == {(first - 0.5, -0.5), (len(pattern) - 0.5, first - 0.5)}
     (lines,) = [code.value for code in page.app.code if "lens = load(" in code.value]
     assert 'in_quarter(request.types, \'ab\')' in lines and "quarter=ab" in page.app.code[-2].value
+    # in another reading too what is faded may be looked at, and says so
+    other = screen("attention", **asked, quarter="ab", measure="norm")
+    assert other.calm() and not np.isnan(other.map).any() and "may not look" not in str(other.drawn["data"][0]["text"])
+    assert sum("fillcolor" in shape for shape in other.drawn["layout"]["shapes"]) == 2
     # without a pair there is nothing to choose from
     single = screen("attention", model="folder:pairs", text=asked["text"], quarter="ab")
     assert single.calm() and not [line for line in single.said("how") if line.startswith("A→B")]

@@ -44,6 +44,17 @@ function widthOfMask(gallery, card) {
   return box;
 }
 
+// How far the next token moved: its KL, and a bar beside it.
+function moved(card) {
+  const box = element("span", "moved");
+  const bar = element("span", "bar");
+  const part = element("i");
+  part.style.width = `${(100 * card.bar).toFixed(1)}%`;
+  bar.append(part);
+  box.append(element("span", "kl", `KL ${card.kl}`), bar);
+  return box;
+}
+
 function cardOf(gallery, card, data, theme, scale) {
   const box = element("div", `card${card.on ? " on" : ""}${card.rows.length ? "" : " none"}`);
   box.dataset.name = card.name;
@@ -63,17 +74,10 @@ function cardOf(gallery, card, data, theme, scale) {
     drawMask(canvas, card.rows, theme[data.stream], theme, scale);
     const facts = element("span", "facts");
     if (card.share) facts.append(element("bdi", card.turned ? "token turned" : "token", card.token), " ", element("span", "share", card.share), " ");
-    if (card.kl) {
-      facts.append(element("span", "kl", `KL ${card.kl}`));
-      const bar = element("span", "bar");
-      const part = element("i");
-      part.style.width = `${(100 * card.bar).toFixed(1)}%`;
-      bar.append(part);
-      facts.append(bar);
-    }
     const body = element("span", "body");
     body.append(canvas, facts);
     face.append(body);
+    if (card.kl) face.append(" ", moved(card));
   } else face.append(element("span", "refused", card.says));
   box.append(face);
   if (card.width !== null) box.append(widthOfMask(gallery, card));

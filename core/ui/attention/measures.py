@@ -53,7 +53,7 @@ def numbers(view: Scene, it: Focus) -> None:
     with left:
         chosen = _picker(it)
         if chosen == "weight":
-            charts.heading(it.name, "with numbers")
+            charts.heading(it.name)
             pattern, allowed, rows, columns, stream, focus = it.drawn()
             cells = inside(it)
             figure = heatmap.heatmap(
@@ -122,13 +122,13 @@ def _other(view: Scene, it: Focus, chosen: str) -> None:
     )
     rows, columns, focus = it.rows, it.columns, (it.query, it.key)
     shown = np.where(it.allowed if chosen == "norm" else values > 0, values, np.nan)
-    if (cells := inside(it)) is not None:
-        shown = np.where(cells, shown, np.nan)
     if it.pooled:
         _, _, rows, columns, _, focus = it.drawn()
         shown = pooled(shown, BLOCKS)
     unit = "length" if chosen == "norm" else "share"
     figure = plain_map(shown, rows, columns, charts.theme(), unit, False, focus)
+    if (faded := _faded(it)) is not None:
+        figure.update_layout(shapes=[*heatmap.veil(faded, charts.theme()), *figure.layout.shapes])
     charts.plot(figure, "measure-map", f"{title}, {NAMES[chosen].lower()}. {said}")
     st.text(said)
     charts.words(says.format(layer=it.choice.layer + 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from html import escape
@@ -59,6 +60,8 @@ def curve(spec: dict[str, Any], key: str, alt: str) -> None:
     with st.container(key=f"wide-{key}"):  # a chart's own key gives a style sheet no hook
         st.vega_lite_chart(spec, theme=None, alt=alt, key=key)
 
+SPACED, NO_BREAK = re.compile(r"(?<=[0-9]) (?=%)"), "\N{NO-BREAK SPACE}"  # "100 %" stays on one line
+
 
 def heading(words: str, qualifier: str = "") -> None:
     """A small heading over a picture."""
@@ -69,7 +72,7 @@ def heading(words: str, qualifier: str = "") -> None:
 def words(html: str) -> None:
     """How to use what stands above, in our own words."""
     if html:
-        st.html(f'<p class="how">{html}</p>')
+        st.html(f'<p class="how">{SPACED.sub(NO_BREAK, html)}</p>')
 
 
 def rule() -> None:
