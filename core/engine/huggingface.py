@@ -95,8 +95,9 @@ def lookback_mask(*, mask_function: Any = causal_mask_function, **asked: Any) ->
 
     Only rules that look at places alone can be told without the tensor: a window, a chunk, the future.
     """
-    if asked.get("attention_mask") is not None:
-        # some of it is padding, or we had named none: whether it is need not be read
+    padding = asked.get("attention_mask")
+    if padding is not None and padding.device.type != "cpu":
+        # whether anything is padding would be read, to leave the mask out: a device would be waited for
         asked["allow_is_bidirectional_skip"] = False
     mask = eager_mask(mask_function=mask_function, **asked)
     if mask is None or not looks_at_places(mask_function):

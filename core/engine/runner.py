@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from core.engine.admission import admit
 from core.engine.answers import predicts_somewhere, traces_of
@@ -21,7 +20,7 @@ from core.engine.device.probe import DeviceProbe
 from core.engine.probe import Probe, Row
 from core.engine.text import Text, as_tokens
 from core.errors import LensError, ModelError, NotAPredictor
-from core.request import Request, Stream
+from core.request import Request, Site, Stream
 from core.trace import Tokens, Trace
 
 
@@ -120,20 +119,30 @@ class Runner:
         sites = self.info.sites
         if state is not None:
             sites = tuple(site for site in sites if site.stream is not Stream.ENCODER)
-        probe = Probe(sites, rows, new_from) if self.store is None else DeviceProbe(sites, rows, new_from, self.store)
+        how = {
+            "at": at, "state": state, "keep_state": keep_state and self.info.caches, "predict": predict,
+            "residual": any("residual" in request.keep for request in requests),
+        }  # fmt: skip
         with torch.inference_mode():
-            result = self._pass(
-                batch,
-                probe,
-                at=at,
-                state=state,
-                keep_state=keep_state and self.info.caches,
-                residual=any("residual" in request.keep for request in requests),
-                predict=predict,
-            )
+            for again in (False, True):
+                probe = self._probe(sites, rows, new_from)
+                try:
+                    result = self._pass(batch, probe, **how)
+                    break
+                except ModelError as error:
+                    if again or state is not None or not self._made_room(error):
+                        raise
             probe.close()
             traces = traces_of(self.info, self.text, rows, probe, result, everywhere)
         return traces, result
+
+    def _probe(self, sites: Sequence[Site], rows: Sequence[Row], new_from: int) -> Probe:
+        return Probe(sites, rows, new_from) if self.store is None else DeviceProbe(sites, rows, new_from, self.store)
+
+    def _made_room(self, error: ModelError) -> bool:
+        """Whether a pass failed for want of a device's memory, and what earlier ones captured there has now left it."""
+        short = isinstance(error.__cause__, torch.OutOfMemoryError)
+        return short and self.store is not None and self.store.empty()
 
     def _needs_head(self, requests: Sequence[Request]) -> bool:
         """Whether some of these requests need what the model predicts, or answers."""
@@ -164,10 +173,10 @@ class Runner:
             source_types=kinds(requests, source),
         )
 
-    def _pass(self, batch: Batch, probe: Probe, *, at: Tensor | None, **how: Any) -> Result:
+    def _pass(self, batch: Batch, probe: Probe, **how: Any) -> Result:
         """The backend's forward pass. An error that it raises becomes a ModelError."""
         try:
-            return self.backend.forward(batch, probe, at=at, **how)
+            return self.backend.forward(batch, probe, **how)
         except LensError:
             raise
         except Exception as error:  # a family's code may raise anything, and memory may run out

@@ -96,6 +96,15 @@ class Store:
                 over -= one.bytes
             self.boxes = [weakref.ref(one) for one in alive if not one.away]
 
+    def empty(self) -> bool:
+        """Let every box leave. Gives whether there was one."""
+        with self.lock:
+            alive = [one for ref in self.boxes if (one := ref()) is not None and not one.away]
+            for one in alive:
+                one.leave()
+            self.boxes = []
+        return bool(alive)
+
     def _limit(self, device: torch.device) -> float:
         if self.budget is not None:
             return self.budget

@@ -15,7 +15,7 @@ from core.attention import Attention
 from core.engine.device import boxes
 from core.engine.device.boxes import Store
 from core.engine.device.transfer import carry, fetch
-from core.errors import DeviceError, MaskError, NoSuchHeadError, NotKeptError
+from core.errors import DeviceError, MaskError, ModelError, NoSuchHeadError, NotKeptError
 from core.request import Sampling, Stream
 from core.trace import Trace
 from core.ui.running.runs import size_of
@@ -117,6 +117,29 @@ def test_the_oldest_leave_first_and_the_gone_take_no_room(there_of, lens_of):
     del traces[1]
     traces.append(lens.run(request))
     assert away() == [True, False, False]
+
+
+def test_where_memory_runs_out_earlier_passes_make_room_once(there_of, lens_of, monkeypatch):
+    lens = there_of("llama")
+    request, forward, calls = ask(lens, 19), lens.backend.forward, []
+    expected = lens_of("llama").run(request)
+
+    def short(*texts, **how):
+        calls.append(how)
+        if len(calls) % 3 == 2:
+            raise torch.OutOfMemoryError("out of memory")
+        return forward(*texts, **how)
+
+    monkeypatch.setattr(lens.backend, "forward", short)
+    first = lens.run(request)
+    again = lens.run(request)
+    assert len(calls) == 3 and first.attention[0].parts["weights"].box.away
+    same(first, expected, "float32")
+    same(again, expected, "float32")
+    lens.store.empty()
+    calls.append(None)
+    with pytest.raises(ModelError, match="out of memory"):  # nothing of ours is left to make room
+        lens.run(request)
 
 
 def test_looking_at_one_head_moves_one_head(there_of, lens_of):
