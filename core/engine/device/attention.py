@@ -42,7 +42,7 @@ class Sight:
     def on(self, device: torch.device) -> Tensor:
         """The mask on a device."""
         known = None if self.tensor is None else self.tensor()
-        return put(torch.from_numpy(np.array(self.array)), device) if known is None else known
+        return put(torch.from_numpy(np.array(self.array)), device) if known is None else known.to(device)
 
 
 class DeviceAttention(Attention):

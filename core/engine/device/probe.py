@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -77,7 +77,9 @@ class DeviceProbe(Probe):
 
     def _sight_of(self, mask: Tensor, known: Any, place: int, queries: int, keys: int) -> Sight:
         if known is not None:
-            return Sight(queries, keys, lambda: known.draw().numpy()[None, :queries, :keys])
+            # the plain triangle is made anew on the device, sooner than it could be sent there
+            again = triangle_on(mask.device, queries) if known.triangle and queries == keys else None
+            return Sight(queries, keys, lambda: known.draw().numpy()[None, :queries, :keys], again)
         return self._kept_sight(booleans(mask)[place, :, :queries, :keys], queries, keys)
 
     def _kept_sight(self, mask: Tensor, queries: int, keys: int) -> Sight:
@@ -170,3 +172,8 @@ class DeviceProbe(Probe):
         place = min(n, len(bias) - 1)
         name = ("bias", place, queries, keys)
         return self._shared(name, bias, lambda: self.packer.keep(bias[place, :, :queries, :keys]))
+
+
+def triangle_on(device: torch.device, length: int) -> Callable[[], Tensor]:
+    """A function that makes the plain causal mask on a device: bool [1, query, key]."""
+    return lambda: torch.ones(1, length, length, dtype=torch.bool, device=device).tril()
