@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests import waiting
-from tests.browser.quiet import Line
+from tests.browser.quiet import Line, until
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 1000 * waiting.PATIENCE  # ms
@@ -128,6 +128,13 @@ class Visit:
     def open(self, page: str = "", **params: str) -> "Visit":
         query = f"?{urlencode(params)}" if params else ""
         self.page.goto(f"{self.address}/{page}{query}")
+        return self.settle()
+
+    def follow(self, address: str) -> "Visit":
+        """Go to a page by its link in the menu, as visitors do: the browser keeps what it has loaded."""
+        asked = len(self.frames)
+        self.page.locator(f"[data-testid=stSidebarNav] a[href='{address}']").evaluate("link => link.click()")
+        assert until(self.page, lambda: len(self.frames) > asked), "the menu asked for nothing"
         return self.settle()
 
     def settle(self, wants: str = DRAWN) -> "Visit":
