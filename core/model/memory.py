@@ -45,6 +45,7 @@ def build(kind: str, shape: dict[str, Any]) -> EncoderDecoder | Transformer:
     return EncoderDecoder(RecurrentConfig.from_dict({"vocab": len(SYMBOLS), **shape}))
 
 
+AT = "delay "  # a column of a training log: the accuracy at this delay
 NEAR = (4.0, 8.0, 16.0, 24.0)
 SMALL = 0.03  # standard deviation of a small embedding
 
@@ -191,4 +192,14 @@ def results(folder: Path | None = None, task: str = "recall") -> list[dict[str, 
     for kind in SHAPES:
         for row in read_rows((folder or paths.WEIGHTS) / f"{task}-{kind}" / "results.csv"):
             found.append({"machine": kind, "delay": int(row["delay"]), "accuracy": float(row["accuracy"])})
+    return found
+
+
+def logs(folder: Path | None = None, task: str = "recall") -> dict[str, dict[int, list[tuple[int, float]]]]:
+    """What the logs of training hold of each machine: delay → (step, share of right answers), step after step."""
+    found: dict[str, dict[int, list[tuple[int, float]]]] = {}
+    for kind in SHAPES:
+        rows = read_rows((folder or paths.WEIGHTS) / f"{task}-{kind}" / "training.csv")
+        named = {int(name.removeprefix(AT)): name for name in rows[0] if name.startswith(AT)}
+        found[kind] = {delay: [(int(row["step"]), float(row[name])) for row in rows] for delay, name in named.items()}
     return found

@@ -10,9 +10,9 @@ OVER = """() => [...document.querySelectorAll(".stVegaLiteChart")].map(chart => 
 
 def test_curves_stay_in_their_column_on_a_projector(chromium, server):
     visit = Visit(chromium, server, viewport={"width": 1920, "height": 1080}).open("rnn")
-    visit.page.locator(".stVegaLiteChart svg, .stVegaLiteChart canvas").nth(1).wait_for()
+    visit.page.locator(".stVegaLiteChart svg, .stVegaLiteChart canvas").nth(2).wait_for()
     visit.page.wait_for_function(f"() => ({OVER})().every(over => over <= 1)")
-    assert visit.page.locator(".stVegaLiteChart").count() == 2
+    assert visit.page.locator(".stVegaLiteChart").count() == 3
     visit.close()
 
 

@@ -1,5 +1,6 @@
 """The page From RNN to attention, without a browser: every number is a machine's, run again here."""
 
+import csv
 import json
 import re
 
@@ -9,7 +10,8 @@ import pytest
 from core.errors import LensError
 from core.figures.labels import percent
 from core.model import costs, exercises, memory
-from core.ui.rnn import machines
+from core.paths import WEIGHTS
+from core.ui.rnn import machines, training
 from core.ui.rnn.machines import Exercise, answers, exercise, gradient, read_own, seen, shares
 from tests.pages.conftest import numbers
 from tests.printed import shows_share
@@ -65,6 +67,35 @@ def test_the_curve_and_the_first_line_are_what_was_measured(screen, task):
     for kind in memory.SHAPES:
         assert shows_share(page.lead, found[kind, 16])
     assert found["gru", 28] < 0.6 < 0.95 <= min(found["attention", 28], found["transformer", 28])
+
+
+@pytest.mark.parametrize("task", machines.TASKS)
+def test_the_learning_curves_are_the_logs_that_ship_and_the_words_follow_from_them(screen, task):
+    page = screen("rnn")
+    page.app.get_by_key("task").set_value(task).run()
+    logs, mean = {}, {}
+    for kind in memory.SHAPES:
+        rows = [*csv.DictReader((WEIGHTS / f"{task}-{kind}" / "training.csv").open(encoding="utf-8"))]
+        logs[machines.TITLES[kind]] = {float(row["step"]): float(row["delay 16"]) for row in rows}
+        mean[kind] = [np.mean([float(value) for name, value in row.items() if name.startswith("delay")]) for row in rows]
+    drawn = {(row["name"], row["x"]): row["y"] for row in page.bars(1)}
+    assert drawn == pytest.approx({(name, step): share for name, log in logs.items() for step, share in log.items()})
+    assert f"trained for {max(logs['GRU']):,.0f} steps" in page.lead
+    (told,) = [text for text in page.said("how") if "and more: GRU" in text]
+    for name, log in logs.items():
+        begin = re.search(rf"\b{name} (never|from step ([\d,]+) on)", told)
+        low = max((step for step, share in log.items() if share < 0.9), default=0.0)
+        later = [step for step in log if step > low]
+        assert (begin[2] is None) == (not later) and (not later or float(begin[2].replace(",", "")) == min(later))
+    third, last = (np.mean(part) for part in np.array_split(mean["gru"], 4)[2:])
+    climbing = last - third >= 0.01
+    assert ("still getting better when training stopped" in told) == climbing
+    assert not climbing or (shows_share(told, third) and shows_share(told, last))
+
+
+def test_a_curve_that_falls_again_has_not_arrived():
+    assert training.reached([(1, 0.95), (2, 0.5), (3, 0.9), (4, 0.91)]) == 3
+    assert training.reached([(1, 0.95), (2, 0.5)]) is None and training.reached([(5, 1.0)]) == 5
 
 
 def test_a_longer_delay_is_a_longer_exercise_and_another_one_is_another(screen):
@@ -188,7 +219,7 @@ def test_costs_are_measured_on_demand_and_told_with_their_exponents(screen, monk
     race = costs.Race((128, 256), ("gru",))
     counted = [race.count("gru", n).chain for n in (128, 256)]
     assert steps == pytest.approx(np.log2(counted[1] / counted[0]), abs=0.006)
-    assert len(page.app.get("vega_lite_chart")) == 6  # accuracy, gradients, and four costs
+    assert len(page.app.get("vega_lite_chart")) == 7  # accuracy, learning, gradients, and four costs
 
 
 @pytest.mark.parametrize("what", ["a3b7c1d9", "e2f5g8h0"])

@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.figures.labels import percent
 from core.ui.kit import charts, lesson, trouble
-from core.ui.rnn import cost, game, machines
+from core.ui.rnn import cost, game, machines, training
 from core.ui.session import state
 from core.ui.session.state import heard, held
 
@@ -40,6 +40,7 @@ def opened() -> None:
         with place:
             machines.spelled(what)
             machines.verdicts(task, what)
+    training.section(task, delay)
     charts.rule()
     charts.heading("What each keeps of it")
     for kind, column in zip(machines.KINDS, st.columns(3, gap="medium"), strict=True):
@@ -63,8 +64,9 @@ def opened() -> None:
 def _first_line(task: str, at: int, share: dict[str, str]) -> None:
     asked = f"Asked after {at} more symbols" if task == "recall" else f"Told to repeat {at} symbols"
     lesson.sentence(
-        f"{asked}, a recurrent network is right <b>{share['gru']}</b> of the time; let it look back, and it is "
-        f"right <b>{share['attention']}</b>. The transformer, which only looks back: <b>{share['transformer']}</b>."
+        f"{asked}, a recurrent network that was trained for {training.steps(task):,} steps is right <b>{share['gru']}</b> of the "
+        f"time; let it look back, and after as many steps it is right <b>{share['attention']}</b>. The transformer, which only "
+        f"looks back: <b>{share['transformer']}</b>."
     )
 
 
