@@ -23,6 +23,8 @@ PATIENCE = 1000 * waiting.PATIENCE  # ms
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
+    # Playwright's debugger asks where every function stands in its script: told while compiling, no script is parsed twice
+    "--js-flags=--no-enable-lazy-source-positions",
     # what is not of this machine goes to a proxy that is not there; unlike a route, this leaves the browser its cache
     "--proxy-server=http://127.0.0.1:9", "--proxy-bypass-list=127.0.0.1;localhost",
 ]  # fmt: skip
@@ -203,9 +205,22 @@ class Visit:
         self.page.close()
         if self.owns:
             self.context.close()
+        self.blameless()
+
+    def blameless(self) -> None:
+        """What must never happen did not."""
         strangers = [url for url in self.line.addresses if urlsplit(url).hostname not in ("127.0.0.1", "localhost")]
         assert [*self.foreign, *strangers] == []
         assert self.errors == []
+
+    def anew(self) -> "Visit":
+        """The tab as it was when it was opened, for another visitor."""
+        self.page.goto("about:blank")
+        self.page.set_viewport_size({"width": 1280, "height": 800})
+        self.page.mouse.move(0, 0)
+        for kept in (self.foreign, self.errors, self.line.addresses, self.line.sent, self.line.got):
+            kept.clear()
+        return self
 
 
 @pytest.fixture(scope="module")
@@ -231,11 +246,18 @@ def context(chromium) -> Iterator[BrowserContext]:
     shared.close()
 
 
-@pytest.fixture
-def visit(chromium, server, context) -> Iterator[Visit]:
+@pytest.fixture(scope="module")
+def tab(chromium, server, context) -> Iterator[Visit]:
+    """One tab for them: a new one costs as much again as a page that is not drawn by Plotly."""
     made = Visit(chromium, server, context)
     yield made
-    made.close()
+    made.page.close()
+
+
+@pytest.fixture
+def visit(tab) -> Iterator[Visit]:
+    yield tab.anew()
+    tab.blameless()
 
 
 @pytest.fixture
