@@ -11,7 +11,7 @@ from core.data import corpus
 from core.evaluation.counting import losses
 from core.evaluation.report import Report
 from core.evaluation.shipped import Shipped
-from core.evaluation.texts import held_out, training_ids
+from core.evaluation.texts import training_ids
 from core.model.vocabulary import END, START
 from core.training.examples import Example
 
@@ -22,6 +22,7 @@ def by_source(shipped: Shipped, asked: Mapping[str, Sequence[Example]]) -> list[
     """Both on the same tokens. asked: for each source of corpus.ENGLISH its examples: what is given, and what is asked for."""
     vocabulary = shipped.vocabulary
     rows = [(given, [*wanted, END]) for examples in asked.values() for given, wanted in examples]
+    held_out = corpus.english_by_source("held-out")
     counting = losses(training_ids(vocabulary), rows, len(vocabulary), START)
     found, begin = [], 0
     for name, examples in asked.items():
@@ -31,7 +32,7 @@ def by_source(shipped: Shipped, asked: Mapping[str, Sequence[Example]]) -> list[
         tokens = sum(len(wanted) for _, wanted in rows[begin:end])
         theirs = tuple(math.exp(nats / tokens) for nats in counting[:, begin:end].sum(1).tolist())
         ours = math.exp(sum(shipped.losses(examples)) / tokens)
-        found.append(Source(name, corpus.ENGLISH[name][1], len(held_out()[name]), tokens, ours, theirs))
+        found.append(Source(name, corpus.ENGLISH[name][1], len(held_out[name]), tokens, ours, theirs))
         begin = end
     return found
 

@@ -11,11 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from core.data import corpus
 from core.data.typed import BLANK, counted, typed
 from core.evaluation.comparison import by_source, state
 from core.evaluation.report import AS_A_CLASS_TYPES, Report
 from core.evaluation.shipped import Shipped
-from core.evaluation.texts import held_out, training, training_ids
+from core.evaluation.texts import training_ids
 from core.model.multihead import AttentionCall
 from core.model.transformer import Transformer
 from core.model.vocabulary import END, MASK, START
@@ -40,7 +41,7 @@ def measure_continue(shipped: Shipped) -> Report:
     """Held-out perplexity beside that of counting, the note "gen ai is", and prompts that no training sentence has."""
     report, vocabulary, limit = Report(), shipped.vocabulary, shipped.model.config.max_tokens
     asked: dict[str, list[Example]] = {}
-    for name, texts in held_out().items():
+    for name, texts in corpus.english_by_source("held-out").items():
         epoch = continuations(texts, vocabulary, 0, limit, plain=True)
         asked[name] = [example for n in range(CUTS) for example in epoch(n)]
     state(report, by_source(shipped, asked), words_in(shipped, asked))
@@ -72,7 +73,7 @@ def prompts_shown(shipped: Shipped, kind: str) -> list[tuple[str, list[tuple[str
 
 def unseen_rows(shipped: Shipped, kind: str, prompts: Sequence[str]) -> list[tuple[str, str]]:
     """Each prompt with its continuation, and how many training sentences begin with it."""
-    return list(zip(counted(kind, prompts, training()), shipped.write(list(prompts)), strict=True))
+    return list(zip(counted(kind, prompts, corpus.english()), shipped.write(list(prompts)), strict=True))
 
 
 # --- a decoder alone, an encoder alone --------------------------------------------------------------------------------
@@ -107,7 +108,7 @@ def measure_write(shipped: Shipped) -> Report:
     """Held-out perplexity beside that of counting, the previous-token and the induction head, and prompts continued."""
     report, vocabulary, model = Report(), shipped.vocabulary, shipped.model
     asked: dict[str, list[Example]] = {}
-    for name, texts in held_out().items():
+    for name, texts in corpus.english_by_source("held-out").items():
         asked[name] = [([], ids) for ids in vocabulary.encode_all(texts) if 0 < len(ids) < model.config.max_tokens]
     state(report, by_source(shipped, asked), words_in(shipped, asked))
     rows, numbers = [ids for examples in asked.values() for _, ids in examples], report.numbers
@@ -165,7 +166,7 @@ def measure_fill(shipped: Shipped) -> Report:
     rng = np.random.default_rng(0)
     right = top = guessed = asked_in_all = 0
     nats = 0.0
-    unseen = vocabulary.encode_all([text for texts in held_out().values() for text in texts])
+    unseen = vocabulary.encode_all(corpus.english("held-out"))
     rows = [ids for ids in unseen if 0 < len(ids) < model.config.max_tokens]
     for ids in rows:
         asked = rng.random(len(ids)) < HIDDEN
@@ -187,7 +188,7 @@ def measure_fill(shipped: Shipped) -> Report:
     numbers["masked accuracy of the commonest token"] = guessed / asked_in_all
     numbers["perplexity of a masked token"] = math.exp(nats / asked_in_all)
     report.shown.append(("Blanks, with the likeliest tokens", [(boxed(text), likeliest(shipped, text)) for text in BLANKS]))
-    given = [boxed(text) for text in counted("fill", typed("fill"), training())]
+    given = [boxed(text) for text in counted("fill", typed("fill"), corpus.english())]
     found = [likeliest(shipped, text) for text in typed("fill")]
     report.shown.append((AS_A_CLASS_TYPES, list(zip(given, found, strict=True))))
     return report

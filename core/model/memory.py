@@ -46,6 +46,7 @@ def build(kind: str, shape: dict[str, Any]) -> EncoderDecoder | Transformer:
 
 
 AT = "delay "  # a column of a training log: the accuracy at this delay
+ROWS, WATCHED = 512, 128  # exercises at each delay: after training, and at each line of its log
 NEAR = (4.0, 8.0, 16.0, 24.0)
 SMALL = 0.03  # standard deviation of a small embedding
 
@@ -164,7 +165,7 @@ class Machine:
         return model(None, target, memory=model.encoder_norm(x)).logits
 
     @torch.inference_mode()
-    def accuracy(self, delay: int, rows: int = 512, seed: int = 1) -> float:
+    def accuracy(self, delay: int, rows: int = ROWS, seed: int = 1) -> float:
         """The share of right answers on held-out exercises."""
         source, given, wanted = exercises(self.task, rows, delay, np.random.default_rng([seed, delay]), unseen=True)
         said = self.run(source, given).logits.argmax(-1)

@@ -34,7 +34,7 @@ from core.model.exercises import (
     copying,
     make,
 )  # fmt: skip
-from core.model.memory import SHAPES, SMALL, TITLES, Machine, build, load_machine, prefer_near, shape_of
+from core.model.memory import SHAPES, SMALL, TITLES, WATCHED, Machine, build, load_machine, prefer_near, shape_of
 from core.model.recurrent import parameters
 from core.model.transformer import Layer, Transformer
 from core.model.weights import write_rows
@@ -199,7 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         def check(machine: Machine = machine) -> dict[str, float]:
             machine.model.eval()
-            return {f"delay {delay}": machine.accuracy(delay, 128) for delay in (task.delays[0], 4, 8, 16, task.longest)}
+            return {f"delay {delay}": machine.accuracy(delay, WATCHED) for delay in (task.delays[0], 4, 8, 16, task.longest)}
 
         if run.train(check, minutes=options.minutes):
             export(kind, task, run, options.out / f"{task.name}-{kind}")

@@ -179,9 +179,11 @@ def colours(theme: Theme) -> dict[str, str]:
 
 def curve(task: str, delay: int) -> None:
     """Right answers over the delay, as measured."""
+    from core.model.memory import ROWS
+
     theme = charts.theme()
     lines = {TITLES[kind]: list(found.items()) for kind, found in measured(task).items()}
-    charts.heading("Right answers over the delay", "512 exercises never trained on, at each")
+    charts.heading("Right answers over the delay", f"{ROWS} exercises never trained on, at each")
     spec = curves.curves(lines, colours(theme), theme, "delay in symbols", "share right", 190, top=1.0, at=float(delay))
     charts.curve(spec, "accuracy", curves.said(lines, "share of right answers"))
 

@@ -52,13 +52,15 @@ def reached(points: Sequence[tuple[int, float]], good: float = GOOD) -> int | No
 
 def section(task: str, delay: int) -> None:
     """The curve at the logged delay that is next to the chosen one, and what it says of the difference between the machines."""
+    from core.model.memory import WATCHED  # with torch, which is loaded no earlier than a page needs it
+
     logs = logged(task)
     at = min(logs["gru"], key=lambda known: (abs(known - delay), known))
     theme = charts.theme()
     lines = {TITLES[kind]: list(logs[kind][at]) for kind in KINDS}
     left, right = st.columns([500, 460], gap="large")
     with left:
-        charts.heading("Right answers while they learnt", f"after {at} symbols; 128 exercises, never trained on")
+        charts.heading("Right answers while they learnt", f"after {at} symbols; {WATCHED} exercises, never trained on")
         spec = curves.curves(lines, machines.colours(theme), theme, "steps of training", "share right", 190, top=1.0)
         charts.curve(spec, "learning", curves.said(lines, "share of right answers"))
     with right:
